@@ -1,0 +1,100 @@
+"""Test problems with published answers: `get` one by name, list them with `names`.
+
+======== ======================================================================================
+family   what
+======== ======================================================================================
+nist     27 nonlinear regressions of NIST StRD, with certified parameters and residuals
+mgh      the 35 functions of Moré, Garbow and Hillstrom (1981)
+classic  quadratics of chosen conditioning, Beale, Himmelblau, Rastrigin, a saddle, ...
+learning logistic regression and a small network, on data that scikit-learn bundles, or synthetic
+======== ======================================================================================
+
+Data files are read when a problem is asked for, not when this package is imported.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+from typing import Any
+
+from ..checks import unknown
+from .base import Minimum, Problem
+
+__all__ = ["Minimum", "Problem", "get", "names"]
+
+FAMILIES = ("nist", "mgh", "classic", "learning")
+
+
+def _family(name: str) -> Any:
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def names(pattern: str | None = None) -> list[str]:
+    """The names of all problems, or of those that match `pattern`.
+
+    Parameters
+    ----------
+    pattern : str, optional
+        With `*`, `?` or `[...]` a shell pattern for the whole name, else a part of it. Case does not count.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from refopt import problems
+    >>> problems.names("nist/misra*")
+    ['nist/Misra1a', 'nist/Misra1b', 'nist/Misra1c', 'nist/Misra1d']
+    >>> problems.names("rosenbrock")
+    ['mgh/rosenbrock', 'mgh/extended_rosenbrock', 'classic/rosenbrock']
+    """
+    every = [f"{family}/{key}" for family in FAMILIES for key in _family(family).KEYS]
+    if pattern is None:
+        return every
+    wild = pattern if any(c in pattern for c in "*?[") else f"*{pattern}*"
+    return [name for name in every if fnmatch.fnmatchcase(name.lower(), wild.lower())]
+
+
+def get(name: str, **options: Any) -> Problem:
+    """The problem called `name`, made anew, with read-only arrays.
+
+    Parameters
+    ----------
+    name : str
+        "family/key"; case, '-' and '_' do not count. The Moré-Garbow-Hillstrom problems also have their numbers:
+        "mgh/10".
+    **options
+        What may be chosen for that problem, such as the sizes `n` and `m`.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ValueError
+        If there is no problem of that name (the message names the closest), it does not take an option, or an
+        option has a value that is not allowed.
+    ImportError
+        If the problem's data set needs a package that is not installed (the message says how to install it).
+
+    Examples
+    --------
+    >>> from refopt import problems
+    >>> problems.get("nist/Thurber").certified.round(3)
+    array([1288.14 , 1491.079,  583.238,   75.417,    0.966,    0.398,    0.05 ])
+    >>> problems.get("mgh/watson", n=9).f_opt
+    1.3997601380990198e-06
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a problem is a string such as 'mgh/rosenbrock', got {name!r}")
+    family, _, key = name.partition("/")
+    if family.lower() not in FAMILIES or not key:
+        bare = {n.split("/")[1].lower(): n for n in names()}
+        full = bare.get(name.lower())
+        if full is not None:
+            raise ValueError(f"unknown problem {name!r}; give the family too, did you mean {full!r}?")
+        raise unknown("problem", name, names())
+    return _family(family.lower()).build(key, **options)
