@@ -1,0 +1,43 @@
+"""Reference implementations of experimental optimization methods, in NumPy and SciPy."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+from .least_squares import LeastSquares
+from .methods.base import Method, chain
+from .methods.coordinate_momentum import CoordinateMomentum
+from .methods.cubic_adam import CubicAdam
+from .methods.reduce_outward_lr import ReduceOutwardLR
+from .methods.registry import methods  # the function takes the name of the folder it describes
+from .minimize import Record, iterate, minimize
+from .status import Status
+from .support.adam import Adam
+from .support.heavy_ball import EMA, HeavyBall
+from .support.lbfgs import LBFGS
+from .support.line_search import Backtracking, StrongWolfe
+from .support.lr import LR
+from .support.newton import Newton
+
+if TYPE_CHECKING:
+    from . import derivatives, oracle, plot, problems, torch
+
+__all__ = [
+    "Adam", "Backtracking", "CoordinateMomentum", "CubicAdam", "EMA", "HeavyBall", "LBFGS", "LR", "LeastSquares",
+    "Method", "Newton", "Record", "ReduceOutwardLR", "Status", "StrongWolfe", "__version__", "chain", "derivatives",
+    "iterate", "methods", "minimize", "oracle", "plot", "problems", "torch",
+]
+
+LAZY = ("derivatives", "problems", "oracle", "torch", "plot")  # loaded when first used
+
+
+def __getattr__(name: str) -> Any:
+    if name in LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'refopt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,155 @@
+"""One wording for input errors: what was given, what is allowed, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "closest", "unknown", "start_vector", "shape_list", "real_number", "whole_number", "in_interval", "one_of",
+    "boolean", "optional", "function",
+]
+
+
+def describe(value: Any) -> str:
+    """A short text for `value`, fit for an error message."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def closest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names most like `name`, best first; '-', '_' and case do not count."""
+    plain = {simplify(k): k for k in known}
+    return [plain[k] for k in difflib.get_close_matches(simplify(name), plain, n=count, cutoff=0.5)]
+
+
+def simplify(name: str) -> str:
+    """`name` in lower case without '-' and '_', the form in which names are compared."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
+    """The error for a name that does not exist, with the closest that does."""
+    known = list(known)
+    near = closest(name, known)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(sorted(known))}"
+    return ValueError(f"unknown {what} {name!r}; {hint}")
+
+
+def start_vector(x0: Any, shapes: Any = None) -> np.ndarray:
+    """A fresh flat float64 or float32 copy of `x0`, or the error that says why it cannot be a start."""
+    if x0 is None:
+        raise TypeError("x0 is None; give a one-dimensional array of numbers, the point to start from")
+    try:
+        x = np.asarray(x0)
+    except ValueError as error:
+        raise ValueError(f"x0 is not a rectangular array of numbers ({error}); give a flat vector") from None
+    if x.dtype == object or x.dtype.kind in "USVMm":
+        raise TypeError(f"x0 has dtype {x.dtype}; give real numbers (float64, float32 or integers)")
+    if np.iscomplexobj(x):
+        raise TypeError(f"x0 is complex ({x.dtype}); give real numbers, for example the stacked real and imaginary "
+                        "parts np.concatenate([z.real, z.imag])")
+    if x.ndim == 0:
+        x = x.reshape(1)
+    if x.size == 0:
+        raise ValueError("x0 is empty; give at least one variable")
+    if x.ndim > 1 and shapes is None:
+        raise ValueError(f"x0 has shape {x.shape}; give a flat vector, np.ravel(x0), and its tensor shape as "
+                         f"shapes=[{x.shape}] where a method needs it")
+    dtype = x.dtype if x.dtype in (np.float32, np.float64) else np.float64
+    x = np.array(x, dtype=dtype, order="C", copy=True).reshape(-1)
+    if not np.all(np.isfinite(x)):
+        bad = int(np.flatnonzero(~np.isfinite(x))[0])
+        raise ValueError(f"x0 must be finite, but x0[{bad}] = {x[bad]}")
+    return x
+
+
+def shape_list(shapes: Any, n: int) -> tuple[tuple[int, ...], ...] | None:
+    """`shapes` as a tuple of tuples whose sizes add up to `n` (None stays None: one flat tensor)."""
+    if shapes is None:
+        return None
+    try:
+        result = tuple((int(s),) if np.isscalar(s) else tuple(int(k) for k in s) for s in shapes)
+    except (TypeError, ValueError):
+        raise TypeError(f"shapes must be a list of tensor shapes such as [(3, 2), (3,)], got {describe(shapes)}"
+                        ) from None
+    if any(k < 0 for shape in result for k in shape):
+        raise ValueError(f"shapes must not hold negative lengths, got {list(result)}")
+    total = sum(int(np.prod(s, dtype=np.int64)) for s in result)
+    if total != n:
+        raise ValueError(f"shapes {list(result)} hold {total} numbers, but x0 has {n}; they must be equal")
+    return result
+
+
+def real_number(who: str, name: str, value: Any) -> float:
+    """`value` as a float, refused when it is no finite real number."""
+    if isinstance(value, (bool, str)) or not np.isscalar(value) or isinstance(value, complex):
+        raise TypeError(f"{who}: {name} must be a real number, got {describe(value)}")
+    number = float(value)  # type: ignore[arg-type]
+    if np.isnan(number):
+        raise ValueError(f"{who}: {name} must be a real number, got nan")
+    return number
+
+
+def in_interval(who: str, name: str, value: Any, interval: str) -> float:
+    """`value` as a float inside `interval`, written as in mathematics: "[0, 1)", "(0, inf)"."""
+    number = real_number(who, name, value)
+    low, high = (float(part) for part in interval[1:-1].split(","))
+    above = number >= low if interval[0] == "[" else number > low
+    below = number <= high if interval[-1] == "]" else number < high
+    if not (above and below):
+        raise ValueError(f"{who}: {name} must be in {interval}, got {number:g}")
+    return number
+
+
+def whole_number(who: str, name: str, value: Any, least: int = 0) -> int:
+    """`value` as an int of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or value != value:
+        raise TypeError(f"{who}: {name} must be a whole number >= {least}, got {describe(value)}")
+    if value in (np.inf, -np.inf) or int(value) != value or value < least:
+        raise ValueError(f"{who}: {name} must be a whole number >= {least}, got {value:g}")
+    return int(value)
+
+
+def boolean(who: str, name: str, value: Any) -> bool:
+    """`value` if it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{who}: {name} must be True or False, got {describe(value)}")
+    return bool(value)
+
+
+def one_of(who: str, name: str, value: Any, allowed: Iterable[Any]) -> Any:
+    """`value` if it is among `allowed`."""
+    allowed = tuple(allowed)
+    if not any(value is a or (isinstance(value, str) and value == a) for a in allowed):
+        options = ", ".join(map(repr, allowed))
+        near = closest(value, [a for a in allowed if isinstance(a, str)], 1) if isinstance(value, str) else []
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{who}: {name} must be one of {options}, got {describe(value)}{hint}")
+    return value
+
+
+def optional(check: Callable[..., Any], who: str, name: str, value: Any, *rest: Any) -> Any:
+    """None, or what `check` makes of `value`."""
+    return None if value is None else check(who, name, value, *rest)
+
+
+def function(who: str, name: str, value: Any) -> Any:
+    """`value` if it can be called."""
+    if not callable(value):
+        raise TypeError(f"{who}: {name} must be callable, got {describe(value)}")
+    return value
+
+
+def known_options(who: str, given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """A copy of `given`; an unknown key is an error that names the closest known one."""
+    known = tuple(known)
+    for key in given:
+        if key not in known:
+            raise unknown(f"option for {who}", key, known)
+    return dict(given)

@@ -1,0 +1,215 @@
+"""Reverse mode on autograd's tracer: gradients, Hessian-vector products, dense Hessians.
+
+`trace` is the one place that opens a trace. It differs from ``autograd.make_vjp`` in three ways that
+an optimizer needs: a function that raises leaves the tracer as it was, a function that does not depend
+on `x` has a zero gradient instead of a warning, and a function that autograd cannot follow is refused
+with the line that is the likely cause.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from autograd.core import VJPNode, backward_pass, vspace
+from autograd.tracer import isbox, new_box, trace_stack
+
+from ..checks import describe
+
+__all__ = ["TraceError", "gradient", "value_and_gradient", "hvp", "hessian", "trace", "open_trace"]
+
+
+class TraceError(TypeError):
+    """The function cannot be followed by autograd's tracer; the message names the likely cause."""
+
+
+def trace(fun: Callable, x: Any) -> tuple[Any, Callable]:
+    """Value of ``fun(x)`` and the map from an output cotangent to the input gradient.
+
+    Parameters
+    ----------
+    fun : callable
+        Maps an array to an array or a scalar, written in ``autograd.numpy``.
+    x : (n,) array
+
+    Returns
+    -------
+    value : array or scalar
+    backward : callable
+        ``backward(w)`` is ``J(x)^T w``; it may be called many times.
+    """
+    start = VJPNode.new_root()
+    value, end = open_trace(start, fun, x)
+    if end is None:
+        return value, lambda w: vspace(x).zeros()
+    return value, lambda w: backward_pass(w, end)
+
+
+def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
+    """``(value, end_node)`` of `fun` traced from the node `start`; `end_node` is None without dependence."""
+    level = trace_stack.top
+    try:
+        with trace_stack.new_trace() as number:
+            box = new_box(x, number, start)
+            end = fun(box)
+    except Exception as error:
+        explain(error, fun)
+        raise
+    finally:
+        trace_stack.top = level  # autograd itself forgets this when `fun` raises
+    if isbox(end) and end._trace == number:
+        return end._value, end._node
+    if isinstance(end, np.ndarray) and end.dtype == object:
+        raise TraceError(
+            f"{name_of(fun)} returned an array of Python objects: a plain `numpy` call on the traced variables "
+            f"hid them from autograd. {ADVICE}")
+    return end, None
+
+
+def scalar(value: Any) -> bool:
+    """Whether `value` has exactly one entry."""
+    return np.size(value) == 1 if not isbox(value) else vspace(value).size == 1
+
+
+def value_and_gradient(fun: Callable, x: Any, *args: Any) -> tuple[Any, Any]:
+    """Value and gradient of a scalar function from one trace.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args) -> scalar`` in ``autograd.numpy``.
+    x : (n,) array
+
+    Returns
+    -------
+    f : scalar
+    g : (n,) array
+
+    Raises
+    ------
+    TraceError
+        If autograd cannot follow `fun`.
+    ValueError
+        If `fun` does not return one number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refopt.derivatives import value_and_gradient
+    >>> f, g = value_and_gradient(lambda x: x[0] ** 2 * x[1], np.array([3.0, 2.0]))
+    >>> print(f, g)
+    18.0 [12.  9.]
+    """
+    value, backward = trace(lambda x: fun(x, *args), x)
+    if not scalar(value):
+        raise ValueError(f"fun must return one number, got {describe(value)}")
+    return value, backward(vspace(value).ones())
+
+
+def gradient(fun: Callable, x: Any, *args: Any) -> Any:
+    """Gradient of a scalar function, shape (n,); see `value_and_gradient`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refopt.derivatives import gradient
+    >>> print(gradient(lambda x: x[0] ** 2 * x[1], np.array([3.0, 2.0])))
+    [12.  9.]
+    """
+    return value_and_gradient(fun, x, *args)[1]
+
+
+def product_function(fun: Callable, x: Any) -> Callable:
+    """``v -> H(x) v`` from one trace of the gradient, for as many products as wanted.
+
+    The Hessian is symmetric, so reverse mode over the gradient gives ``H^T v = H v``
+    (Pearlmutter 1994, doi 10.1162/neco.1994.6.1.147, derives the same product).
+    """
+    _, backward = trace(lambda x: gradient(fun, x), x)
+    return backward
+
+
+def hvp(fun: Callable, x: Any, v: Any, *args: Any) -> Any:
+    """Hessian-vector product ``H(x) v`` without the Hessian, shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refopt.derivatives import hvp
+    >>> print(hvp(lambda x: x[0] ** 2 * x[1], np.array([3.0, 2.0]), np.array([1.0, 0.0])))
+    [4. 6.]
+    """
+    return product_function(lambda x: fun(x, *args), x)(v)
+
+
+def hessian(fun: Callable, x: Any, *args: Any) -> Any:
+    """Dense Hessian, shape (n, n), symmetrised; n products from one trace.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refopt.derivatives import hessian
+    >>> print(hessian(lambda x: x[0] ** 2 * x[1], np.array([3.0, 2.0])))
+    [[4. 6.]
+     [6. 0.]]
+    """
+    product = product_function(lambda x: fun(x, *args), x)
+    H = anp.stack([product(e) for e in np.eye(len(x), dtype=vspace(x).dtype)])
+    return (H + H.T) / 2
+
+
+# ---------------------------------------------------------------- why a function cannot be traced
+
+ADVICE = ("Use `import autograd.numpy as np` in fun and build new arrays instead of assigning into old ones; "
+          "or give jac= (and hess= or hessp= where the method needs them), then fun is called with plain arrays")
+
+# Error texts that only the tracer's boxes cause; anything else is the user's own exception.
+TRACER_SIGNS = ("ArrayBox", "setting an array element with a sequence", "VJP of ", "dtype('O')", "autograd",
+                "not supported for the input types", "dtype object")
+
+CAUSES = (
+    (re.compile(r"\b(math\.\w+)\("), "`{0}` takes plain numbers only; write `np.{1}` from autograd.numpy"),
+    (re.compile(r"\b(float|int|bool|complex)\("), "`{0}(...)` asks for a plain number; leave the value as it is"),
+    (re.compile(r"[\w\])]\s*\[[^=]*\]\s*(?:[-+*/@]|\*\*|//)?=(?!=)"),
+     "assignment into an array cannot be differentiated; build the array with np.array([...]), np.stack, "
+     "np.concatenate or np.where"),
+    (re.compile(r"\b((?:np|numpy|scipy|sp|special|linalg)(?:\.\w+)+)\("),
+     "`{0}` is not differentiable here (plain numpy or scipy, or a function without a derivative rule); use the "
+     "one of autograd.numpy or autograd.scipy"),
+)
+
+
+def explain(error: Exception, fun: Callable) -> None:
+    """Raise `TraceError` if `error` comes from tracing and not from the user's own code."""
+    text = str(error)
+    if isinstance(error, TraceError) or not isinstance(
+            error, (TypeError, ValueError, AttributeError, NotImplementedError)):
+        return
+    if not any(sign in text for sign in TRACER_SIGNS):
+        return
+    place, line = "", ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if not re.search(r"[/\\](autograd|numpy|scipy|refopt[/\\](derivatives|objective))\b", frame.filename):
+            line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
+            place = f"line {frame.lineno} of {frame.filename}"
+    cause = f"autograd says: {text}"
+    for pattern, sentence in CAUSES:
+        found = pattern.search(line)
+        if found:
+            name = found.group(1) if found.groups() else ""
+            cause = sentence.format(name, name.split(".")[-1])
+            break
+    where = f" {place}: `{line}`." if line else ""
+    raise TraceError(f"autograd cannot differentiate {name_of(fun)}.{where} Likely cause: {cause}. {ADVICE}."
+                     ) from error
+
+
+def name_of(fun: Callable) -> str:
+    """A function's name for a message; an objective's bound method stands for the user's function."""
+    fun = getattr(getattr(fun, "__self__", None), "fun", fun)
+    return getattr(fun, "__name__", type(fun).__name__).replace("<lambda>", "fun")

@@ -1,0 +1,353 @@
+"""The function being minimised, and its value and derivatives at one point.
+
+`Objective` says what a method may ask of a function. `FunctionObjective` answers from what the user gave
+(`fun`, `jac`, `hess`, `hessp`) and from autograd. `Point` is an objective at one ``x``; it computes each
+quantity when it is first asked for and keeps it. Methods see points and nothing else.
+
+Counting. ``nfev`` is the number of times the user's `fun` is called, for whatever purpose: one trace gives the
+value and the gradient, one more gives all Hessian-vector products at a point. ``njev``, ``nhev``, ``nhvp``
+and ``ntaylor`` count gradients, Hessians, products and Taylor propagations, and equal the number of calls of
+`jac`, `hess` and `hessp` where the user gave them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from scipy.sparse.linalg import LinearOperator
+
+from . import checks
+from .derivatives import finite, reverse
+from .status import Status, Stop
+
+__all__ = ["Objective", "FunctionObjective", "Point", "HVP_METHODS"]
+
+HVP_METHODS = ("autograd", "fd_forward", "fd_central")
+FD_STEP = 1e-3  # default step of the finite-difference products, that of the original (see METHODS: h=1e-3)
+RECENT = 3  # points remembered: the iterate, the accepted trial, one more for a line search's bracket
+
+
+class Point:
+    """An objective at one ``x``. Everything is computed once, on first use; arrays are read-only."""
+
+    __slots__ = ("objective", "x", "memo", "_f", "_g", "_hess")
+
+    def __init__(self, objective: Objective, x: np.ndarray):
+        self.objective = objective
+        self.x = x
+        self.memo: dict[str, Any] = {}  # what the objective keeps between two questions: tapes, parent points
+        self._f: float | None = None
+        self._g: np.ndarray | None = None
+        self._hess: Any = None
+
+    @property
+    def f(self) -> float:
+        """The value."""
+        if self._f is None:
+            self._f = self.objective.value(self)
+        return self._f
+
+    @property
+    def g(self) -> np.ndarray:
+        """The gradient, shape (n,)."""
+        if self._g is None:
+            self._g = locked(self.objective.gradient(self))
+        return self._g
+
+    @property
+    def hess(self) -> Any:
+        """The Hessian as the user gave it: array (n, n), sparse matrix or LinearOperator; else from autograd."""
+        if self._hess is None:
+            H = self.objective.hessian(self)
+            self._hess = locked(H) if isinstance(H, np.ndarray) else H
+        return self._hess
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """The residuals r (m,) of a least-squares objective ``f = sum r_i^2``."""
+        if "residuals" not in self.memo:
+            self.memo["residuals"] = locked(self.objective.residuals(self))
+        return self.memo["residuals"]
+
+    @property
+    def jacobian(self) -> np.ndarray:
+        """The Jacobian J (m, n) of the residuals."""
+        if "jacobian" not in self.memo:
+            self.memo["jacobian"] = locked(self.objective.jacobian(self))
+        return self.memo["jacobian"]
+
+    def taylor(self, direction: np.ndarray, order: int) -> np.ndarray:
+        """Taylor coefficients of ``t -> f(x + t s)``: (order+1,) for s of shape (n,), (order+1, k) for (k, n)."""
+        return self.objective.taylor(self, direction, order)
+
+    def dense_hessian(self) -> np.ndarray:
+        """The Hessian as an array (n, n)."""
+        H = self.hess
+        if isinstance(H, np.ndarray):
+            return H
+        if isinstance(H, LinearOperator):
+            return locked(np.asarray(H @ np.eye(self.x.size, dtype=self.x.dtype)))
+        return locked(np.asarray(H.toarray()))
+
+    def hvp(self, v: np.ndarray, method: str = "autograd", h: float = FD_STEP) -> np.ndarray:
+        """The product ``H(x) v``, shape (n,), by one of `HVP_METHODS`; "autograd" takes the user's hessp if given."""
+        if method == "autograd":
+            return self.objective.product(self, v)
+        gradient = lambda x: self.objective.at(x).g  # noqa: E731
+        if method == "fd_forward":
+            return finite.forward_product(gradient, self.x, self.g, v, h)
+        if method == "fd_central":
+            return finite.central_product(gradient, self.x, v, h)
+        raise ValueError(f"hvp method must be one of {', '.join(map(repr, HVP_METHODS))}, got {method!r}")
+
+    def after(self, update: np.ndarray) -> Point:
+        """The point ``x - update``; the driver goes to this very point when a method returns `update`."""
+        return self.objective.at(locked(self.x - update))
+
+
+class Objective:
+    """What a method may ask of a function of `n` variables; the base of all objectives.
+
+    Attributes
+    ----------
+    n : int
+    dtype : numpy dtype, float64 or float32
+    shapes : tuple of tensor shapes whose sizes add up to n, or None
+    bounds : (lower, upper) arrays, or None
+    """
+
+    n: int
+    dtype: np.dtype
+    shapes: tuple[tuple[int, ...], ...] | None = None
+    bounds: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __init__(self) -> None:
+        self._recent: list[Point] = []
+
+    def at(self, x: np.ndarray) -> Point:
+        """The point at `x`; the last few are remembered, so a trial point that is accepted costs nothing again."""
+        for point in self._recent:
+            if point.x is x or (point.x[0] == x[0] and np.array_equal(point.x, x)):
+                return point
+        if x.dtype != self.dtype or x.flags.writeable or x.base is not None:
+            x = x.astype(self.dtype)
+            x.flags.writeable = False
+        point = Point(self, x)
+        self._recent.insert(0, point)
+        del self._recent[RECENT:]
+        return point
+
+    def value(self, point: Point) -> float:
+        raise NotImplementedError
+
+    def gradient(self, point: Point) -> np.ndarray:
+        raise NotImplementedError
+
+    def product(self, point: Point, v: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def hessian(self, point: Point) -> Any:
+        raise NotImplementedError
+
+    def residuals(self, point: Point) -> np.ndarray:
+        raise TypeError("this objective has no residuals; give refopt.LeastSquares(residuals) as fun")
+
+    def jacobian(self, point: Point) -> np.ndarray:
+        raise TypeError("this objective has no residuals; give refopt.LeastSquares(residuals) as fun")
+
+    def taylor(self, point: Point, direction: np.ndarray, order: int) -> np.ndarray:
+        raise TypeError(f"{type(self).__name__} has no Taylor series")
+
+
+class FunctionObjective(Objective):
+    """The user's function with the user's derivatives, or autograd's where none were given.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args) -> float``, or ``-> (float, gradient)`` with ``jac=True``.
+    x0 : (n,) array
+        Only its length and dtype are used.
+    jac : callable, True or None
+        ``jac(x, *args) -> (n,)``; None: reverse mode through `fun`.
+    hess : callable or None
+        ``hess(x, *args) -> (n, n)`` array, sparse matrix or LinearOperator.
+    hessp : callable or None
+        ``hessp(x, v, *args) -> (n,)``.
+    maxfev, maxtime : limits, or None
+        An evaluation beyond them raises `Stop` instead.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For anything that is not as above, saying what was given.
+    """
+
+    def __init__(self, fun: Callable, x0: np.ndarray, args: Any = (), jac: Any = None, hess: Any = None,
+                 hessp: Any = None, *, shapes: Any = None, bounds: Any = None, maxfev: float | None = None,
+                 maxtime: float | None = None):
+        super().__init__()
+        self.fun = checks.function("minimize", "fun", fun)
+        self.args = args if isinstance(args, tuple) else (args,)
+        if isinstance(jac, str):
+            raise ValueError(f"minimize: jac={jac!r} is not available: leave jac=None for exact derivatives by autograd, "
+                             "or pass a function, for example lambda x: scipy.optimize.approx_fprime(x, fun)")
+        if not (jac is None or isinstance(jac, (bool, np.bool_)) or callable(jac)):
+            raise TypeError(f"minimize: jac must be a function, True (fun returns value and gradient) or None, "
+                            f"got {checks.describe(jac)}")
+        for name, value in (("hess", hess), ("hessp", hessp)):
+            if value is not None and not callable(value):
+                raise TypeError(f"minimize: {name} must be a function or None, got {checks.describe(value)}")
+        self.pair = jac is not None and not callable(jac) and bool(jac)
+        self.jac = jac if callable(jac) else None
+        self.hess, self.hessp = hess, hessp
+        self.n, self.dtype = x0.size, x0.dtype
+        self.shapes = shapes
+        self.bounds = bounds
+        self.nfev = self.njev = self.nhev = self.nhvp = self.ntaylor = 0
+        self.best_x, self.best_f = np.array(x0), np.inf
+        self.maxfev = np.inf if maxfev is None else maxfev
+        self.maxtime, self.started = maxtime, time.perf_counter()
+
+    # ------------------------------------------------------------ value and gradient
+
+    def value(self, point: Point) -> float:
+        if self.pair:
+            self._count_call()
+            answer = self.fun(point.x.copy(), *self.args)
+            if not (isinstance(answer, tuple) and len(answer) == 2):
+                raise TypeError(f"with jac=True fun must return (value, gradient), got {checks.describe(answer)}")
+            self.njev += 1
+            point._g = locked(self._gradient_array(answer[1]))
+            f = self._number(answer[0])
+        elif self.jac is not None:
+            f = self._number(self._plain(point.x))
+        else:
+            value, backward = reverse.trace(self._traced, point.x)
+            f = self._number(value)
+            point.memo["backward"] = lambda: backward(np.ones_like(value))
+        if f < self.best_f:
+            self.best_x, self.best_f = point.x, f
+        return f
+
+    def gradient(self, point: Point) -> np.ndarray:
+        if self.jac is None:
+            point.f  # noqa: B018  one trace gives both
+            if point._g is not None:
+                return point._g
+            self.njev += 1
+            return np.array(point.memo.pop("backward")(), dtype=self.dtype).reshape(self.n)
+        self._check_time()
+        self.njev += 1
+        return self._gradient_array(self.jac(point.x.copy(), *self.args))
+
+    # ------------------------------------------------------------ second order
+
+    def product(self, point: Point, v: np.ndarray) -> np.ndarray:
+        if self.hessp is None and self.hess is not None:
+            return np.array(point.hess @ v, dtype=self.dtype)
+        if self.hessp is not None:
+            self._check_time()
+            self.nhvp += 1
+            Hv = np.asarray(self.hessp(point.x.copy(), v.copy(), *self.args))
+            if Hv.shape != (self.n,):
+                raise ValueError(f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}")
+            return Hv.astype(self.dtype)
+        if "product" not in point.memo:
+            point.memo["product"] = reverse.product_function(self._traced, point.x)
+        self._check_time()
+        self.nhvp += 1
+        return np.array(point.memo["product"](v), dtype=self.dtype)
+
+    def hessian(self, point: Point) -> Any:
+        self.nhev += 1
+        if self.hess is not None:
+            self._check_time()
+            return self._hessian_matrix(self.hess(point.x.copy(), *self.args))
+        if self.hessp is not None:
+            self.nhev -= 1
+            columns = [self.product(point, e) for e in np.eye(self.n, dtype=self.dtype)]
+            return symmetrised(np.stack(columns, axis=1), "the matrix of hessp products")
+        return np.asarray(reverse.hessian(self._traced, point.x), dtype=self.dtype)
+
+    # ------------------------------------------------------------ calls of the user's function
+
+    def _count_call(self) -> None:
+        if self.nfev >= self.maxfev:
+            raise Stop(Status.MAXFEV, self.nfev, self.maxfev)
+        self._check_time()
+        self.nfev += 1
+
+    def _check_time(self) -> None:
+        if self.maxtime is not None:
+            passed = time.perf_counter() - self.started
+            if passed > self.maxtime:
+                raise Stop(Status.MAXTIME, passed, self.maxtime)
+
+    def _plain(self, x: np.ndarray) -> Any:
+        self._count_call()
+        return self.fun(x.copy(), *self.args)
+
+    def _traced(self, x: Any) -> Any:
+        """`fun` for the tracer; with ``jac=True`` only its value."""
+        self._count_call()
+        answer = self.fun(x, *self.args)
+        return answer[0] if self.pair else answer
+
+    # ------------------------------------------------------------ answers, checked
+
+    def _number(self, value: Any) -> float:
+        if value is None:
+            raise TypeError("fun returned None; it must return one real number (is a `return` missing?)")
+        if np.iscomplexobj(value):
+            raise TypeError(f"fun returned a complex value, {checks.describe(value)}; it must return one real number")
+        if np.size(value) != 1:
+            raise ValueError(f"fun must return one number, got {checks.describe(np.asarray(value))}; for residuals "
+                             "wrap them: refopt.LeastSquares(residuals)")
+        try:
+            return float(value) if np.ndim(value) == 0 else float(np.reshape(value, ()))
+        except (TypeError, ValueError):
+            raise TypeError(f"fun must return one real number, got {checks.describe(value)}") from None
+
+    def _gradient_array(self, g: Any) -> np.ndarray:
+        g = np.asarray(g)
+        if g.shape != (self.n,):
+            raise ValueError(f"jac must return an array of shape ({self.n},), got {checks.describe(g)}")
+        if np.iscomplexobj(g) or g.dtype == object:
+            raise TypeError(f"jac must return real numbers, got {checks.describe(g)}")
+        return g.astype(self.dtype)
+
+    def _hessian_matrix(self, H: Any) -> Any:
+        if not (isinstance(H, LinearOperator) or scipy.sparse.issparse(H)):
+            H = np.asarray(H)
+        if H.shape != (self.n, self.n):
+            raise ValueError(f"hess must return shape ({self.n}, {self.n}), got shape {H.shape}")
+        if isinstance(H, LinearOperator):
+            return H
+        if scipy.sparse.issparse(H):
+            H = H.tocsr().astype(self.dtype)
+            return symmetrised(H, "hess")
+        return symmetrised(H.astype(self.dtype), "hess")
+
+
+def symmetrised(H: Any, who: str) -> Any:
+    """``(H + H^T)/2``, refused when H is not symmetric to half the digits of its dtype."""
+    gap = abs(H - H.T)
+    size = abs(H).max() if H.shape[0] else 0.0
+    worst = gap.max() if H.shape[0] else 0.0
+    if np.isfinite(worst) and worst > np.sqrt(np.finfo(H.dtype).eps) * size:
+        i, j = (int(k) for k in np.unravel_index(int(gap.argmax()), H.shape))
+        raise ValueError(f"{who} must be symmetric, but entry [{i}, {j}] = {H[i, j]:.6g} and [{j}, {i}] = {H[j, i]:.6g}")
+    return (H + H.T) / 2
+
+
+def locked(a: np.ndarray) -> np.ndarray:
+    """`a`, made read-only; a view is copied first, so that nobody holds a way to write it."""
+    if a.base is not None:
+        a = a.copy()
+    a.flags.writeable = False
+    return a

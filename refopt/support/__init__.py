@@ -1,0 +1,1 @@
+"""What the fourteen methods need around them: step sizes, momentum, line searches, curvature models."""
