@@ -12,9 +12,9 @@ from refopt.kernels import definition
 
 NAMES = ("adam", "cbrt", "coordinate_momentum", "cubic_adam", "ema", "heavy_ball", "reduce_outward")
 
-# From this length the compiled kernel is chosen. Below it the definition takes under a few milliseconds, and the first
-# call of the other would wait for numba (0.5 s to import, 1-2 s to compile on the first run of a machine).
-COMPILED_FROM = 100_000
+# From this length the compiled kernel is chosen. A step by the definition takes 3 ms or less below it, and
+# the first call of the other waits for numba: 0.4 s to import, 0.5 s to compile, once on a machine.
+COMPILED_FROM = 50_000
 
 
 def get(name: str, n: int, which: str | None = None) -> Callable:

@@ -4,22 +4,21 @@ Names, signatures and results are those of the definition, to the last bit: the 
 operations in the same order, without fast-math, and every scalar is first cast to the dtype of the arrays.
 The loops have no branches (every ``a if c else b`` is a select), so that they become vector instructions.
 
-A loop is compiled for a dtype on its first use there, and kept on disk. Long vectors are cut into one chunk for
-each core, run by threads (the loops release the GIL); chunks are views, so a step allocates its result and
-nothing else. Arrays the loops do not serve (strided, overlapping, of another or of mixed dtypes) go to the
-definition. Each public function has the docstring of its definition.
+A loop is compiled for a dtype on its first use there, and kept on disk. Long vectors are cut into one chunk
+for each core, run by threads (the loops release the GIL); chunks are views, so a step allocates its result
+and nothing else. Arrays the loops do not serve (strided, overlapping, of another or of mixed dtypes) go to
+the definition. Each public function has the docstring of its definition.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from threading import Thread
 from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
@@ -31,13 +30,12 @@ from refopt.kernels.definition import CBRT, MODES, Vector, bias
 THREADS_FROM = 200_000
 
 
-# --------------------------------------------------------------------------------------- what the loops call
+# ------------------------------------------------------------------------------------- what the loops call
 
 
-@intrinsic
-def _bits(typingctx, x):
+def _bits_of(typingctx, x):
     """The bits of a floating-point number, as an integer of the same width."""
-    integer = {types.float64: types.int64, types.float32: types.int32}[x]
+    integer: Any = {types.float64: types.int64, types.float32: types.int32}[x]
 
     def build(context, builder, signature, args):
         return builder.bitcast(args[0], context.get_value_type(integer))
@@ -45,16 +43,19 @@ def _bits(typingctx, x):
     return integer(x), build
 
 
-@intrinsic
-def _number(typingctx, bits, like):
+def _number_of(typingctx, bits, like):
     """The number, of the type of ``like``, that has these bits."""
 
     def build(context, builder, signature, args):
         if like == types.float32:
-            args = [builder.trunc(args[0], ir.IntType(32))]
+            args = [builder.trunc(args[0], context.get_value_type(types.int32))]
         return builder.bitcast(args[0], context.get_value_type(like))
 
     return like(types.int64, like), build
+
+
+_bits: Any = intrinsic(_bits_of)
+_number: Any = intrinsic(_number_of)
 
 
 def _cbrt(x):
@@ -66,11 +67,10 @@ def _cbrt(x):
 def _overload_cbrt(x):
     number = {types.float64: np.float64, types.float32: np.float32}[x]
     fmt = CBRT[np.dtype(number)]
-    magic, shift, third, mask = fmt.magic, fmt.shift, fmt.third, fmt.mask
-    scale, unscale = number(fmt.scale), number(1 / fmt.scale)
-    root, unroot = number(fmt.root), number(1 / fmt.root)
-    one, p1, p2, p3 = number(1), number(1 / 3), number(2 / 9), number(14 / 81)
-    q1, q2, q3, q4 = number(1 / 3), number(1 / 9), number(5 / 81), number(10 / 243)
+    magic, shift, third, mask = (int(v) for v in (fmt.magic, fmt.shift, fmt.third, fmt.mask))
+    zero, one = number(0), number(1)
+    (scale, unscale), (root, unroot) = map(number, fmt.scale), map(number, fmt.root)
+    (p0, p1, p2), (q0, q1, q2, q3) = map(number, fmt.p), map(number, fmt.q)
 
     def cbrt(x):
         size = abs(x)
@@ -79,21 +79,21 @@ def _overload_cbrt(x):
 
         z = _number(magic - (_bits(s) >> shift) * third, s)
         r = one - s * z * z * z
-        z += z * (r * (p1 + r * (p2 + r * p3)))
+        z += z * (r * (p0 + r * (p1 + r * p2)))
 
         y = _number(_bits(s * z * z) & mask, s)
         cube = y * y * y
         rho = (s - cube) / cube
-        y += y * (rho * (q1 - rho * (q2 - rho * (q3 - rho * q4))))
+        y += y * (rho * (q0 - rho * (q1 - rho * (q2 - rho * q3))))
         y *= unroot if below else root
 
-        signed = -y if x < number(0) else y
+        signed = -y if x < zero else y
         return signed if rho == rho else x
 
     return cbrt
 
 
-# ------------------------------------------------------------------- the loops, in the order of the definition
+# ----------------------------------------------------------------- the loops, in the order of the definition
 
 
 def _loop_cbrt(x, out):
@@ -172,15 +172,16 @@ def _loop_cubic_adam(
         out[i] = zero if nothing else alpha * (numerator / denominator)
 
 
-# ------------------------------------------------------------------------------- compiling and running a loop
+# ----------------------------------------------------------------------------- compiling and running a loop
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compile(loop: Callable, kinds: str, dtype: np.dtype) -> Callable:
     """The machine code of a loop for one dtype.
 
-    ``kinds`` has one letter an argument: ``r`` an array that is read, ``w`` one that is written, ``m`` a mask,
-    ``s`` a scalar of the dtype, ``b`` a boolean. A fixed signature takes writeable and read-only inputs alike.
+    ``kinds`` has one letter an argument: ``r`` an array that is read, ``w`` one that is written, ``m`` a
+    mask, ``s`` a scalar of the dtype, ``b`` a boolean. The signature is fixed, so that writeable and
+    read-only inputs share one compilation.
     """
     number = numba.from_dtype(dtype)
     kind = {
@@ -235,7 +236,8 @@ def _serves(a: Any, kind: str, out: Vector) -> bool:
 
 def _chunks(n: int) -> list[slice]:
     """Cut ``range(n)`` into one slice for each core, or leave it whole when it is short."""
-    count = numba.config.NUMBA_NUM_THREADS if n >= THREADS_FROM else 1
+    config: Any = numba.config
+    count = config.NUMBA_NUM_THREADS if n >= THREADS_FROM else 1
     ends = [n * k // count // 64 * 64 for k in range(count)] + [n]
     return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
 
@@ -245,7 +247,7 @@ def _cut(values: Sequence[Any], kinds: str, piece: slice) -> tuple[Any, ...]:
     return tuple(a[piece] if k in "rwm" else a for a, k in zip(values, kinds, strict=True))
 
 
-# ------------------------------------------------------------------------------------------ the public functions
+# --------------------------------------------------------------------------------------- the public functions
 
 
 @np.errstate(all="ignore")

@@ -8,7 +8,7 @@ written. The sign is the one of the whole package: the driver applies ``x <- x -
 ``refopt.kernels.compiled`` has the same functions with the same signatures for large n. The two perform the
 same IEEE operations in the same order, so that they agree to the last bit.
 
-Nothing here warns: an overflow or a NaN shows in the result. A NaN in one coordinate stays in that coordinate.
+Nothing here warns: an overflow or a NaN shows in the result, and a NaN in one coordinate stays there.
 """
 
 from __future__ import annotations
@@ -24,20 +24,39 @@ MODES = ("signed_cbrt", "unsigned_cbrt", "halve")
 
 
 class CbrtFormat(NamedTuple):
-    """Constants of `cbrt` for one floating-point format."""
+    """Constants of `cbrt` for one floating-point format: arrays of shape () and of its dtype."""
 
     bits: type  # the integer type of the same width
-    scale: float  # 8^k, large enough to make every subnormal number normal
-    root: float  # 2^k, the cube root of scale
-    magic: int  # bits(s^(-1/3)) is nearly magic - bits(s)/3; minimises max |1 - s z^3| (it is 0.10)
-    shift: int  # with `third`, bits/3 is computed as (bits >> shift) * third
-    third: int  # 2^shift / 3
-    mask: int  # keeps so few leading bits (17 of 53, 8 of 24) that the cube is exact
+    one: NDArray
+    scale: tuple[NDArray, NDArray]  # 8^k, large enough to make every subnormal number normal, and its inverse
+    root: tuple[NDArray, NDArray]  # 2^k and its inverse
+    magic: NDArray  # bits(s^(-1/3)) is nearly magic - bits(s)/3; minimises max |1 - s z^3| (it is 0.10)
+    shift: NDArray  # with `third`, bits/3 is computed as (bits >> shift) * third
+    third: NDArray  # 2^shift / 3
+    mask: NDArray  # keeps so few leading bits (17 of 53, 8 of 24) that the cube is exact
+    p: tuple[NDArray, ...]  # (1 - r)^(-1/3) = 1 + p0 r + p1 r^2 + p2 r^3 + ...
+    q: tuple[NDArray, ...]  # (1 + rho)^(1/3) = 1 + q0 rho - q1 rho^2 + q2 rho^3 - q3 rho^4 + ...
+
+
+def _cbrt_format(number: type, bits: type, k: int, magic: int, shift: int, leading: int) -> CbrtFormat:
+    width = np.finfo(number).nmant + 1
+    return CbrtFormat(
+        bits=bits,
+        one=np.array(1, number),
+        scale=(np.array(8.0**k, number), np.array(8.0**-k, number)),
+        root=(np.array(2.0**k, number), np.array(2.0**-k, number)),
+        magic=np.array(magic, bits),
+        shift=np.array(shift, bits),
+        third=np.array((1 << shift) // 3, bits),
+        mask=np.array(-1 << (width - leading), bits),
+        p=tuple(np.array(v, number) for v in (1 / 3, 2 / 9, 14 / 81)),
+        q=tuple(np.array(v, number) for v in (1 / 3, 1 / 9, 5 / 81, 10 / 243)),
+    )
 
 
 CBRT = {
-    np.dtype(np.float64): CbrtFormat(np.int64, 2.0**54, 2.0**18, 0x553EE978D4FDF3B7, 32, 0x55555555, -1 << 36),
-    np.dtype(np.float32): CbrtFormat(np.int32, 2.0**24, 2.0**8, 0x54A1F671, 16, 0x5555, -1 << 16),
+    np.dtype(np.float64): _cbrt_format(np.float64, np.int64, 18, 0x553EE978D4FDF3B7, 32, 17),
+    np.dtype(np.float32): _cbrt_format(np.float32, np.int32, 8, 0x54A1F671, 16, 8),
 }
 
 
@@ -65,21 +84,23 @@ def cbrt(x: Vector, out: Vector | None = None) -> Vector:
     >>> cbrt(np.array([27.0, -0.001, 0.0]))
     array([ 3. , -0.1,  0. ])
     """
-    fmt, number = CBRT[x.dtype], x.dtype.type
+    fmt = CBRT[x.dtype]
+    (scale, unscale), (root, unroot) = fmt.scale, fmt.root
+    (p0, p1, p2), (q0, q1, q2, q3) = fmt.p, fmt.q
     size = np.abs(x)
     # away from both ends of the exponent range: below 1 the argument is multiplied by 8^k, else divided
-    below = size < 1
-    s = size * np.where(below, number(fmt.scale), number(1 / fmt.scale))
+    below = size < fmt.one
+    s = size * np.where(below, scale, unscale)
 
     z = (fmt.magic - (s.view(fmt.bits) >> fmt.shift) * fmt.third).view(x.dtype)
-    r = 1 - s * z * z * z
-    z += z * (r * (1 / 3 + r * (2 / 9 + r * (14 / 81))))
+    r = fmt.one - s * z * z * z
+    z += z * (r * (p0 + r * (p1 + r * p2)))
 
     y = ((s * z * z).view(fmt.bits) & fmt.mask).view(x.dtype)
     cube = y * y * y
     rho = (s - cube) / cube
-    y += y * (rho * (1 / 3 - rho * (1 / 9 - rho * (5 / 81 - rho * (10 / 243)))))
-    y *= np.where(below, number(1 / fmt.root), number(fmt.root))
+    y += y * (rho * (q0 - rho * (q1 - rho * (q2 - rho * q3))))
+    y *= np.where(below, unroot, root)
 
     ordinary = rho == rho  # NaN, as (0 - 0)/0 or inf - inf, for zero, infinity and NaN, and only there
     return _result(out, np.where(ordinary, np.copysign(y, x), x))
@@ -139,7 +160,7 @@ def coordinate_momentum(v: Vector, u: Vector, mask: NDArray[np.bool_], out: Vect
     array([0., 4.])
     """
     np.copyto(v, u, where=mask)
-    return _result(out, v)
+    return _result(out, v.copy())
 
 
 @np.errstate(all="ignore")
@@ -174,7 +195,7 @@ def heavy_ball(
     array([2.5])
     """
     _average(v, float(momentum), 1 - float(dampening), u)
-    return _result(out, u + float(momentum) * v if nesterov else v)
+    return _result(out, u + float(momentum) * v if nesterov else v.copy())
 
 
 @np.errstate(all="ignore")
@@ -268,9 +289,9 @@ def cubic_adam(
     """The update ``-alpha d``, where ``d`` is the local minimiser of ``A/3 d^3 + B/2 d^2 + C d``.
 
     ``C = m1``, ``B = sqrt(m2)`` and ``A`` (from ``m3``, see ``mode``) come from the debiased averages of
-    ``u, u^2, u^3``. The minimiser is the root ``d = -2C / (B + sqrt(B^2 - 4AC))`` of the derivative: nothing is
-    divided by ``A`` and nothing cancels, and ``A -> 0`` gives ``-C/B``. With no real root it is Adam's step
-    ``-C/(B + eps)``. ``C = 0`` gives 0.
+    ``u, u^2, u^3``. The minimiser is the root ``d = -2C / (B + sqrt(B^2 - 4AC))`` of the derivative: nothing
+    is divided by ``A`` and nothing cancels, and ``A -> 0`` gives ``-C/B``. With no real root it is Adam's
+    step ``-C/(B + eps)``. ``C = 0`` gives 0.
 
     Before squaring, the three coefficients are divided by ``B``, which leaves ``d`` as it is and keeps the
     discriminant from over- and underflowing. What the averages themselves cannot hold:
@@ -319,7 +340,7 @@ def cubic_adam(
     B = np.sqrt(m2 / bias(beta2, t, debiased))
     A = third_order(m3 / bias(beta3, t, debiased), mode)
 
-    s = np.where(B > 0, B, u.dtype.type(1))
+    s = np.where(B > 0, B, CBRT[u.dtype].one)
     a, b, c = A / s, B / s, C / s
     discriminant = b * b - 4 * a * c
     root = b + np.sqrt(discriminant)
@@ -328,7 +349,7 @@ def cubic_adam(
     numerator = np.where(no_root, C, 2 * c)
     denominator = np.where(no_root, B + float(eps), root)
     nothing = (c == 0) | (denominator == 0)
-    return _result(out, np.where(nothing, u.dtype.type(0), float(alpha) * (numerator / denominator)))
+    return _result(out, np.where(nothing, np.zeros((), u.dtype), float(alpha) * (numerator / denominator)))
 
 
 def third_order(m3: Vector, mode: str) -> Vector:
@@ -371,8 +392,8 @@ def _average(m: Vector, decay: float, weight: float, value: Vector) -> None:
 
 
 def _result(out: Vector | None, value: Vector) -> Vector:
-    """Put ``value`` into ``out``; without one, return an array that shares nothing with the state."""
+    """Put ``value``, a new array, into ``out`` if there is one."""
     if out is None:
-        out = np.empty_like(value)
+        return value
     out[...] = value
     return out
