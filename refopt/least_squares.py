@@ -20,8 +20,8 @@ class LeastSquares:
     Parameters
     ----------
     residuals : callable
-        `residuals(x, *args) -> r`, from shape (n,) to shape (m,), written in `autograd.numpy` where derivatives
-        are wanted.
+        `residuals(x, *args) -> r`, from shape (n,) to shape (m,), written in `autograd.numpy` where
+        derivatives are wanted.
 
     Raises
     ------
@@ -30,8 +30,9 @@ class LeastSquares:
 
     Notes
     -----
-    The convention (no 1/2) is that of Moré, Garbow and Hillstrom, ACM TOMS 7 (1981), eq. (1.1), and of the residual
-    sum of squares that NIST certifies. The gradient is `2 J^T r`, the Gauss-Newton Hessian `2 J^T J`.
+    The convention (no 1/2) is that of Moré, Garbow and Hillstrom, ACM TOMS 7 (1981), eq. (1.1), and of the
+    residual sum of squares that NIST certifies. The gradient is `2 J^T r`, the Gauss-Newton Hessian is
+    `2 J^T J`.
 
     Examples
     --------

@@ -63,8 +63,8 @@ def get(name: str, **options: Any) -> Problem:
     Parameters
     ----------
     name : str
-        "family/key"; case, '-' and '_' do not count. The Moré-Garbow-Hillstrom problems also have their numbers:
-        "mgh/10".
+        "family/key"; case, '-' and '_' do not count. The Moré-Garbow-Hillstrom problems also have their
+        numbers: "mgh/10".
     **options
         What may be chosen for that problem, such as the sizes `n` and `m`.
 
@@ -83,8 +83,8 @@ def get(name: str, **options: Any) -> Problem:
     Examples
     --------
     >>> from refopt import problems
-    >>> problems.get("nist/Thurber").certified.round(3)
-    array([1288.14 , 1491.079,  583.238,   75.417,    0.966,    0.398,    0.05 ])
+    >>> problems.get("nist/DanWood").certified
+    array([0.76886226, 3.86040559])
     >>> problems.get("mgh/watson", n=9).f_opt
     1.3997601380990198e-06
     """

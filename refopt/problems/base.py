@@ -39,8 +39,8 @@ class Problem:
     name : str
         Full name, such as ``"mgh/rosenbrock"``.
     fun : callable
-        `fun(x) -> f`, a scalar function of the flat vector `x`, written in `autograd.numpy`. If `residuals` is not
-        None, it is the `LeastSquares` of them.
+        `fun(x) -> f`, a scalar function of the flat vector `x`, written in `autograd.numpy`. If `residuals`
+        is not None, it is the `LeastSquares` of them.
     x0 : ndarray of shape (n,)
         The standard start, `starts[0]`.
     source : str
@@ -158,15 +158,15 @@ class Problem:
 
         Notes
         -----
-        The measure of B. D. McCullough, Assessing the reliability of statistical software: Part I, The American
-        Statistician 52 (1998) 358-366.
+        The measure of B. D. McCullough, Assessing the reliability of statistical software: Part I, The
+        American Statistician 52 (1998) 358-366.
 
         Examples
         --------
         >>> from refopt import problems
         >>> p = problems.get("nist/Misra1a")
         >>> p.digits([238.942, 5.5015643181e-4]).round(1)
-        array([ 6.2, 11. ])
+        array([ 6.3, 11. ])
         """
         answer = self.certified if self.certified is not None else self.x_opt
         if answer is None:
@@ -197,7 +197,8 @@ class Problem:
             size += f", least squares with m = {np.size(self.residuals(self.x0))}"
         if self.shapes is not None:
             size += f", tensors {', '.join(map(str, self.shapes))}"
-        lines = [f"{self.name}: {size}", f"  starts: {len(self.starts)}, f(x0) = {float(self.fun(self.x0)):.9g}"]
+        f0 = float(self.fun(self.x0))
+        lines = [f"{self.name}: {size}", f"  starts: {len(self.starts)}, f(x0) = {f0:.9g}"]
         if self.certified is None:
             lines += [f"  f = {known.f:.9g}  {known.kind}" for known in self.minima]
         else:
