@@ -61,6 +61,9 @@ class ReduceOutwardLR(Method):
     def __post_init__(self):
         self.check(mul="(-inf, inf)", use_grad=bool, invert=bool)
 
+    def all_needs(self):
+        return frozenset({"g"}) if self.use_grad else frozenset()
+
     def step(self, point, update, state):
         decides = point.g if self.use_grad else update
         kernel = kernels.get("reduce_outward", update.size)

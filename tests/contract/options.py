@@ -1,0 +1,59 @@
+"""For every method of the registry: each declared option, a value other than its default, and where it shows.
+
+A method joins the contract test by a row here; a field without an entry fails `test_every_option_is_probed`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+import refopt
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """One option: the value tried against the default, with what else has to be set for it to matter.
+
+    Attributes
+    ----------
+    value : the option's other value
+    also : further hyperparameters, given to both sides
+    problem : key of `PROBLEMS` in test_contract.py
+    steps : iterations compared; the paths or the figures must differ within them
+    """
+
+    value: Any
+    also: dict[str, Any] = dataclasses.field(default_factory=dict)
+    problem: str = "rosenbrock"
+    steps: int = 8
+    before: tuple[refopt.Method, ...] = ()  # methods put in front, where the option needs an update that is no gradient
+    base: Any = ...  # the value on the other side, where it is not the default
+
+
+def every_second(t: int, n: int) -> np.ndarray:
+    return (np.arange(n) + t) % 2 == 0
+
+
+OPTIONS: dict[str, dict[str, Probe]] = {
+    "ReduceOutwardLR": {
+        "mul": Probe(0.25), "use_grad": Probe(True, before=(refopt.HeavyBall(0.99),)), "invert": Probe(True),
+    },
+    "CoordinateMomentum": {"p": Probe(0.6), "mask": Probe(every_second)},
+    "CubicAdam": {
+        "beta1": Probe(0.5), "beta2": Probe(0.5), "beta3": Probe(0.5, problem="zigzag"), "eps": Probe(1.0),
+        "debiased": Probe(False), "alpha": Probe(0.5), "mode": Probe("halve", problem="zigzag"),
+    },
+    "LR": {"lr": Probe(1e-4)},
+    "Adam": {"beta1": Probe(0.5), "beta2": Probe(0.5), "eps": Probe(1.0), "debiased": Probe(False)},
+    "HeavyBall": {"momentum": Probe(0.5), "dampening": Probe(0.5), "nesterov": Probe(True)},
+    "EMA": {"beta": Probe(0.5), "debiased": Probe(False)},
+    "Backtracking": {
+        "init_step": Probe(0.3), "shrink": Probe(0.3), "c1": Probe(0.9), "growth": Probe(2.0), "maxiter": Probe(2),
+    },
+    "StrongWolfe": {"c1": Probe(0.45, {"c2": 0.46}), "c2": Probe(0.01), "maxiter": Probe(1, before=(refopt.LR(1e-5),))},
+    "LBFGS": {"history_size": Probe(1, steps=20)},
+    "Newton": {"delta": Probe(0.5, problem="saddle")},
+}
