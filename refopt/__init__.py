@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .least_squares import LeastSquares
+from .least_squares import LeastSquares, ModelLoss
 from .methods.base import Method, chain
 from .methods.coordinate_momentum import CoordinateMomentum
 from .methods.cubic_adam import CubicAdam
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adam", "Backtracking", "CoordinateMomentum", "CubicAdam", "EMA", "HeavyBall", "LBFGS", "LR", "LeastSquares",
-    "Method", "Newton", "Record", "ReduceOutwardLR", "Status", "StrongWolfe", "__version__", "chain", "derivatives",
+    "Method", "ModelLoss", "Newton", "Record", "ReduceOutwardLR", "Status", "StrongWolfe", "__version__", "chain", "derivatives",
     "iterate", "methods", "minimize", "oracle", "plot", "problems", "torch",
 ]
 

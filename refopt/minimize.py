@@ -18,6 +18,7 @@ from scipy.linalg.blas import dnrm2, snrm2
 from scipy.optimize import OptimizeResult
 
 from . import checks
+from .least_squares import LeastSquares, ModelLoss
 from .methods.base import Method
 from .methods.registry import resolve
 from .objective import FunctionObjective, Point
@@ -411,7 +412,10 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
 
 def check_needs(method: Method, fun: Callable, jac: Any) -> None:
     """Refuse, before the first evaluation, a method whose needs the objective cannot meet."""
-    if "residuals" in method.all_needs() and not hasattr(fun, "residuals"):
+    if "gauss-newton" in method.all_needs() and not isinstance(fun, ModelLoss):
+        raise TypeError(f"{method!r} needs the Gauss-Newton matrix, but fun is a plain scalar function; give "
+                        "refopt.LeastSquares(residuals) or refopt.ModelLoss(model, loss) as fun")
+    if "residuals" in method.all_needs() and not isinstance(fun, LeastSquares):
         raise TypeError(f"{method!r} needs residuals, but fun is a plain scalar function; "
                         "give refopt.LeastSquares(residuals) as fun")
 

@@ -7,7 +7,9 @@ quantity when it is first asked for and keeps it. Methods see points and nothing
 Counting. ``nfev`` is the number of times the user's `fun` is called, for whatever purpose: one trace gives the
 value and the gradient, one more gives all Hessian-vector products at a point. ``njev``, ``nhev``, ``nhvp``
 and ``ntaylor`` count gradients, Hessians, products and Taylor propagations, and equal the number of calls of
-`jac`, `hess` and `hessp` where the user gave them.
+`jac`, `hess` and `hessp` where the user gave them. Of a function made of parts (`LeastSquares`, `ModelLoss`) one
+call of the model gives value, gradient, residuals, their Jacobian and Gauss-Newton products: ``nfev`` counts it
+once. A Jacobian counts as one Hessian in ``nhev``, a product with the Gauss-Newton matrix as one in ``nhvp``.
 """
 
 from __future__ import annotations
@@ -22,12 +24,15 @@ from scipy.sparse.linalg import LinearOperator
 
 from . import checks
 from .derivatives import finite, reverse
+from .least_squares import LeastSquares, ModelLoss
 from .status import Status, Stop
 
 __all__ = ["Objective", "FunctionObjective", "Point", "HVP_METHODS"]
 
 HVP_METHODS = ("autograd", "fd_forward", "fd_central")
 FD_STEP = 1e-3  # default step of the finite-difference products, that of the original (see METHODS: h=1e-3)
+NO_PARTS = ("this objective is not made of a model and a loss; give refopt.LeastSquares(residuals) or "
+            "refopt.ModelLoss(model, loss) as fun")
 RECENT = 3  # points remembered: the iterate, the accepted trial, one more for a line search's bracket
 
 
@@ -75,10 +80,21 @@ class Point:
 
     @property
     def jacobian(self) -> np.ndarray:
-        """The Jacobian J (m, n) of the residuals."""
+        """The Jacobian J (m, n) of the residuals, or of the flattened output of a model."""
         if "jacobian" not in self.memo:
             self.memo["jacobian"] = locked(self.objective.jacobian(self))
         return self.memo["jacobian"]
+
+    @property
+    def gauss_newton(self) -> np.ndarray:
+        """The Gauss-Newton matrix ``J^T H_l J`` (n, n) of a function made of a model and a loss."""
+        if "gauss_newton" not in self.memo:
+            self.memo["gauss_newton"] = locked(self.objective.gauss_newton(self))
+        return self.memo["gauss_newton"]
+
+    def gauss_newton_product(self, v: np.ndarray) -> np.ndarray:
+        """The product ``J^T H_l J v``, shape (n,), without the matrix."""
+        return self.objective.gauss_newton_product(self, v)
 
     def taylor(self, direction: np.ndarray, order: int) -> np.ndarray:
         """Taylor coefficients of ``t -> f(x + t s)``: (order+1,) for s of shape (n,), (order+1, k) for (k, n)."""
@@ -157,7 +173,13 @@ class Objective:
         raise TypeError("this objective has no residuals; give refopt.LeastSquares(residuals) as fun")
 
     def jacobian(self, point: Point) -> np.ndarray:
-        raise TypeError("this objective has no residuals; give refopt.LeastSquares(residuals) as fun")
+        raise TypeError(NO_PARTS)
+
+    def gauss_newton(self, point: Point) -> np.ndarray:
+        raise TypeError(NO_PARTS)
+
+    def gauss_newton_product(self, point: Point, v: np.ndarray) -> np.ndarray:
+        raise TypeError(NO_PARTS)
 
     def taylor(self, point: Point, direction: np.ndarray, order: int) -> np.ndarray:
         raise TypeError(f"{type(self).__name__} has no Taylor series")
@@ -226,6 +248,10 @@ class FunctionObjective(Objective):
             f = self._number(answer[0])
         elif self.jac is not None:
             f = self._number(self._plain(point.x))
+        elif isinstance(self.fun, ModelLoss):
+            y, backward = self._model(point)
+            f = self._number(self.fun.loss(y))
+            point.memo["backward"] = lambda: backward(self.fun.slope(y))
         else:
             value, backward = reverse.trace(self._traced, point.x)
             f = self._number(value)
@@ -273,6 +299,60 @@ class FunctionObjective(Objective):
             columns = [self.product(point, e) for e in np.eye(self.n, dtype=self.dtype)]
             return symmetrised(np.stack(columns, axis=1), "the matrix of hessp products")
         return np.asarray(reverse.hessian(self._traced, point.x), dtype=self.dtype)
+
+    # ------------------------------------------------------------ functions made of a model and a loss
+
+    def _model(self, point: Point) -> tuple[np.ndarray, Callable]:
+        """``(y, w -> J^T w)``: one traced call of the model."""
+        if "model" not in point.memo:
+            if not isinstance(self.fun, ModelLoss):
+                raise TypeError(NO_PARTS)
+            self._count_call()
+            y, backward = reverse.trace(lambda x: self.fun.model(x, *self.args), point.x)
+            if isinstance(self.fun, LeastSquares) and np.ndim(y) == 0:
+                raise ValueError(f"residuals must return an array of shape (m,), got the single number {y}; a scalar "
+                                 "function is given to minimize as it is, without refopt.LeastSquares")
+            point.memo["model"] = (y, backward)
+        return point.memo["model"]
+
+    def _forward(self, point: Point) -> Callable:
+        """``v -> J v``: the transpose of the linear map ``w -> J^T w``, by reverse mode over it."""
+        if "forward" not in point.memo:
+            y, backward = self._model(point)
+            point.memo["forward"] = reverse.trace(backward, np.zeros_like(y))[1]
+        return point.memo["forward"]
+
+    def residuals(self, point: Point) -> np.ndarray:
+        if not isinstance(self.fun, LeastSquares):
+            return super().residuals(point)
+        return np.array(self._model(point)[0], dtype=self.dtype).reshape(-1)
+
+    def jacobian(self, point: Point) -> np.ndarray:
+        y, backward = self._model(point)
+        self._check_time()
+        self.nhev += 1
+        if np.size(y) < self.n:
+            rows = [backward(e.reshape(np.shape(y))) for e in np.eye(np.size(y), dtype=self.dtype)]
+            return np.array(rows, dtype=self.dtype).reshape(-1, self.n)
+        forward = self._forward(point)
+        return np.stack([np.ravel(forward(e)) for e in np.eye(self.n, dtype=self.dtype)], axis=1).astype(self.dtype)
+
+    def gauss_newton(self, point: Point) -> np.ndarray:
+        y, J = self._model(point)[0], point.jacobian
+        if isinstance(self.fun, LeastSquares):
+            return 2 * (J.T @ J)
+        curvature = self.fun.curvature(y)
+        G = J.T @ np.stack([np.ravel(curvature(column.reshape(np.shape(y)))) for column in J.T], axis=1)
+        return ((G + G.T) / 2).astype(self.dtype)
+
+    def gauss_newton_product(self, point: Point, v: np.ndarray) -> np.ndarray:
+        y, backward = self._model(point)
+        forward = self._forward(point)
+        if "curvature" not in point.memo:
+            point.memo["curvature"] = self.fun.curvature(y)
+        self._check_time()
+        self.nhvp += 1
+        return np.array(backward(point.memo["curvature"](forward(v))), dtype=self.dtype)
 
     # ------------------------------------------------------------ calls of the user's function
 

@@ -22,7 +22,7 @@ from ..objective import Point
 
 __all__ = ["Method", "Chain", "chain", "copy_state", "as_method"]
 
-NEEDS = ("f", "g", "hvp", "hess", "taylor", "residuals", "rng")
+NEEDS = ("f", "g", "hvp", "hess", "taylor", "residuals", "gauss-newton", "rng")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Method:
     Class attributes
     ----------------
     needs : what the method asks of a point beyond the incoming update: "f", "g", "hvp", "hess", "taylor",
-        "residuals", or "rng" for randomness. Checked by the driver before the first evaluation.
+        "residuals", "gauss-newton" (the matrix of a model and a loss), or "rng" for randomness. Checked by the driver before the first evaluation.
     elementwise : every coordinate is treated alone, so parameter groups and kernels apply.
     supports_bounds : the method keeps box constraints exactly.
     """
