@@ -256,7 +256,7 @@ class FunctionObjective(Objective):
             value, backward = reverse.trace(self._traced, point.x)
             f = self._number(value)
             point.memo["backward"] = lambda: backward(np.ones_like(value))
-        if f < self.best_f:
+        if self.best_f > f > -np.inf:
             self.best_x, self.best_f = point.x, f
         return f
 

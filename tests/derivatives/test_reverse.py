@@ -1,0 +1,92 @@
+"""Functions that autograd cannot follow are refused with the line that is the cause."""
+
+from __future__ import annotations
+
+import math
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+import scipy.special
+from autograd.tracer import trace_stack
+
+import refopt
+from refopt.derivatives import TraceError, gradient, hessian, hvp, value_and_gradient
+
+
+def by_math(x):
+    return math.exp(x[0]) + x[1] ** 2
+
+
+def by_float(x):
+    return float(x[0]) ** 2
+
+
+def by_assignment(x):
+    y = np.zeros(2)
+    y[0] = x[0]
+    return y.sum()
+
+
+def by_assignment_into_x(x):
+    x[0] = 3.0
+    return x.sum()
+
+
+def by_plain_scipy(x):
+    return scipy.special.erf(x).sum()
+
+
+def by_plain_solve(x):
+    return anp.sum(np.linalg.solve(np.eye(2), x))
+
+
+@pytest.mark.parametrize("fun, line, cause", [
+    (by_math, "math.exp", "write `np.exp` from autograd.numpy"),
+    (by_float, "float", "asks for a plain number"),
+    (by_assignment, r"y\[0\] = x\[0\]", "assignment into an array cannot be differentiated"),
+    (by_assignment_into_x, r"x\[0\] = 3.0", "assignment into an array cannot be differentiated"),
+    (by_plain_scipy, "scipy.special.erf", "`scipy.special.erf` is not differentiable here"),
+    (by_plain_solve, "np.linalg.solve", "is not differentiable here"),
+])
+def test_the_likely_cause_is_named(fun, line, cause):
+    with pytest.raises(TraceError, match=f"cannot differentiate {fun.__name__}.*test_reverse.py: .*{line}.*{cause}.*jac="):
+        refopt.minimize(fun, [1.0, 2.0], method="LBFGS")
+
+
+@pytest.mark.parametrize("fun", [by_math, by_assignment, by_plain_scipy])
+def test_the_advice_works(fun):
+    result = refopt.minimize(fun, [0.5, 0.5], method="LBFGS", options={"maxiter": 3},
+                             jac=lambda x: scipy.optimize.approx_fprime(x, fun))
+    assert np.isfinite(result.fun)
+
+
+def test_an_error_of_the_function_itself_is_handed_on_unchanged():
+    def fun(x):
+        raise ValueError("negative concentration")
+
+    with pytest.raises(ValueError, match="^negative concentration$") as caught:
+        refopt.minimize(fun, [1.0], method="LBFGS")
+    assert type(caught.value) is ValueError
+
+
+def test_the_tracer_is_left_as_it_was():
+    level = trace_stack.top
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            gradient(lambda x: 1 / 0, np.ones(2))
+    assert trace_stack.top == level
+
+
+def test_a_vector_is_no_scalar():
+    with pytest.raises(ValueError, match="fun must return one number"):
+        value_and_gradient(lambda x: 2 * x, np.ones(2))
+
+
+def test_derivatives_nest():
+    """The Hessian of a function that is itself a gradient component, against the hand calculation."""
+    inner = lambda x: gradient(lambda y: anp.sum(y ** 4), x)[0]  # noqa: E731   4 x0^3
+    x = np.array([2.0, 5.0])
+    assert np.array_equal(gradient(inner, x), [48, 0])
+    assert np.array_equal(hessian(inner, x), [[48, 0], [0, 0]])
+    assert np.array_equal(hvp(inner, x, np.array([2.0, 1.0])), [96, 0])
