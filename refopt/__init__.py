@@ -10,6 +10,7 @@ from .least_squares import LeastSquares, ModelLoss
 from .methods.base import Method, chain
 from .methods.coordinate_momentum import CoordinateMomentum
 from .methods.cubic_adam import CubicAdam
+from .methods.curve_ball import CurveBall
 from .methods.reduce_outward_lr import ReduceOutwardLR
 from .methods.registry import methods  # the function takes the name of the folder it describes
 from .minimize import Record, iterate, minimize
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from . import derivatives, oracle, plot, problems, torch
 
 __all__ = [
-    "Adam", "Backtracking", "CoordinateMomentum", "CubicAdam", "EMA", "HeavyBall", "LBFGS", "LR", "LeastSquares",
-    "Method", "ModelLoss", "Newton", "Record", "ReduceOutwardLR", "Status", "StrongWolfe", "__version__", "chain", "derivatives",
-    "iterate", "methods", "minimize", "oracle", "plot", "problems", "torch",
+    "Adam", "Backtracking", "CoordinateMomentum", "CubicAdam", "CurveBall", "EMA", "HeavyBall", "LBFGS", "LR",
+    "LeastSquares", "Method", "ModelLoss", "Newton", "Record", "ReduceOutwardLR", "Status", "StrongWolfe",
+    "__version__", "chain", "derivatives", "iterate", "methods", "minimize", "oracle", "plot", "problems",
+    "torch",
 ]
 
 LAZY = ("derivatives", "problems", "oracle", "torch", "plot")  # loaded when first used

@@ -20,6 +20,7 @@ from ..support.newton import Newton
 from .base import Chain, Method, as_method, chain
 from .coordinate_momentum import CoordinateMomentum
 from .cubic_adam import CubicAdam
+from .curve_ball import CurveBall
 from .reduce_outward_lr import ReduceOutwardLR
 
 __all__ = ["Entry", "ENTRIES", "PLANNED", "methods", "resolve"]
@@ -87,10 +88,18 @@ def with_strong_wolfe(method: Method) -> Method:
     return chain(method, StrongWolfe())
 
 
+def automatic_curve_ball(method: Method, auto: bool, lam: float, acceptance: str | None) -> Method:
+    """The automatic form with an acceptance test, unless asked for otherwise."""
+    default = "ratio" if auto else "none"
+    return dataclasses.replace(method, auto=auto, lam=lam,  # type: ignore[call-arg]
+                               acceptance=default if acceptance is None else acceptance)
+
+
 ENTRIES: tuple[Entry, ...] = (
     Entry(ReduceOutwardLR, "elementwise", with_growing_backtracking),
     Entry(CoordinateMomentum, "elementwise", with_step_size, {"lr": 1e-3}),
     Entry(CubicAdam, "elementwise", with_step_size, {"lr": 1e-2}),
+    Entry(CurveBall, "Newton type", automatic_curve_ball, {"auto": True, "lam": 1.0, "acceptance": None}),
     Entry(LR, "support"),
     Entry(Adam, "support", with_step_size, {"lr": 1e-2}),
     Entry(HeavyBall, "support", with_step_size, {"lr": 1e-3}),
@@ -104,7 +113,7 @@ ENTRIES: tuple[Entry, ...] = (
 # Methods of the family that are described but not written yet: named in tables and in the error for their name.
 PLANNED: dict[str, str] = {
     "HigherOrderNewton": "Newton type", "NewtonNewton": "Newton type", "ScipyNewtonCG": "Newton type",
-    "NewtonSolver": "Newton type", "CurveBall": "Newton type", "InfinityNormTrustRegion": "Newton type",
+    "NewtonSolver": "Newton type", "InfinityNormTrustRegion": "Newton type",
     "GradMin": "reformulation", "BlockPartition": "projection", "TensorizeProjection": "projection",
     "FFTProjection": "projection", "SubspaceCubicAdam": "elementwise",
 }
