@@ -105,6 +105,7 @@ class Run(Iterator[Record]):
         self.gnorm = np.nan
         self.stop: Stop | None = None
         self.best: Point = self.point
+        self.best_merit = np.inf  # what the method minimises, at `best`
         self.history: list[Record] = []
         self.progress = Progress(self.options) if self.options["disp"] else None
 
@@ -135,6 +136,7 @@ class Run(Iterator[Record]):
             raise Stop(Status.NONFINITE_START, f)
         self.state = self.method.init(point.x, self.objective.shapes, self.rng)
         self._test_gradient(point)
+        self.best_merit = self.method.merit(point)
 
     def _iteration(self) -> Record:
         options, point = self.options, self.point
@@ -153,8 +155,9 @@ class Run(Iterator[Record]):
         if not np.isfinite(f):
             raise Stop(Status.NONFINITE, reason=f"f = {f} after iteration {self.nit} (step length {length:.3g})")
         self.point = new
-        if f <= self.best.f:
-            self.best = new
+        merit = self.method.merit(new)
+        if merit <= self.best_merit:
+            self.best, self.best_merit = new, merit
         record = self._record(new, length, figures)
         stop = self._tests(point, record)
         if self.callback is not None:
@@ -256,8 +259,13 @@ class Run(Iterator[Record]):
         return self._x0
 
     def _best_point(self) -> Point:
-        """The evaluated point with the lowest finite f: an iterate, or a trial that a cut-off step left behind."""
+        """The evaluated point with the lowest finite f: an iterate, or a trial that a cut-off step left behind.
+
+        For a method that minimises something else, the iterate where that is least.
+        """
         objective = self.objective
+        if not self.method.minimises_f():
+            return self.best
         if objective.best_f < (self.best._f if self.best._f is not None else np.inf):
             point = Point(objective, objective.best_x)
             point._f = objective.best_f

@@ -6,10 +6,10 @@ quantity when it is first asked for and keeps it. Methods see points and nothing
 
 Counting. ``nfev`` is the number of times the user's `fun` is called, for whatever purpose: one trace gives the
 value and the gradient, one more gives all Hessian-vector products at a point. ``njev``, ``nhev``, ``nhvp``
-and ``ntaylor`` count gradients, Hessians, products and Taylor propagations, and equal the number of calls of
-`jac`, `hess` and `hessp` where the user gave them. Of a function made of parts (`LeastSquares`, `ModelLoss`) one
-call of the model gives value, gradient, residuals, their Jacobian and Gauss-Newton products: ``nfev`` counts it
-once. A Jacobian counts as one Hessian in ``nhev``, a product with the Gauss-Newton matrix as one in ``nhvp``.
+and ``ntaylor`` count gradients, Hessians, products (with the Hessian or the third derivative) and Taylor propagations,
+and equal the number of calls of `jac`, `hess` and `hessp` where the user gave them. Of a function made of parts
+(`LeastSquares`, `ModelLoss`) one call of the model gives value, gradient, residuals, their Jacobian and
+Gauss-Newton products: ``nfev`` counts it once. A Jacobian counts as one Hessian in ``nhev``, a product with the Gauss-Newton matrix as one in ``nhvp``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
@@ -169,6 +170,11 @@ class Objective:
     def hessian(self, point: Point) -> Any:
         raise NotImplementedError
 
+    def third(self, point: Point, w: np.ndarray) -> tuple[np.ndarray, Callable]:
+        """``(H w, v -> T[w] v)``, T the third derivative; here by central differences of products with w."""
+        h = float(np.cbrt(np.finfo(self.dtype).eps)) * max(1.0, float(np.abs(point.x).max()))
+        return self.product(point, w), lambda v: finite.central_product(lambda x: self.at(x).hvp(w), point.x, v, h)
+
     def residuals(self, point: Point) -> np.ndarray:
         raise TypeError("this objective has no residuals; give refopt.LeastSquares(residuals) as fun")
 
@@ -288,6 +294,21 @@ class FunctionObjective(Objective):
         self._check_time()
         self.nhvp += 1
         return np.array(point.memo["product"](v), dtype=self.dtype)
+
+    def third(self, point: Point, w: np.ndarray) -> tuple[np.ndarray, Callable]:
+        if self.hess is not None or self.hessp is not None:
+            return super().third(point, w)  # differences: fun may not be written for autograd
+        self._check_time()
+        self.nhvp += 1
+        slope = lambda x: anp.dot(w, reverse.gradient(self._traced, x))  # noqa: E731  its Hessian is T[w]
+        Hw, backward = reverse.trace(lambda x: reverse.gradient(slope, x), point.x)
+
+        def product(v: np.ndarray) -> np.ndarray:
+            self._check_time()
+            self.nhvp += 1
+            return np.array(backward(v), dtype=self.dtype)
+
+        return np.array(Hw, dtype=self.dtype), product
 
     def hessian(self, point: Point) -> Any:
         self.nhev += 1

@@ -53,6 +53,14 @@ class Method:
         """What the last step has to tell (radius, step size, accepted or not), for the record of the iteration."""
         return {}
 
+    def minimises_f(self) -> bool:
+        """Whether the method, with its inner ones, minimises f itself and not a function derived from it."""
+        return all(m.minimises_f() for m in self.parts())
+
+    def merit(self, point: Point) -> float:
+        """What the method minimises: the driver keeps the iterate where it is least."""
+        return point.f
+
     def check(self, **rules: Any) -> None:
         """Hold each field against its rule: "[0, 1)" an interval, "whole >= 1", a tuple of choices, bool, callable.
 
@@ -127,6 +135,9 @@ class Chain(Method):
 
     def keeps_bounds(self) -> bool:
         return bool(self.methods) and self.methods[-1].keeps_bounds()
+
+    def merit(self, point):
+        return next((m.merit(point) for m in self.methods if not m.minimises_f()), point.f)
 
     def init(self, x, shapes=None, rng=None):
         return ChainState(tuple(m.init(x, shapes, rng) for m in self.methods))
