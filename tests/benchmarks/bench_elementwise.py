@@ -1,12 +1,12 @@
-"""The elementwise methods on long vectors: time against streaming the same bytes and against torchzero, memory.
+"""The elementwise methods on long vectors: time beside streaming the same bytes and torchzero's, memory.
 
     python tests/benchmarks/bench_elementwise.py [--n 10000000 ...] [--dtype float64] [--repeat 5] [--no-peer]
 
-One line for each method and length, medians of several runs in turn, all cores, everything measured in this run:
+One line for each method and length, medians of several runs in turn, all cores, all measured in this run:
 
     step      the whole `step` of the method, in ms
     applied   the same followed by ``x -= update``
-    stream    a numba loop over as many vectors as the method must read and write, with one sum or product each
+    stream    a loop over as many vectors as the method must read and write, one sum or product each
     /stream   step / stream; the goal for CubicAdam at ten million is below 2.5
     peer      one step of torchzero's optimizer holding this one module, which includes applying the update
     peer/     peer / applied; the goal for CubicAdam at ten million is above 25
@@ -43,13 +43,13 @@ CASES: list[tuple[Any, int, str | None]] = [
 
 
 @numba.njit(parallel=True)
-def stream0(u, state, x, out):
+def stream0(u, x, out, state):
     for i in numba.prange(out.size):
         out[i] = u[i] + x[i]
 
 
 @numba.njit(parallel=True)
-def stream1(u, state, x, out):
+def stream1(u, x, out, state):
     a = state[0]
     for i in numba.prange(out.size):
         a[i] += u[i]
@@ -57,7 +57,7 @@ def stream1(u, state, x, out):
 
 
 @numba.njit(parallel=True)
-def stream2(u, state, x, out):
+def stream2(u, x, out, state):
     a, b = state[0], state[1]
     for i in numba.prange(out.size):
         a[i] += u[i]
@@ -66,7 +66,7 @@ def stream2(u, state, x, out):
 
 
 @numba.njit(parallel=True)
-def stream3(u, state, x, out):
+def stream3(u, x, out, state):
     a, b, c = state[0], state[1], state[2]
     for i in numba.prange(out.size):
         a[i] += u[i]
@@ -76,6 +76,7 @@ def stream3(u, state, x, out):
 
 
 STREAMS = [stream0, stream1, stream2, stream3]
+CORES = len(os.sched_getaffinity(0))
 
 
 def median_ms(runs: list[Callable[[], object]], repeat: int) -> list[float]:
@@ -83,6 +84,7 @@ def median_ms(runs: list[Callable[[], object]], repeat: int) -> list[float]:
     times: list[list[float]] = [[] for _ in runs]
     for _ in range(repeat + 1):
         for run, record in zip(runs, times, strict=True):
+            time.sleep(0.02)  # OpenMP threads of the previous run spin for a while before they sleep
             start = time.perf_counter()
             run()
             record.append(1e3 * (time.perf_counter() - start))
@@ -106,7 +108,7 @@ def ours(method: Any, states: int, u: np.ndarray, x: np.ndarray, repeat: int) ->
     def applied() -> None:
         x.__isub__(step())
 
-    times = median_ms([step, applied, lambda: STREAMS[states](u, streamed, x, out)], repeat)
+    times = median_ms([step, applied, lambda: STREAMS[states](u, x, out, streamed)], repeat)
     tracemalloc.start()
     step()
     peak = tracemalloc.get_traced_memory()[1]
@@ -120,7 +122,7 @@ def peer(module: str, u: np.ndarray, x: np.ndarray, repeat: int) -> float:
     import torchzero
     import torchzero.modules.experimental as experimental
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(CORES)
     make = getattr(experimental, module, None) or getattr(torchzero.m, module)
     p = torch.nn.Parameter(torch.tensor(x))
     optimizer = torchzero.Optimizer([p], make())
@@ -141,7 +143,7 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true", help="do not run torchzero")
     options = parser.parse_args()
 
-    print(f"{options.dtype}, {len(os.sched_getaffinity(0))} cores, medians of {options.repeat}; times in ms")
+    print(f"{options.dtype}, {CORES} cores, medians of {options.repeat}; times in ms")
     print(
         f"{'method':>28} {'n':>9} {'step':>9} {'applied':>9} {'stream':>9} {'/stream':>8}"
         f" {'peer':>9} {'peer/':>7} {'extra':>6}"
