@@ -27,6 +27,8 @@ from autograd.extend import defjvp, defvjp, primitive
 from autograd.tracer import Node, getval, isbox, new_box, trace_stack
 from autograd.util import subvals
 
+from .reverse import TraceError
+
 __all__ = ["Algebra", "RULES", "REFUSED", "TaylorError", "TaylorNode", "fresh_trace", "take"]
 
 Series = list[Any]
@@ -38,7 +40,7 @@ RULES: dict[Any, Rule] = {}
 REFUSED: dict[Any, str] = {}
 
 
-class TaylorError(Exception):
+class TaylorError(TraceError):
     """The function cannot be expanded exactly; the message says where and what to do instead."""
 
 
@@ -209,15 +211,20 @@ class Algebra:
 
     # ------------------------------------------------------------------ going through the tracer again
 
-    def trace(self, definition: Callable[..., Any], args: Sequence[Any], active: dict[int, Series],
-              kwargs: dict[str, Any]) -> list[Any]:
-        """Coefficients 1..p of `definition(*args)`, a formula in `autograd.numpy` for a composite primitive."""
+    def trace_all(self, definition: Callable[..., Any], args: Sequence[Any], active: dict[int, Series],
+                  kwargs: dict[str, Any]) -> Series:
+        """The series of `definition(*args)`, a formula in `autograd.numpy`."""
         with fresh_trace() as level:
             boxes = [(i, new_box(args[i], level, TaylorNode.of(self, series))) for i, series in active.items()]
             out = definition(*subvals(args, boxes), **kwargs)
             if isbox(out) and out._trace == level:
-                return out._node.series[1:]
-        return [None] * self.order
+                return out._node.series
+        return [out] + [None] * self.order
+
+    def trace(self, definition: Callable[..., Any], args: Sequence[Any], active: dict[int, Series],
+              kwargs: dict[str, Any]) -> list[Any]:
+        """Coefficients 1..p of a formula, for primitives that are composite."""
+        return self.trace_all(definition, args, active, kwargs)[1:]
 
     def along_derivative(self, fun: Any, ans: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
                          active: dict[int, Series]) -> list[Any]:

@@ -7,13 +7,15 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as onp
-from autograd.core import make_vjp
-from autograd.tracer import getval, isbox, new_box
+from autograd.tracer import getval, isbox
 
 from . import taylor_rules  # noqa: F401  (fills the table of rules)
-from .series import Algebra, TaylorError, TaylorNode, fresh_trace
+from ..checks import describe
+from .reverse import name_of, open_trace, product_function, trace
+from .series import Algebra, TaylorError, TaylorNode
 
-__all__ = ["TaylorError", "taylor", "model_value", "model_value_and_gradient", "model_hvp"]
+__all__ = ["TaylorError", "taylor", "model_value", "model_value_and_gradient", "model_product",
+           "model_hvp"]
 
 
 def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any:
@@ -75,8 +77,7 @@ def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any
         raise ValueError(f"taylor: direction has shape {given}; give {shape}, one direction like x, or "
                          f"{('K', *shape)}, K of them".replace("'", ""))
     algebra = Algebra(int(order), batch, isbox(x) or isbox(direction))
-    out = expand(fun, x, [x] + [direction, *[None] * (order - 1)][:order], algebra)
-    value, series, algebra = out
+    value, series = expand(fun, x, [x] + [direction, *[None] * (order - 1)][:order], algebra)
     np = anp if isbox(value) or any(isbox(c) for c in series[1:]) else onp
     full = algebra.shape(onp.shape(getval(value)))
     first = value + onp.zeros(full) if batch is not None else value
@@ -95,44 +96,29 @@ def as_real(value: Any, name: str) -> Any:
     return array if array.dtype.kind == "f" else array.astype(float)
 
 
-def expand(fun: Callable[[Any], Any], x: Any, series: list[Any], algebra: Algebra) -> tuple[Any, list[Any], Algebra]:
-    """Value, series and algebra of `fun` at the series of its argument; the errors of functions that cannot be."""
-    with fresh_trace() as level:
-        box = new_box(x, level, TaylorNode.of(algebra, series))
-        try:
-            out = fun(box)
-            if isinstance(out, (list, tuple)):
-                out = anp.array(out)
-        except (TypeError, ValueError) as error:
-            if works_on_plain_arrays(fun, x):
-                raise TaylorError(
-                    f"taylor: the function works on plain arrays but not when traced ({type(error).__name__}: {error}); "
-                    "use autograd.numpy throughout, build arrays with np.array([...]) or np.concatenate instead of "
-                    "assigning to elements, and no float(), math.* or numpy.asarray on quantities that depend on x"
-                ) from error
-            raise
-        if isbox(out) and out._trace == level:
-            return out._value, out._node.series, out._node.algebra
-    if isinstance(out, onp.ndarray) and out.dtype == object:
-        raise TaylorError("taylor: the function returned an object array, so plain numpy collected traced numbers; "
-                          "build the result with autograd.numpy (np.array, np.stack, np.concatenate)")
+def expand(fun: Callable[[Any], Any], x: Any, series: list[Any], algebra: Algebra) -> tuple[Any, list[Any]]:
+    """Value and series of `fun` at the series of its argument, or the error that says why there is none."""
+    def collected(z: Any) -> Any:
+        result = fun(z)
+        return anp.array(result) if isinstance(result, (list, tuple)) else result
+
+    collected.__name__ = name_of(fun)
+    out, node = open_trace(TaylorNode.of(algebra, series), collected, x)
+    if node is not None:
+        if not isinstance(getval(out), (float, complex, onp.ndarray, onp.generic)):
+            raise TaylorError(f"taylor: {name_of(fun)} returned a {type(getval(out)).__name__}; it must return a number "
+                              "or an array")
+        return out, node.series
     if not isbox(out):
         if not isinstance(out, (int, float, complex, onp.ndarray, onp.generic)):
-            raise TaylorError(f"taylor: the function returned {type(out).__name__}; it must return a number or an array")
-        out = onp.asarray(out, dtype=onp.result_type(out, onp.float32) if onp.asarray(out).dtype.kind == "f" else float)
+            raise TaylorError(f"taylor: {name_of(fun)} returned {describe(out)}; it must return a number or an array")
+        out = onp.asarray(out)
         if hides_argument(fun, x, out):
-            raise TaylorError("taylor: the result depends on x, but the tracer did not see how; the function leaves "
-                              "autograd (plain numpy conversions, x._value, getval); use autograd.numpy throughout")
-    return out, [out] + [None] * algebra.order, algebra
-
-
-def works_on_plain_arrays(fun: Callable[[Any], Any], x: Any) -> bool:
-    """Whether the untraced function evaluates without an error."""
-    try:
-        fun(onp.array(getval(x)))
-    except Exception:
-        return False
-    return True
+            raise TaylorError(
+                f"taylor: the result of {name_of(fun)} depends on x, but the tracer did not see how; it leaves autograd "
+                "on the way (numpy.asarray, float(), x._value, a cache); use autograd.numpy throughout")
+        out = out if out.dtype.kind in "fc" else out.astype(float)
+    return out, [out] + [None] * algebra.order
 
 
 def hides_argument(fun: Callable[[Any], Any], x: Any, out: Any) -> bool:
@@ -186,12 +172,28 @@ def model_value_and_gradient(fun: Callable[[Any], Any], x: Any, s: Any, order: i
     >>> float(m), g.tolist()
     (8.0, [9.0, 3.0])
     """
-    vjp, value = make_vjp(lambda d: model_value(fun, x, d, order), as_real(s, "s"))
-    return float(value), vjp(1.0)
+    value, backward = trace(lambda d: model_value(fun, x, d, order), as_real(s, "s"))
+    if onp.size(value) != 1:
+        raise ValueError(f"model_value_and_gradient: fun must return one number, got shape {onp.shape(value)}")
+    return float(value), backward(onp.ones(onp.shape(value)))
+
+
+def model_product(fun: Callable[[Any], Any], x: Any, s: Any, order: int) -> Callable[[Any], onp.ndarray]:
+    """``v -> (Hessian of m at s) v``: one trace, then as many products as wanted, O(n) memory.
+
+    Examples
+    --------
+    >>> import autograd.numpy as np
+    >>> product = model_product(lambda x: np.sum(x**3), np.ones(2), np.array([1.0, 0.0]), 3)
+    >>> product(np.array([1.0, 0.0])).tolist(), product(np.array([0.0, 1.0])).tolist()
+    ([12.0, 0.0], [0.0, 6.0])
+    """
+    product = product_function(lambda d: model_value(fun, x, d, order), as_real(s, "s"))
+    return lambda v: product(as_real(v, "v"))
 
 
 def model_hvp(fun: Callable[[Any], Any], x: Any, s: Any, v: Any, order: int) -> onp.ndarray:
-    """Hessian of the model at s times v: reverse mode over the directional derivative, O(n) memory.
+    """Hessian of the model at s times v, shape (n,): reverse mode twice through the Taylor arithmetic.
 
     Examples
     --------
@@ -199,9 +201,4 @@ def model_hvp(fun: Callable[[Any], Any], x: Any, s: Any, v: Any, order: int) -> 
     >>> model_hvp(lambda x: np.sum(x**3), np.ones(2), np.array([1.0, 0.0]), np.ones(2), 3).tolist()
     [12.0, 6.0]
     """
-    def gradient(d: Any) -> Any:
-        vjp, _ = make_vjp(lambda e: model_value(fun, x, e, order), d)
-        return vjp(1.0)
-
-    vjp, _ = make_vjp(gradient, as_real(s, "s"))
-    return vjp(as_real(v, "v"))
+    return model_product(fun, x, s, order)(v)

@@ -27,16 +27,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import autograd.numpy as anp
+import autograd.scipy.special as special
 import numpy as onp
-from autograd.core import sparse_add
+from autograd.builtins import container_take, make_sequence
+from autograd.core import VSpace, sparse_add, vspace
 from autograd.extend import register_notrace
 from autograd.numpy import numpy_wrapper as wrapped
 from autograd.numpy.numpy_boxes import ArrayBox
-from autograd.numpy.numpy_vjps import dot_adjoint_0, dot_adjoint_1, nograd_functions
+from autograd.numpy.numpy_vjps import (
+    dot_adjoint_0,
+    dot_adjoint_1,
+    nograd_functions,
+    tensordot_adjoint_0,
+    tensordot_adjoint_1,
+    untake,
+)
 from autograd.tracer import getval
 from autograd.util import subval
 
-from .series import RULES, Algebra, Rule, Series, TaylorNode, is_basic, put, take
+from .series import RULES, Algebra, Rule, Series, TaylorError, TaylorNode, is_basic, primitive_name, put, take
 
 # ---------------------------------------------------------------------- the families
 
@@ -103,10 +112,37 @@ def defined(fun: Any, definition: Callable[..., Any]) -> None:
     RULES[fun] = rule
 
 
+def by_partials(fun: Any, *partials: Callable[..., Any] | None) -> None:
+    """An elementwise function of several arguments by its partial derivatives `partials[i](ans, *args)`.
+
+    c_k = (1/k) sum_i sum_j j a^i_j (d_i f)_{k-j}: the partials are expanded to order p-1 through the tracer. None marks
+    an argument that must not depend on x.
+    """
+    def rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+        shape, p = onp.shape(getval(ans)), algebra.order
+        total: list[Any] = [None] * p
+        lower = Algebra(max(p - 1, 0), algebra.batch, algebra.np is anp)
+        for argnum, series in active.items():
+            if argnum >= len(partials) or partials[argnum] is None:
+                raise TaylorError(f"taylor: '{primitive_name(fun)}' cannot be expanded in argument {argnum}")
+            velocity = [None if c is None else j * c for j, c in enumerate(algebra.align(series, len(shape))[1:], 1)]
+            if p == 0 or all(c is None for c in velocity):
+                continue
+            partial = partials[argnum]
+            with onp.errstate(all="ignore"):
+                factor = lower.trace_all(lambda *a, **k: partial(ans, *a, **k), args,  # noqa: B023
+                                         {n: s[:p] for n, s in active.items()}, kwargs)
+            for i, f in enumerate(algebra.align(factor, len(shape))):
+                for j, c in enumerate(velocity[:p - i]):
+                    if f is not None and c is not None:
+                        total[i + j] = algebra.accumulate(total[i + j], f * c)
+        return algebra.spread([ans, *(None if c is None else c / k for k, c in enumerate(total, 1))], shape)
+
+    RULES[fun] = rule
+
+
 def only(fun: Any, active: dict[int, Series], argnum: int) -> None:
     """Refuse a dependence on x in an argument the rule treats as a constant."""
-    from .series import TaylorError, primitive_name
-
     for other in active:
         if other != argnum:
             raise TaylorError(f"taylor: '{primitive_name(fun)}' can be expanded in argument {argnum} only, but "
@@ -728,6 +764,467 @@ bilinear(anp.outer, batched_outer)
 bilinear(anp.matmul, batched_matmul)
 
 
+def kron_definition(ans: Any, a: Any, b: Any) -> Any:
+    """kron as an outer product with interleaved axes."""
+    ndim = max(anp.ndim(a), anp.ndim(b))
+    if ndim == 0:
+        return a * b
+    shape_a = (1,) * (ndim - anp.ndim(a)) + anp.shape(a)
+    shape_b = (1,) * (ndim - anp.ndim(b)) + anp.shape(b)
+    split_a = tuple(size for n in shape_a for size in (n, 1))
+    split_b = tuple(size for n in shape_b for size in (1, n))
+    product = anp.reshape(a, split_a) * anp.reshape(b, split_b)
+    return anp.reshape(product, tuple(m * n for m, n in zip(shape_a, shape_b, strict=True)))
+
+
+defined(anp.kron, kron_definition)
+
+
+def cross_definition(ans: Any, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1,
+                     axis: int | None = None) -> Any:
+    """cross product of vectors of length 3 (or 2 against 2)."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = anp.moveaxis(a, axisa, -1), anp.moveaxis(b, axisb, -1)
+    if anp.shape(a)[-1] == anp.shape(b)[-1] == 2:
+        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    if not anp.shape(a)[-1] == anp.shape(b)[-1] == 3:
+        raise TaylorError("taylor: 'cross' needs two vectors of length 3, or two of length 2")
+    parts = [a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in ((1, 2), (2, 0), (0, 1))]
+    return anp.moveaxis(anp.stack(parts, axis=-1), -1, axisc)
+
+
+defined(anp.cross, cross_definition)
+
+
+def einsum_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """einsum of any number of operands: their series multiplied, the direction axis one more letter."""
+    np, p, k = algebra.np, algebra.order, algebra.batch
+    if isinstance(args[0], str):
+        positions = list(range(1, len(args)))
+    else:
+        positions = list(range(0, len(args) - len(args) % 2, 2))
+    operands = [args[n] for n in positions]
+    if isinstance(args[0], str):
+        inputs, output, _ = wrapped.parse_einsum_input(args[0], *operands)
+    else:
+        inputs, output, _ = wrapped.parse_einsum_input(*args)
+    letters = inputs.split(",")
+    free = next(c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfedcba" if c not in inputs + output)
+    series = [active.get(n) or [args[n]] + [None] * p for n in positions]
+    out: list[Any] = [None] * (p + 1)
+
+    def visit(index: int, total: int, chosen: list[Any], orders: list[int]) -> None:
+        if index == len(series):
+            if total == 0:
+                return
+            names = [(free if k is not None and o > 0 else "") + name for o, name in zip(orders, letters, strict=True)]
+            formula = ",".join(names) + "->" + (free if k is not None else "") + output
+            out[total] = algebra.accumulate(out[total], np.einsum(formula, *chosen))
+            return
+        for order in range(p + 1 - total):
+            if series[index][order] is not None:
+                visit(index + 1, total + order, [*chosen, series[index][order]], [*orders, order])
+
+    visit(0, 0, [], [])
+    return out[1:]
+
+
+RULES[anp.einsum] = einsum_rule
+
+
+# ---------------------------------------------------------------------- what autograd's reverse pass consists of
+
+
+def batched_space(algebra: Algebra, value: Any) -> Any:
+    """autograd's vector space of a coefficient."""
+    shape = onp.shape(value) if not hasattr(value, "shape") else value.shape
+    return vspace(onp.broadcast_to(onp.zeros((), getattr(value, "dtype", float)), algebra.shape(tuple(shape))))
+
+
+def add_cotangents(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """VSpace.add and VSpace.mut_add of arrays; the result owns its memory."""
+    if isinstance(getval(ans), (tuple, list, dict)):
+        raise TaylorError("taylor: reverse mode over a primitive with several outputs cannot be expanded; use a "
+                          "route without reverse mode (taylor of the function itself)")
+    x, y = (active[n][1:] if n in active else [None] * algebra.order for n in (1, 2))
+    zero = onp.zeros(algebra.shape(onp.shape(getval(ans))), getval(ans).dtype)
+    return [None if a is None and b is None else (zero if a is None else a) + (zero if b is None else b)
+            for a, b in zip(x, y, strict=True)]
+
+
+def sparse_add_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """sparse_add(space, dense or None, sparse)."""
+    space = batched_space(algebra, getval(ans))
+    x, y = (active[n][1:] if n in active else [None] * algebra.order for n in (1, 2))
+    return [a if b is None else sparse_add(space, a, b) for a, b in zip(x, y, strict=True)]
+
+
+def put_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """put and untake: values into an array of zeros."""
+    _, index, space = args
+    space = batched_space(algebra, space)
+    if isinstance(index, list) and not (index and isinstance(index[0], slice)):
+        index = onp.array(index, dtype=int)
+    if algebra.batch is None:
+        return [None if c is None else put(c, index, space) for c in active[0][1:]]
+    batched, axis = batched_index(index)
+    return [None if c is None else put(c if axis == 0 else algebra.np.moveaxis(c, 0, axis), batched, space)
+            for c in active[0][1:]]
+
+
+RULES[VSpace.add] = RULES[VSpace.mut_add] = add_cotangents
+RULES[sparse_add] = sparse_add_rule
+RULES[untake] = RULES[put] = put_rule
+
+
+def dot_back_0(np: Any, u: Any, bu: bool, v: Any, bv: bool, args: Any, kwargs: Any) -> Any:
+    """dot_adjoint_0(B, G, ...): G and B summed over the axes that B brought in."""
+    na, nb = args[2][1], args[3][1]
+    ng = onp.ndim(getval(args[1]))
+    if na == 0:
+        axes = list(range(ng))
+        return contract(np, v, bv, u, bu, axes, axes)
+    if nb <= 1:
+        return contract(np, v, bv, u, bu, [], [])
+    return contract(np, v, bv, u, bu, list(range(ng - nb + 1, ng)), [*range(nb - 2), nb - 1])
+
+
+def dot_back_1(np: Any, u: Any, bu: bool, v: Any, bv: bool, args: Any, kwargs: Any) -> Any:
+    """dot_adjoint_1(A, G, ...): A and G summed over the axes that A brought in."""
+    na, nb = args[2][1], args[3][1]
+    if na == 0:
+        return contract(np, u, bu, v, bv, [], [])
+    if nb == 0:
+        axes = list(range(na))
+        return contract(np, u, bu, v, bv, axes, axes)
+    out = contract(np, u, bu, v, bv, list(range(na - 1)), list(range(na - 1)))
+    return out if nb <= 2 else np.moveaxis(out, 1, nb - 1)
+
+
+bilinear(dot_adjoint_0, dot_back_0)
+bilinear(dot_adjoint_1, dot_back_1)
+bilinear(tensordot_adjoint_0, None)
+bilinear(tensordot_adjoint_1, None)
+bilinear(VSpace.scalar_mul, None, argnums=(1, 2))
+bilinear(VSpace.inner_prod, None, argnums=(1, 2))
+linear(VSpace.covector, None, argnum=1)
+linear(anp.make_diagonal, lambda np, c, ans, x, *a, **k: np.make_diagonal(c, *a, **k)
+       if np is anp else anp.make_diagonal.fun(c, *a, **k))
+
+
+# ---------------------------------------------------------------------- several outputs
+
+
+def take_item(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """container_take(sequence, index): a sequence's coefficient is the tuple of its items' coefficients."""
+    return [None if c is None else c[args[1]] for c in active[0][1:]]
+
+
+def make_sequence_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """make_sequence(type, *items)."""
+    return [tuple(active[n][k] if n in active else None for n in range(1, len(args)))
+            for k in range(1, algebra.order + 1)]
+
+
+RULES[container_take] = take_item
+RULES[make_sequence] = make_sequence_rule
+
+
+# ---------------------------------------------------------------------- more arithmetic
+
+
+def remainder_definition(ans: Any, x: Any, y: Any) -> Any:
+    """x - floor(x / y) y, with the quotient held."""
+    return x - anp.floor_divide(x, y) * y
+
+
+defined(anp.remainder, remainder_definition)
+by_partials(anp.arctan2, lambda ans, y, x: (lambda r: (x / r) / r)(anp.hypot(x, y)),
+            lambda ans, y, x: (lambda r: -(y / r) / r)(anp.hypot(x, y)))
+by_partials(anp.hypot, lambda ans, x, y: x / anp.hypot(x, y), lambda ans, x, y: y / anp.hypot(x, y))
+by_partials(anp.logaddexp, lambda ans, x, y: special.expit(x - y), lambda ans, x, y: special.expit(y - x))
+by_partials(anp.logaddexp2, lambda ans, x, y: special.expit((x - y) * math.log(2.0)),
+            lambda ans, x, y: special.expit((y - x) * math.log(2.0)))
+
+
+def sinc_series(np: Any, p: int, ans: Any, x: Any) -> list[Any]:
+    """sin(pi x) / (pi x): u s(u) = sin(pi u)/pi gives s_k = (sin_k/pi - s_{k-1})/x; the power series for |x| < 1."""
+    pi, far = math.pi, onp.abs(getval(x)) >= 1
+    big, small = np.where(far, x, 1.0 + 0.0 * x), np.where(far, 0.0 * x, x)
+    sine, cosine = np.sin(pi * big), np.cos(pi * big)
+    s, d = [ans], cycle([cosine, -sine, -cosine, sine], p)
+    for k in range(1, p + 1):
+        s.append((d[k - 1] * pi ** (k - 1) - s[-1]) / big)
+    near = []
+    for k in range(1, p + 1):
+        total = 0.0 * small
+        for m in range(30 + p, (k + 1) // 2 - 1, -1):  # Horner in x^2, highest term first
+            total = total * small * small + math.comb(2 * m, k) * (-1.0) ** m * pi ** (2 * m) / math.factorial(2 * m + 1)
+        near.append(total * small if k % 2 else total)
+    return [np.where(far, a, b) for a, b in zip(s[1:], near, strict=True)]
+
+
+elementwise(anp.sinc, sinc_series)
+
+
+# ---------------------------------------------------------------------- reductions
+
+
+def all_axes(axis: Any, x: Any) -> tuple[int, ...]:
+    """The reduced axes as a tuple counted from the end."""
+    axes = inner(axis, x)
+    return axes if isinstance(axes, tuple) else (axes,)
+
+
+def count(axis: Any, x: Any) -> int:
+    """How many elements are reduced to one."""
+    return math.prod(anp.shape(x)[a] for a in all_axes(axis, x))
+
+
+def prod_definition(ans: Any, x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """prod by pairs, so that zeros among the factors are no exception."""
+    axes = all_axes(axis, x)
+    x = anp.moveaxis(x, axes, tuple(range(-len(axes), 0)))
+    x = anp.reshape(x, (*anp.shape(x)[:anp.ndim(x) - len(axes)], -1))
+    while anp.shape(x)[-1] > 1:
+        size = anp.shape(x)[-1]
+        half = size // 2
+        product = x[..., :half] * x[..., half:2 * half]
+        x = anp.concatenate([product, x[..., 2 * half:]], axis=-1) if size % 2 else product
+    return anp.reshape(x, anp.shape(ans))
+
+
+def cumprod_definition(ans: Any, x: Any, axis: Any = None) -> Any:
+    """cumprod, one product after the other."""
+    x, axis = (anp.ravel(x), 0) if axis is None else (x, axis)
+    parts = [x[i] for i in range(anp.shape(x)[0])] if axis == 0 else [
+        p for p in anp.moveaxis(x, axis, 0)]
+    for i in range(1, len(parts)):
+        parts[i] = parts[i - 1] * parts[i]
+    return anp.moveaxis(anp.stack(parts), 0, axis)
+
+
+def var_definition(ans: Any, x: Any, axis: Any = None, dtype: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """mean of the squared distances from the mean."""
+    gap = x - anp.mean(x, axis=axis, keepdims=True)
+    square = anp.real(gap * anp.conj(gap)) if anp.iscomplexobj(x) else gap * gap
+    return anp.sum(square, axis=axis, keepdims=keepdims) / (count(axis, x) - ddof)
+
+
+def median_definition(ans: Any, x: Any, axis: Any = None) -> Any:
+    """Middle of the sorted elements."""
+    x, axis = (anp.ravel(x), 0) if axis is None else (x, axis)
+    x = anp.moveaxis(anp.sort(x, axis=axis), axis, 0)
+    n = anp.shape(x)[0]
+    return (x[(n - 1) // 2] + x[n // 2]) / 2
+
+
+def partition_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """partition: the elements of x in the order in which NumPy returned them, equal ones in the order of t = 0+."""
+    axis = args[2] if len(args) > 2 else kwargs.get("axis", -1)
+    if axis is None:
+        raise TaylorError("taylor: 'partition' with axis=None has no Taylor rule; ravel the array first")
+    series, result = active[0], onp.asarray(getval(ans))
+    axis = inner(axis, ans)
+    order = sorted_order(algebra, series, axis)
+    rank = onp.argsort(onp.argsort(result, axis=axis, kind="stable"), axis=axis, kind="stable")
+    if order.ndim > rank.ndim:
+        rank = onp.broadcast_to(rank, order.shape)
+    return reorder(algebra, series, onp.take_along_axis(order, rank, axis), axis)
+
+
+defined(anp.prod, prod_definition)
+defined(anp.cumprod, cumprod_definition)
+defined(wrapped._primitive_var, var_definition)
+defined(wrapped._primitive_std, lambda ans, x, *args, **kwargs: anp.sqrt(anp.var(x, *args, **kwargs)))
+defined(anp.ptp, lambda ans, x, axis=None, keepdims=False: anp.max(x, axis=axis, keepdims=keepdims) - anp.min(
+    x, axis=axis, keepdims=keepdims))
+defined(anp.median, median_definition)
+defined(anp.vdot, lambda ans, a, b: anp.dot(anp.ravel(anp.conj(a)), anp.ravel(b)))
+defined(anp.float_power, lambda ans, x, y: anp.power(x, y))
+elementwise(anp.cbrt, lambda np, p, y, x: [
+    math.prod(1 / 3 - i for i in range(j)) / math.factorial(j) * y / x ** j for j in range(1, p + 1)])
+RULES[anp.partition] = partition_rule
+
+
+# ---------------------------------------------------------------------- more shapes
+
+
+def whole_shift(np: Any, c: Any, ans: Any, x: Any, shift: Any, axis: Any = None) -> Any:
+    """roll; without an axis it acts on the flattened array."""
+    if axis is not None:
+        return np.roll(c, shift, inner(axis, x))
+    return np.reshape(np.roll(np.reshape(c, (np.shape(c)[0], -1)), shift, -1), np.shape(c))
+
+
+def batched_pad(np: Any, c: Any, ans: Any, x: Any, width: Any, mode: str = "constant", **kwargs: Any) -> Any:
+    """pad with constants: zeros around the coefficients."""
+    if mode != "constant":
+        raise TaylorError(f"taylor: 'pad' is expanded for mode='constant' only, got {mode!r}")
+    pairs = onp.broadcast_to(onp.asarray(width), (onp.ndim(getval(x)), 2)).tolist()
+    return np.pad(c, ((0, 0), *map(tuple, pairs)), "constant")
+
+
+def pad_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """pad: mode constant, whose constants do not move."""
+    only(anp.pad, active, 0)
+    mode = args[2] if len(args) > 2 else kwargs.get("mode", "constant")
+    single = lambda c: batched_pad(algebra.np, c[None], ans, args[0], args[1], mode)[0]
+    if algebra.batch is None:
+        return [None if c is None else single(c) for c in active[0][1:]]
+    return [None if c is None else batched_pad(algebra.np, c, ans, args[0], args[1], mode) for c in active[0][1:]]
+
+
+def batched_repeat(np: Any, c: Any, ans: Any, x: Any, repeats: Any, axis: Any = None) -> Any:
+    """repeat; without an axis it acts on the flattened array."""
+    if axis is None:
+        return np.repeat(np.reshape(c, (np.shape(c)[0], -1)), repeats, 1)
+    return np.repeat(c, repeats, outer_axis(axis, x))
+
+
+def batched_tile(np: Any, c: Any, ans: Any, x: Any, reps: Any) -> Any:
+    """tile by concatenation along each axis."""
+    reps = (reps,) if onp.ndim(reps) == 0 else tuple(reps)
+    ndim = max(len(reps), onp.ndim(getval(x)))
+    reps = (1,) * (ndim - len(reps)) + reps
+    c = np.reshape(c, (np.shape(c)[0],) + (1,) * (ndim - onp.ndim(getval(x))) + np.shape(c)[1:])
+    for axis, times in enumerate(reps, 1):
+        if times != 1:
+            c = np.concatenate([c] * times, axis=axis) if times else c[(slice(None),) * axis + (slice(0, 0),)]
+    return c
+
+
+def roll_axes(np: Any, c: Any, ans: Any, x: Any, axis: int, start: int = 0) -> Any:
+    """rollaxis as a permutation."""
+    ndim = onp.ndim(getval(x))
+    axis, start = axis % ndim, start + ndim if start < 0 else start
+    order = [i for i in range(ndim) if i != axis]
+    order.insert(start - (start > axis), axis)
+    return transposed(np, c, order)
+
+
+def flip_definition(ans: Any, x: Any, axis: Any = None) -> Any:
+    """flip by indexing."""
+    axes = {a % anp.ndim(x) for a in all_axes(axis, x)}
+    return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(anp.ndim(x)))]
+
+
+def rot90_definition(ans: Any, x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """Quarter turns as flips and a transposition."""
+    a, b = (axis % anp.ndim(x) for axis in axes)
+    if k % 4 == 0:
+        return x
+    if k % 4 == 2:
+        return anp.flip(anp.flip(x, a), b)
+    return anp.swapaxes(anp.flip(x, b), a, b) if k % 4 == 1 else anp.flip(anp.swapaxes(x, a, b), b)
+
+
+def diagonal_definition(ans: Any, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The diagonal by index arrays."""
+    x = anp.moveaxis(x, (axis1, axis2), (-2, -1))
+    i = onp.arange(anp.shape(ans)[-1])
+    return x[..., i - min(offset, 0), i + max(offset, 0)]
+
+
+def diag_definition(ans: Any, x: Any, k: int = 0) -> Any:
+    """diag: of a matrix its diagonal, of a vector the matrix."""
+    if anp.ndim(x) == 2:
+        return diagonal_definition(ans, x, k)
+    n, m = anp.shape(x)[0], anp.shape(ans)[0]
+    i = onp.arange(n)
+    place = onp.zeros((m, m), dtype=int)
+    inside = onp.zeros((m, m))
+    place[i - min(k, 0), i + max(k, 0)], inside[i - min(k, 0), i + max(k, 0)] = i, 1.0
+    return x[place] * inside if n else anp.zeros((m, m))
+
+
+def trace_definition(ans: Any, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Sum of the diagonal."""
+    shape = anp.shape(x)
+    rows, columns = shape[axis1], shape[axis2]
+    n = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
+    return anp.sum(diagonal_definition(onp.zeros(n), x, offset, axis1, axis2), axis=-1)
+
+
+def diff_definition(ans: Any, x: Any, n: int = 1, axis: int = -1) -> Any:
+    """Differences of neighbours, n times."""
+    before = (slice(None),) * (axis % anp.ndim(x))
+    for _ in range(n):
+        x = x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
+    return x
+
+
+def gradient_definition(ans: Any, x: Any, *spacing: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    """numpy.gradient along one axis, as the constant matrix it is."""
+    axes = [a % anp.ndim(x) for a in all_axes(axis, x)]
+    if len(axes) != 1:
+        raise TaylorError("taylor: 'gradient' along several axes has no Taylor rule; call it once per axis=")
+    n = anp.shape(x)[axes[0]]
+    matrix = onp.gradient(onp.eye(n), *spacing, axis=0, edge_order=edge_order)
+    return anp.moveaxis(anp.tensordot(matrix, x, axes=((1,), (axes[0],))), 0, axes[0])
+
+
+def linspace_definition(ans: Any, start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
+    """start (1 - w) + stop w."""
+    w = onp.linspace(0.0, 1.0, num, endpoint=endpoint)
+    w = onp.reshape(w, (num,) + (1,) * (onp.ndim(getval(ans)) - 1))
+    return start * (1.0 - w) + stop * w
+
+
+def splitter(fun: Any) -> Rule:
+    """The rule of one member of the split family."""
+    def rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+        x = onp.asarray(getval(args[0]))
+        pieces = fun.fun(onp.arange(x.size).reshape(x.shape), *args[1:], **kwargs)
+        out: list[Any] = []
+        for c in active[0][1:]:
+            flat = None if c is None else algebra.np.reshape(c, algebra.shape((-1,)))
+            out.append(None if c is None else [
+                pick(algebra.np, flat, piece if algebra.batch is None else (slice(None), piece)) for piece in pieces])
+        return out
+
+    return rule
+
+
+for fun in (anp.split, anp.array_split, anp.vsplit, anp.hsplit, anp.dsplit):
+    RULES[fun] = splitter(fun)
+linear(anp.roll, whole_shift)
+RULES[anp.pad] = pad_rule
+linear(anp.repeat, batched_repeat)
+linear(anp.tile, batched_tile)
+linear(anp.rollaxis, roll_axes)
+defined(anp.flip, flip_definition)
+defined(anp.rot90, rot90_definition)
+defined(anp.diagonal, diagonal_definition)
+defined(anp.diag, diag_definition)
+defined(anp.trace, trace_definition)
+defined(anp.diff, diff_definition)
+defined(anp.gradient, gradient_definition)
+defined(anp.linspace, linspace_definition)
+defined(anp.take, lambda ans, x, indices, axis=None: anp.ravel(x)[indices] if axis is None else x[
+    (slice(None),) * (axis % anp.ndim(x)) + (indices,)])
+defined(anp.full, lambda ans, shape, value, dtype=None: value + onp.zeros(anp.shape(ans)))
+defined(anp.full_like, lambda ans, x, value, **_k: value + onp.zeros(anp.shape(ans)))
+defined(wrapped._astype, lambda ans, x, *args, **kwargs: x if ans.dtype.kind in "fc" else anp.floor(x) * 0.0)
+
+
+def angle_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """angle(z) = arctan2(im, re); of real numbers it is piecewise constant."""
+    if not onp.iscomplexobj(getval(args[0])):
+        return [None] * algebra.order
+    scale = 180 / math.pi if (args[1] if len(args) > 1 else kwargs.get("deg")) else 1.0
+    return algebra.trace(lambda z: scale * anp.arctan2(anp.imag(z), anp.real(z)), args[:1], active, {})
+
+
+RULES[anp.angle] = angle_rule
+
+
+# ---------------------------------------------------------------------- piecewise constant functions
+
+for fun in nograd_functions:
+    if fun is not anp.full_like:  # its fill value counts
+        register_notrace(TaylorNode, fun)
 # ---------------------------------------------------------------------- piecewise constant functions
 
 for fun in nograd_functions:
