@@ -14,6 +14,7 @@ Gauss-Newton products: ``nfev`` counts it once. A Jacobian counts as one Hessian
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from . import checks
-from .derivatives import finite, reverse
+from .derivatives import finite, reverse, taylor, tensors
 from .least_squares import LeastSquares, ModelLoss
 from .status import Status, Stop
 
@@ -101,6 +102,16 @@ class Point:
         """Taylor coefficients of ``t -> f(x + t s)``: (order+1,) for s of shape (n,), (order+1, k) for (k, n)."""
         return self.objective.taylor(self, direction, order)
 
+    def tensors(self, order: int) -> list[np.ndarray]:
+        """All derivatives up to `order`, ``[f, g, H, T, ...]``, as full symmetric arrays of shapes (n,)*k."""
+        if ("tensors", order) not in self.memo:
+            self.memo["tensors", order] = self.objective.tensors(self, order)
+        return self.memo["tensors", order]
+
+    def model(self, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """Value, gradient (n,) and ``v -> Hessian v`` at s of the Taylor polynomial ``sum_k D_k[s]/k!``; memory O(n)."""
+        return self.objective.model(self, s, order)
+
     def dense_hessian(self) -> np.ndarray:
         """The Hessian as an array (n, n)."""
         H = self.hess
@@ -124,6 +135,29 @@ class Point:
     def after(self, update: np.ndarray) -> Point:
         """The point ``x - update``; the driver goes to this very point when a method returns `update`."""
         return self.objective.at(locked(self.x - update))
+
+
+class Contraction:
+    """A symmetric operator at a point, known by its products; `matrix` writes it out."""
+
+    def __init__(self, point: Point, product: Callable, batched: Callable | None):
+        self.point, self.product, self.batched = point, product, batched
+
+    def __call__(self, v: np.ndarray) -> np.ndarray:
+        return self.product(v)
+
+    def matrix(self, vectorize: bool = True) -> np.ndarray:
+        """The dense (n, n) matrix: in one batched propagation where there is one, else column by column."""
+        if vectorize and self.batched is not None:
+            return self.batched()
+        x = self.point.x
+        M = np.stack([self.product(e) for e in np.eye(x.size, dtype=x.dtype)], axis=1)
+        return (M + M.T) / 2
+
+
+def directional(fun: Callable, v: np.ndarray) -> Callable:
+    """``x -> g(x)^T v``, the derivative of `fun` along v, again a function that can be differentiated."""
+    return lambda x: anp.dot(v, reverse.gradient(fun, x))
 
 
 class Objective:
@@ -175,6 +209,14 @@ class Objective:
         h = float(np.cbrt(np.finfo(self.dtype).eps)) * max(1.0, float(np.abs(point.x).max()))
         return self.product(point, w), lambda v: finite.central_product(lambda x: self.at(x).hvp(w), point.x, v, h)
 
+    def contraction(self, point: Point, fixed: tuple[np.ndarray, ...]) -> Contraction:
+        """The symmetric operator ``D^(m+2) f[fixed, ., .]`` for m fixed directions: H, T[w], D4[v, w], ..."""
+        if len(fixed) == 0:
+            return Contraction(point, lambda v: self.product(point, v), point.dense_hessian)
+        if len(fixed) == 1:
+            return Contraction(point, self.third(point, fixed[0])[1], None)
+        raise TypeError(f"{type(self).__name__} gives derivatives up to the third, order {len(fixed) + 2} was asked for")
+
     def residuals(self, point: Point) -> np.ndarray:
         raise TypeError("this objective has no residuals; give refopt.LeastSquares(residuals) as fun")
 
@@ -188,6 +230,12 @@ class Objective:
         raise TypeError(NO_PARTS)
 
     def taylor(self, point: Point, direction: np.ndarray, order: int) -> np.ndarray:
+        raise TypeError(f"{type(self).__name__} has no Taylor series")
+
+    def tensors(self, point: Point, order: int) -> list[np.ndarray]:
+        raise TypeError(f"{type(self).__name__} has no derivative tensors")
+
+    def model(self, point: Point, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable]:
         raise TypeError(f"{type(self).__name__} has no Taylor series")
 
 
@@ -310,6 +358,28 @@ class FunctionObjective(Objective):
 
         return np.array(Hw, dtype=self.dtype), product
 
+    def contraction(self, point: Point, fixed: tuple[np.ndarray, ...]) -> Contraction:
+        if not fixed or self.hess is not None or self.hessp is not None:
+            return super().contraction(point, fixed)
+        slope = self._traced
+        for v in fixed:
+            slope = directional(slope, v)
+        gradient = lambda x: reverse.gradient(slope, x)  # noqa: E731
+        trace = functools.cache(lambda: reverse.trace(gradient, point.x)[1])
+
+        def product(v: np.ndarray) -> np.ndarray:
+            self._check_time()
+            self.nhvp += 1
+            return np.array(trace()(v), dtype=self.dtype)
+
+        def matrix() -> np.ndarray:
+            self._check_time()
+            self.ntaylor += 1
+            M = np.array(taylor(gradient, point.x, np.eye(self.n, dtype=self.dtype), 1)[1], dtype=self.dtype)
+            return (M + M.T) / 2
+
+        return Contraction(point, product, matrix)
+
     def hessian(self, point: Point) -> Any:
         self.nhev += 1
         if self.hess is not None:
@@ -320,6 +390,33 @@ class FunctionObjective(Objective):
             columns = [self.product(point, e) for e in np.eye(self.n, dtype=self.dtype)]
             return symmetrised(np.stack(columns, axis=1), "the matrix of hessp products")
         return np.asarray(reverse.hessian(self._traced, point.x), dtype=self.dtype)
+
+    # ------------------------------------------------------------ Taylor series
+
+    def taylor(self, point: Point, direction: np.ndarray, order: int) -> np.ndarray:
+        self.ntaylor += 1
+        return np.asarray(taylor.taylor(self._traced, point.x, direction, order), dtype=self.dtype)
+
+    def tensors(self, point: Point, order: int) -> list[np.ndarray]:
+        calls = self.nfev
+        answer = tensors.derivative_tensors(self._traced, point.x, order)
+        self.ntaylor += self.nfev - calls
+        return [np.asarray(t, dtype=self.dtype) for t in answer]
+
+    def model(self, point: Point, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable]:
+        self.ntaylor += 1
+        value, gradient = taylor.model_value_and_gradient(self._traced, point.x, s, order)
+        opened: list[Callable] = []
+
+        def product(v: np.ndarray) -> np.ndarray:
+            self._check_time()
+            if not opened:
+                self.ntaylor += 1
+                opened.append(taylor.model_product(self._traced, point.x, s, order))
+            self.nhvp += 1
+            return np.asarray(opened[0](v), dtype=self.dtype)
+
+        return float(value), np.asarray(gradient, dtype=self.dtype), product
 
     # ------------------------------------------------------------ functions made of a model and a loss
 
