@@ -11,6 +11,8 @@ from .methods.base import Method, chain
 from .methods.coordinate_momentum import CoordinateMomentum
 from .methods.cubic_adam import CubicAdam
 from .methods.curve_ball import CurveBall
+from .methods.grad_min import GradMin
+from .methods.newton_newton import NewtonNewton
 from .methods.reduce_outward_lr import ReduceOutwardLR
 from .methods.registry import methods  # the function takes the name of the folder it describes
 from .minimize import Record, iterate, minimize
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from . import derivatives, oracle, plot, problems, torch
 
 __all__ = [
-    "Adam", "Backtracking", "CoordinateMomentum", "CubicAdam", "CurveBall", "EMA", "HeavyBall", "LBFGS", "LR",
-    "LeastSquares", "Method", "ModelLoss", "Newton", "Record", "ReduceOutwardLR", "Status", "StrongWolfe",
+    "Adam", "Backtracking", "CoordinateMomentum", "CubicAdam", "CurveBall", "EMA", "GradMin", "HeavyBall", "LBFGS", "LR",
+    "LeastSquares", "Method", "ModelLoss", "Newton", "NewtonNewton", "Record", "ReduceOutwardLR", "Status", "StrongWolfe",
     "__version__", "chain", "derivatives", "iterate", "methods", "minimize", "oracle", "plot", "problems",
     "torch",
 ]

@@ -136,7 +136,8 @@ def run(arguments: argparse.Namespace) -> int:
         options["disp"] = True
     chosen = {} if arguments.method is None else {"method": arguments.method}
     x0 = problem.starts[arguments.start - 1]
-    result = minimize(problem.fun, x0, options=options, shapes=problem.shapes, rng=arguments.seed, **chosen)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points may overflow; methods handle it
+        result = minimize(problem.fun, x0, options=options, shapes=problem.shapes, rng=arguments.seed, **chosen)
     print(f"{problem.name}: n = {x0.size}, start {arguments.start}, {result.method}")
     print(f"{'stopped' if result.success else 'NOT CONVERGED'} after {result.nit} iterations: {result.message}")
     print(f"f = {result.fun:.11g}, evaluations: {result.nfev} f, {result.njev} gradient, {result.nhev} Hessian, "
@@ -174,7 +175,8 @@ def bench(arguments: argparse.Namespace) -> int:
     for name in names:
         problem = problems.get(name)
         for method in arguments.methods.split(","):
-            result = minimize(problem.fun, problem.x0, method=method, options=options, shapes=problem.shapes, rng=0)
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                result = minimize(problem.fun, problem.x0, method=method, options=options, shapes=problem.shapes, rng=0)
             failed += not result.success
             print(f"{name:32s} {method:22s} {'yes' if result.success else 'no':3s} {result.fun:14.7g} {result.nit:6d} "
                   f"{result.nfev:6d} {result.njev:6d} {result.nhvp:6d}", flush=True)

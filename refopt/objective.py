@@ -25,7 +25,9 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from . import checks
-from .derivatives import finite, reverse, taylor, tensors
+from .derivatives import finite, reverse
+from .derivatives.taylor import model_product, model_value_and_gradient, taylor
+from .derivatives.tensors import derivative_tensors
 from .least_squares import LeastSquares, ModelLoss
 from .status import Status, Stop
 
@@ -395,24 +397,24 @@ class FunctionObjective(Objective):
 
     def taylor(self, point: Point, direction: np.ndarray, order: int) -> np.ndarray:
         self.ntaylor += 1
-        return np.asarray(taylor.taylor(self._traced, point.x, direction, order), dtype=self.dtype)
+        return np.asarray(taylor(self._traced, point.x, direction, order), dtype=self.dtype)
 
     def tensors(self, point: Point, order: int) -> list[np.ndarray]:
         calls = self.nfev
-        answer = tensors.derivative_tensors(self._traced, point.x, order)
+        answer = derivative_tensors(self._traced, point.x, order)
         self.ntaylor += self.nfev - calls
         return [np.asarray(t, dtype=self.dtype) for t in answer]
 
     def model(self, point: Point, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable]:
         self.ntaylor += 1
-        value, gradient = taylor.model_value_and_gradient(self._traced, point.x, s, order)
+        value, gradient = model_value_and_gradient(self._traced, point.x, s, order)
         opened: list[Callable] = []
 
         def product(v: np.ndarray) -> np.ndarray:
             self._check_time()
             if not opened:
                 self.ntaylor += 1
-                opened.append(taylor.model_product(self._traced, point.x, s, order))
+                opened.append(model_product(self._traced, point.x, s, order))
             self.nhvp += 1
             return np.asarray(opened[0](v), dtype=self.dtype)
 

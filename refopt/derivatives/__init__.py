@@ -1,6 +1,13 @@
-"""Derivatives as plain functions of ``(fun, x, ...)``."""
+"""Derivatives as plain functions of ``(fun, x, ...)``: reverse mode, Taylor mode, tensors, and a test of your own."""
 
 from .finite import central_product, forward_product
 from .reverse import TraceError, gradient, hessian, hvp, value_and_gradient
+from .series import TaylorError
+from .taylor import model_hvp, model_product, model_value, model_value_and_gradient, taylor
+from .tensors import check_derivatives, derivative_tensors, directional, tensor_product, tensor_vector
 
-__all__ = ["TraceError", "central_product", "forward_product", "gradient", "hessian", "hvp", "value_and_gradient"]
+__all__ = [
+    "TaylorError", "TraceError", "central_product", "check_derivatives", "derivative_tensors", "directional",
+    "forward_product", "gradient", "hessian", "hvp", "model_hvp", "model_product", "model_value",
+    "model_value_and_gradient", "taylor", "tensor_product", "tensor_vector", "value_and_gradient",
+]

@@ -21,6 +21,8 @@ from .base import Chain, Method, as_method, chain
 from .coordinate_momentum import CoordinateMomentum
 from .cubic_adam import CubicAdam
 from .curve_ball import CurveBall
+from .grad_min import GradMin
+from .newton_newton import NewtonNewton
 from .reduce_outward_lr import ReduceOutwardLR
 
 __all__ = ["Entry", "ENTRIES", "PLANNED", "methods", "resolve"]
@@ -100,6 +102,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(CoordinateMomentum, "elementwise", with_step_size, {"lr": 1e-3}),
     Entry(CubicAdam, "elementwise", with_step_size, {"lr": 1e-2}),
     Entry(CurveBall, "Newton type", automatic_curve_ball, {"auto": True, "lam": 1.0, "acceptance": None}),
+    Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
+    Entry(NewtonNewton, "Newton type", with_backtracking),
     Entry(LR, "support"),
     Entry(Adam, "support", with_step_size, {"lr": 1e-2}),
     Entry(HeavyBall, "support", with_step_size, {"lr": 1e-3}),
@@ -112,9 +116,9 @@ ENTRIES: tuple[Entry, ...] = (
 
 # Methods of the family that are described but not written yet: named in tables and in the error for their name.
 PLANNED: dict[str, str] = {
-    "HigherOrderNewton": "Newton type", "NewtonNewton": "Newton type", "ScipyNewtonCG": "Newton type",
+    "HigherOrderNewton": "Newton type", "ScipyNewtonCG": "Newton type",
     "NewtonSolver": "Newton type", "InfinityNormTrustRegion": "Newton type",
-    "GradMin": "reformulation", "BlockPartition": "projection", "TensorizeProjection": "projection",
+    "BlockPartition": "projection", "TensorizeProjection": "projection",
     "FFTProjection": "projection", "SubspaceCubicAdam": "elementwise",
 }
 

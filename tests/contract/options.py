@@ -46,6 +46,10 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "beta1": Probe(0.5), "beta2": Probe(0.5), "beta3": Probe(0.5, problem="zigzag"), "eps": Probe(1.0),
         "debiased": Probe(False), "alpha": Probe(0.5), "mode": Probe("halve", problem="zigzag"),
     },
+    "NewtonNewton": {
+        "reg": Probe(0.5), "order": Probe(4), "vectorize": Probe(False), "update_freq": Probe(3),
+        "solver": Probe("gmres"), "rtol": Probe(1e-2, {"solver": "gmres"}), "inner": Probe(refopt.HeavyBall(0.5)),
+    },
     "LR": {"lr": Probe(1e-4)},
     "Adam": {"beta1": Probe(0.5), "beta2": Probe(0.5), "eps": Probe(1.0), "debiased": Probe(False)},
     "HeavyBall": {"momentum": Probe(0.5), "dampening": Probe(0.5), "nesterov": Probe(True)},
