@@ -25,7 +25,7 @@ from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 from refopt.kernels import definition
-from refopt.kernels.definition import CBRT, MODES, Vector, unbias
+from refopt.kernels.definition import CBRT, MODES, SCALES, Vector, unbias
 
 # From this length the work is shared between threads, whose start costs about 0.1 ms.
 THREADS_FROM = 200_000
@@ -146,7 +146,7 @@ def _loop_adam(u, m1, m2, beta1, weight1, unbias1, beta2, weight2, unbias2, eps,
 
 def _loop_cubic_adam(
     u, m1, m2, m3, beta1, weight1, unbias1, beta2, weight2, unbias2, beta3, weight3, unbias3, eps, alpha,
-    signed, halve, out,
+    up, down, signed, halve, out,
 ):  # fmt: skip
     number = u.dtype.type
     zero, half, one, two, four = number(0), number(0.5), number(1), number(2), number(4)
@@ -164,13 +164,14 @@ def _loop_cubic_adam(
         root3 = _cbrt(third if signed else abs(third))
         A = third * half if halve else root3
 
-        s = one / (B if B > zero else one)
-        a, b, c = A * s, one if B > zero else B, C * s
+        below = B < one
+        scale, unscale = (up, down) if below else (down, up)
+        a, b, c = A * scale, B * scale, C * scale
         discriminant = b * b - four * a * c
-        root = b + np.sqrt(discriminant)
+        root = B + np.sqrt(discriminant) * unscale
 
-        no_root = (discriminant < zero) | (root == zero)
-        numerator = C if no_root else two * c
+        no_root = (discriminant < zero) | (root == zero) | (B == number(np.inf))
+        numerator = C if no_root else two * C
         denominator = B + eps if no_root else root
         nothing = (c == zero) | (denominator == zero)
         out[i] = zero if nothing else alpha * (numerator / denominator)
@@ -338,9 +339,9 @@ def cubic_adam(
     out = np.empty_like(u) if out is None else out
     betas = (beta1, beta2, beta3)
     averages = [v for beta in betas for v in (beta, 1 - float(beta), unbias(beta, t, debiased))]
-    form = (mode == "signed_cbrt", mode == "halve")
+    more = (eps, alpha, *SCALES.get(u.dtype, (1, 1)), mode == "signed_cbrt", mode == "halve")
     done = mode in MODES and _run(
-        _loop_cubic_adam, "rwww" + 11 * "s" + "bbw", u, m1, m2, m3, *averages, eps, alpha, *form, out
+        _loop_cubic_adam, "rwww" + 13 * "s" + "bbw", u, m1, m2, m3, *averages, *more, out
     )
     if done:
         return out

@@ -59,6 +59,13 @@ CBRT = {
     np.dtype(np.float32): _cbrt_format(np.float32, np.int32, 8, 0x54A1F671, 16, 8),
 }
 
+# A power of two and its inverse. Multiplied by the first when sqrt(m2) is below 1, else by the second, the
+# coefficients of CubicAdam have products that neither over- nor underflow.
+SCALES = {
+    np.dtype(np.float64): (np.array(2.0**256), np.array(2.0**-256)),
+    np.dtype(np.float32): (np.array(2.0**32, np.float32), np.array(2.0**-32, np.float32)),
+}
+
 
 @np.errstate(all="ignore")
 def cbrt(x: Vector, out: Vector | None = None) -> Vector:
@@ -293,15 +300,15 @@ def cubic_adam(
     is divided by ``A`` and nothing cancels, and ``A -> 0`` gives ``-C/B``. With no real root it is Adam's
     step ``-C/(B + eps)``. ``C = 0`` gives 0.
 
-    Before squaring, the three coefficients are divided by ``B``, which leaves ``d`` as it is and keeps the
-    discriminant from over- and underflowing. What the averages themselves cannot hold:
+    In the discriminant the three coefficients are multiplied by one power of two, which changes no digit and
+    keeps it from over- and underflowing. What the averages themselves cannot hold:
 
     - ``u^2`` underflows (``|u|`` below 1e-162, in float32 1e-23): ``B = 0``, no root, so Adam's ``-C/eps``,
       or 0 when ``eps`` is 0 too.
     - ``u^3`` overflows (``|u|`` above 5e102, in float32 7e12): ``A`` is infinite, and ``d`` is its limit, 0
       where the root exists (``AC < 0``) and Adam's step where it does not. An overflow of both signs leaves
       ``m3`` NaN, as any sum of two infinities.
-    - ``u^2`` overflows: ``B`` is infinite and ``d = 0``.
+    - ``u^2`` overflows: ``B`` is infinite and ``d = 0``, the Adam step.
     - ``u`` is NaN or infinite: the result is NaN.
 
     Parameters
@@ -340,15 +347,15 @@ def cubic_adam(
     B = np.sqrt(m2 * unbias(beta2, t, debiased))
     A = third_order(m3 * unbias(beta3, t, debiased), mode)
 
-    one = CBRT[u.dtype].one
-    positive = B > 0
-    s = one / np.where(positive, B, one)
-    a, b, c = A * s, np.where(positive, one, B), C * s
+    up, down = SCALES[u.dtype]
+    below = B < CBRT[u.dtype].one
+    scale, unscale = np.where(below, up, down), np.where(below, down, up)
+    a, b, c = A * scale, B * scale, C * scale
     discriminant = b * b - 4 * a * c
-    root = b + np.sqrt(discriminant)
+    root = B + np.sqrt(discriminant) * unscale
 
-    no_root = (discriminant < 0) | (root == 0)
-    numerator = np.where(no_root, C, 2 * c)
+    no_root = (discriminant < 0) | (root == 0) | (B == np.inf)
+    numerator = np.where(no_root, C, 2 * C)
     denominator = np.where(no_root, B + float(eps), root)
     nothing = (c == 0) | (denominator == 0)
     return _result(out, np.where(nothing, np.zeros((), u.dtype), float(alpha) * (numerator / denominator)))

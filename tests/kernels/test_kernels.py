@@ -354,24 +354,30 @@ def minimiser(m1, m2, m3, eps, mode):
 
 
 @pytest.mark.parametrize("mode", definition.MODES)
-@pytest.mark.parametrize("scale", [1.0, 1e-40, 1e40, 1e90, 1e-90])
-def test_cubic_adam_is_the_local_minimiser(mode, scale):
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [(np.float64, s) for s in (1.0, 1e-40, 1e40, 1e90, 1e-90)]
+    + [(np.float32, s) for s in (1.0, 1e-8, 1e8, 3e10)],
+)
+def test_cubic_adam_is_the_local_minimiser(dtype, scale, mode):
     rng = np.random.default_rng(12)
     m1, m2, m3 = rng.normal(size=(3, 400)) * np.array([[scale], [scale**2], [scale**3]])
     m1, m2 = m1 * 10.0 ** rng.integers(-6, 2, 400), abs(m2)
     m3 = m3 * 10.0 ** rng.integers(-12, 1, 400)
     m3[:20] = 0
+    m1, m2, m3 = (v.astype(dtype) for v in (m1, m2, m3))
+    u, eps = np.zeros(400, dtype), dtype(1e-8)
     out = definition.cubic_adam(
-        np.zeros(400), m1.copy(), m2.copy(), m3.copy(), 1, 1.0, 1.0, 1.0, 1e-8, False, 1.0, mode
+        u, m1.copy(), m2.copy(), m3.copy(), 1, 1.0, 1.0, 1.0, float(eps), False, 1.0, mode
     )
     rooted = 0
     for i in range(400):
-        d, D = minimiser(m1[i], m2[i], m3[i], 1e-8, mode)
-        if abs(D) < 1e-6:
+        d, D = minimiser(float(m1[i]), float(m2[i]), float(m3[i]), float(eps), mode)
+        if abs(D) < 100 * np.finfo(dtype).eps:
             continue  # rounding decides on which side of the square root this coordinate is
         rooted += D > 0
         # the discriminant carries a few roundings, magnified by 1/D in the root; its square root halves it
-        bound = 16 * np.finfo(float).eps * max(1.0, 1 / abs(D))
+        bound = 16 * float(np.finfo(dtype).eps) * max(1.0, 1 / abs(D))
         assert out[i] == pytest.approx(-d, rel=bound, abs=0), (i, m1[i], m2[i], m3[i], D)
     assert rooted > 100
 
