@@ -74,6 +74,12 @@ class Tower:
         self._operators: dict[tuple, Any] = {}
         self._alive: list = []  # keeps the vectors alive whose identities are keys
 
+    def __eq__(self, other: object) -> bool:
+        """Equal where all vectors are; two towers at one point differ in their caches only."""
+        return isinstance(other, Tower) and all(map(np.array_equal, self.x, other.x))
+
+    __hash__ = None  # type: ignore[assignment]
+
     def derivative(self, k: int, V: tuple, B: np.ndarray) -> np.ndarray:
         """``D^(V + v) x_k`` for v = B (n,), or for every column v of B (n, r)."""
         if k == 1:
@@ -172,6 +178,9 @@ class NewtonNewton(Method):
     inner: Method | None = None
 
     needs: ClassVar[frozenset[str]] = frozenset({"g", "hvp"})
+
+    def all_needs(self):
+        return super().all_needs() | ({"hess"} if self.solver == "dense" else set())
 
     def __post_init__(self):
         self.check(reg="[0, inf)", order="whole >= 2", vectorize=bool, update_freq="whole >= 1", solver=SOLVERS,
