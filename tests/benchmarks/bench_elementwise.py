@@ -1,6 +1,7 @@
 """The elementwise methods on long vectors: time beside streaming the same bytes and torchzero's, memory.
 
     python tests/benchmarks/bench_elementwise.py [--n 10000000 ...] [--dtype float64] [--repeat 5] [--no-peer]
+        [--method CubicAdam ...]
 
 One line for each method and length, medians of several runs in turn, all cores, all measured in this run:
 
@@ -141,6 +142,8 @@ def main() -> None:
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--no-peer", action="store_true", help="do not run torchzero")
+    names = sorted({type(method).__name__ for method, _, _ in CASES})
+    parser.add_argument("--method", choices=names, nargs="+", default=names)
     options = parser.parse_args()
 
     print(f"{options.dtype}, {CORES} cores, medians of {options.repeat}; times in ms")
@@ -152,6 +155,8 @@ def main() -> None:
         rng = np.random.default_rng(n)
         u = rng.normal(size=n).astype(options.dtype)
         for method, states, module in CASES:
+            if type(method).__name__ not in options.method:
+                continue
             x = rng.normal(size=n).astype(options.dtype)
             plain, whole, base, extra = ours(method, states, u, x, options.repeat)
             name = type(method).__name__ + (f" {method.mode}" if hasattr(method, "mode") else "")
