@@ -21,7 +21,7 @@ from . import checks
 from .least_squares import LeastSquares, ModelLoss
 from .methods.base import Method
 from .methods.registry import resolve
-from .objective import FunctionObjective, Point
+from .objective import CountedObjective, FunctionObjective, Point
 from .status import Status, Stop
 
 __all__ = ["minimize", "iterate", "Record", "Run", "COMMON_OPTIONS"]
@@ -85,19 +85,26 @@ class Run(Iterator[Record]):
     state : the method's state
     """
 
-    def __init__(self, fun: Callable, x0: Any, args: Any = (), method: Any = "Newton", jac: Any = None,
-                 hess: Any = None, hessp: Any = None, bounds: Any = None, tol: float | None = None,
+    def __init__(self, fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "Newton",
+                 jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, tol: float | None = None,
                  callback: Callable | None = None, options: dict | None = None, *, shapes: Any = None, rng: Any = None):
-        x = checks.start_vector(x0, shapes)
+        if isinstance(fun, CountedObjective):
+            x = start_of(fun, x0, args, jac, hess, hessp, shapes)
+        else:
+            x = checks.start_vector(x0, shapes)
         shapes = checks.shape_list(shapes, x.size)
         self.method, self.method_name, self.options = prepare(method, tol, options, x.size)
         self.callback = adapt_callback(callback)
         self.rng = generator(rng, self.options) if "rng" in self.method.all_needs() else None
         box = box_bounds(bounds, x, self.method)
         check_needs(self.method, fun, jac)
-        self.objective = FunctionObjective(
-            fun, x, args, jac, hess, hessp, shapes=shapes, bounds=box, maxfev=self.options["maxfev"],
-            maxtime=self.options["maxtime"])
+        limits = {"maxfev": self.options["maxfev"], "maxtime": self.options["maxtime"]}
+        if isinstance(fun, CountedObjective):
+            self.objective: CountedObjective = fun
+            fun.bounds, fun.shapes = box, fun.shapes if shapes is None else shapes
+            fun.begin(x, **limits)
+        else:
+            self.objective = FunctionObjective(fun, x, args, jac, hess, hessp, shapes=shapes, bounds=box, **limits)
         self.nit = 0
         self._x0 = x
         self.point: Point = self.objective.at(x)
@@ -224,6 +231,7 @@ class Run(Iterator[Record]):
 
     def _finish(self, stop: Stop) -> None:
         self.stop = stop
+        self.objective.end(self.answer.x)
         if self.progress is not None:
             self.progress.close(stop.message)
 
@@ -240,7 +248,7 @@ class Run(Iterator[Record]):
         """Everything computed so far; `x` is the converged point, or the best one evaluated when not converged."""
         stop = self.stop
         success = stop is not None and stop.status.success
-        point = self.point if success else self._best_point()
+        point = self.answer
         objective = self.objective
         result = OptimizeResult(
             x=point.x.copy(), fun=point._f if point._f is not None else np.nan,
@@ -252,6 +260,11 @@ class Run(Iterator[Record]):
             result.history = list(self.history)
             result.allvecs = [self.start.copy()] + [r.x.copy() for r in self.history]
         return result
+
+    @property
+    def answer(self) -> Point:
+        """The converged point, or the best one evaluated when the run has not converged."""
+        return self.point if self.stop is not None and self.stop.status.success else self._best_point()
 
     @property
     def start(self) -> np.ndarray:
@@ -295,18 +308,20 @@ def gradient_norm(point: Point) -> float:
 # ---------------------------------------------------------------- public functions
 
 
-def minimize(fun: Callable, x0: Any, args: Any = (), method: Any = "Newton", jac: Any = None, hess: Any = None,
-             hessp: Any = None, bounds: Any = None, tol: float | None = None, callback: Callable | None = None,
-             options: dict | None = None, *, shapes: Any = None, rng: Any = None) -> OptimizeResult:
+def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "Newton",
+             jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, tol: float | None = None,
+             callback: Callable | None = None, options: dict | None = None, *, shapes: Any = None,
+             rng: Any = None) -> OptimizeResult:
     """Minimise a function of several variables.
 
     Parameters
     ----------
-    fun : callable
+    fun : callable, or an objective such as `refopt.torch.objective` makes
         ``fun(x, *args) -> float`` with `x` of shape (n,). Written in ``autograd.numpy`` unless `jac` is given.
         With ``jac=True`` it returns ``(f, g)``. `refopt.LeastSquares` turns residuals into such a function.
     x0 : (n,) array_like
-        Start. A float32 array keeps the whole run in float32; everything else becomes float64.
+        Start. A float32 array keeps the whole run in float32; everything else becomes float64. An objective may
+        know its own start and always keeps its own dtype.
     args : tuple
         Further arguments of `fun`, `jac`, `hess`, `hessp`.
     method : str, method instance, or sequence of instances
@@ -367,9 +382,10 @@ def minimize(fun: Callable, x0: Any, args: Any = (), method: Any = "Newton", jac
     return run.result
 
 
-def iterate(fun: Callable, x0: Any, args: Any = (), method: Any = "Newton", jac: Any = None, hess: Any = None,
-            hessp: Any = None, bounds: Any = None, tol: float | None = None, callback: Callable | None = None,
-            options: dict | None = None, *, shapes: Any = None, rng: Any = None) -> Run:
+def iterate(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "Newton",
+            jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, tol: float | None = None,
+            callback: Callable | None = None, options: dict | None = None, *, shapes: Any = None,
+            rng: Any = None) -> Run:
     """The same minimisation one iteration at a time: an iterator of `Record`, whose ``result`` can be asked any time.
 
     Parameters are those of `minimize`.
@@ -418,7 +434,20 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
     return complete, name, effective
 
 
-def check_needs(method: Method, fun: Callable, jac: Any) -> None:
+def start_of(objective: CountedObjective, x0: Any, args: Any, jac: Any, hess: Any, hessp: Any,
+             shapes: Any) -> np.ndarray:
+    """The start of a run on an objective that is made already; it has its derivatives and its dtype."""
+    for name, value in (("args", args or None), ("jac", jac), ("hess", hess), ("hessp", hessp)):
+        if value is not None:
+            raise TypeError(f"minimize: {name} was given with {type(objective).__name__}, which brings its own "
+                            f"derivatives; leave {name} out")
+    x = checks.start_vector(objective.start() if x0 is None else x0, shapes)
+    if x.size != objective.n:
+        raise ValueError(f"x0 has {x.size} variables, but the objective has {objective.n}; they must be equal")
+    return x.astype(objective.dtype)
+
+
+def check_needs(method: Method, fun: Any, jac: Any) -> None:
     """Refuse, before the first evaluation, a method whose needs the objective cannot meet."""
     if "gauss-newton" in method.all_needs() and not isinstance(fun, ModelLoss):
         raise TypeError(f"{method!r} needs the Gauss-Newton matrix, but fun is a plain scalar function; give "

@@ -31,7 +31,7 @@ from .derivatives.tensors import derivative_tensors
 from .least_squares import LeastSquares, ModelLoss
 from .status import Status, Stop
 
-__all__ = ["Objective", "FunctionObjective", "Point", "HVP_METHODS"]
+__all__ = ["Objective", "CountedObjective", "FunctionObjective", "Point", "HVP_METHODS"]
 
 HVP_METHODS = ("autograd", "fd_forward", "fd_central")
 FD_STEP = 1e-3  # default step of the finite-difference products, that of the original (see METHODS: h=1e-3)
@@ -136,7 +136,7 @@ class Point:
 
     def after(self, update: np.ndarray) -> Point:
         """The point ``x - update``; the driver goes to this very point when a method returns `update`."""
-        return self.objective.at(locked(self.x - update))
+        return self.objective.after(self, update)
 
 
 class Contraction:
@@ -194,6 +194,10 @@ class Objective:
         del self._recent[RECENT:]
         return point
 
+    def after(self, point: Point, update: np.ndarray) -> Point:
+        """The point ``x - update`` (a derived objective may know more of it than its coordinates)."""
+        return self.at(locked(point.x - update))
+
     def value(self, point: Point) -> float:
         raise NotImplementedError
 
@@ -241,7 +245,54 @@ class Objective:
         raise TypeError(f"{type(self).__name__} has no Taylor series")
 
 
-class FunctionObjective(Objective):
+class CountedObjective(Objective):
+    """An objective that calls the user's code: it counts the calls, keeps to the limits, remembers the best point.
+
+    Attributes
+    ----------
+    nfev, njev, nhev, nhvp, ntaylor : evaluations so far
+    best_x, best_f : the point with the lowest finite value among all evaluated, and that value
+    """
+
+    def __init__(self, x0: np.ndarray, shapes: Any = None, bounds: Any = None):
+        super().__init__()
+        self.n, self.dtype = x0.size, x0.dtype
+        self.shapes, self.bounds = shapes, bounds
+        self.begin(x0)
+
+    def begin(self, x0: np.ndarray, maxfev: float | None = None, maxtime: float | None = None) -> None:
+        """Count from zero; an evaluation beyond the limits (calls, seconds from now) raises `Stop` instead."""
+        self._recent.clear()
+        self.nfev = self.njev = self.nhev = self.nhvp = self.ntaylor = 0
+        self.best_x, self.best_f = np.array(x0), np.inf
+        self.maxfev = np.inf if maxfev is None else maxfev
+        self.maxtime, self.started = maxtime, time.perf_counter()
+
+    def start(self) -> np.ndarray | None:
+        """Where a run begins that was given no x0, or None if it must be given."""
+        return None
+
+    def end(self, x: np.ndarray) -> None:
+        """A run has ended and `x` is its answer."""
+
+    def _count_call(self) -> None:
+        if self.nfev >= self.maxfev:
+            raise Stop(Status.MAXFEV, self.nfev, self.maxfev)
+        self._check_time()
+        self.nfev += 1
+
+    def _check_time(self) -> None:
+        if self.maxtime is not None:
+            passed = time.perf_counter() - self.started
+            if passed > self.maxtime:
+                raise Stop(Status.MAXTIME, passed, self.maxtime)
+
+    def _keep_best(self, x: np.ndarray, f: float) -> None:
+        if self.best_f > f > -np.inf:
+            self.best_x, self.best_f = x, f
+
+
+class FunctionObjective(CountedObjective):
     """The user's function with the user's derivatives, or autograd's where none were given.
 
     Parameters
@@ -268,7 +319,8 @@ class FunctionObjective(Objective):
     def __init__(self, fun: Callable, x0: np.ndarray, args: Any = (), jac: Any = None, hess: Any = None,
                  hessp: Any = None, *, shapes: Any = None, bounds: Any = None, maxfev: float | None = None,
                  maxtime: float | None = None):
-        super().__init__()
+        super().__init__(x0, shapes, bounds)
+        self.begin(x0, maxfev, maxtime)
         self.fun = checks.function("minimize", "fun", fun)
         self.args = args if isinstance(args, tuple) else (args,)
         if isinstance(jac, str):
@@ -283,13 +335,6 @@ class FunctionObjective(Objective):
         self.pair = jac is not None and not callable(jac) and bool(jac)
         self.jac = jac if callable(jac) else None
         self.hess, self.hessp = hess, hessp
-        self.n, self.dtype = x0.size, x0.dtype
-        self.shapes = shapes
-        self.bounds = bounds
-        self.nfev = self.njev = self.nhev = self.nhvp = self.ntaylor = 0
-        self.best_x, self.best_f = np.array(x0), np.inf
-        self.maxfev = np.inf if maxfev is None else maxfev
-        self.maxtime, self.started = maxtime, time.perf_counter()
 
     # ------------------------------------------------------------ value and gradient
 
@@ -312,8 +357,7 @@ class FunctionObjective(Objective):
             value, backward = reverse.trace(self._traced, point.x)
             f = self._number(value)
             point.memo["backward"] = lambda: backward(np.ones_like(value))
-        if self.best_f > f > -np.inf:
-            self.best_x, self.best_f = point.x, f
+        self._keep_best(point.x, f)
         return f
 
     def gradient(self, point: Point) -> np.ndarray:
@@ -475,18 +519,6 @@ class FunctionObjective(Objective):
         return np.array(backward(point.memo["curvature"](forward(v))), dtype=self.dtype)
 
     # ------------------------------------------------------------ calls of the user's function
-
-    def _count_call(self) -> None:
-        if self.nfev >= self.maxfev:
-            raise Stop(Status.MAXFEV, self.nfev, self.maxfev)
-        self._check_time()
-        self.nfev += 1
-
-    def _check_time(self) -> None:
-        if self.maxtime is not None:
-            passed = time.perf_counter() - self.started
-            if passed > self.maxtime:
-                raise Stop(Status.MAXTIME, passed, self.maxtime)
 
     def _plain(self, x: np.ndarray) -> Any:
         self._count_call()
