@@ -9,7 +9,7 @@ import autograd.numpy as anp
 import numpy as onp
 from autograd.tracer import getval, isbox
 
-from . import taylor_rules  # noqa: F401  (fills the table of rules)
+from . import taylor_rules, taylor_scientific  # noqa: F401  (they fill the table of rules)
 from ..checks import describe
 from .reverse import name_of, open_trace, product_function, trace
 from .series import Algebra, TaylorError, TaylorNode
