@@ -12,6 +12,7 @@ from .methods.coordinate_momentum import CoordinateMomentum
 from .methods.cubic_adam import CubicAdam
 from .methods.curve_ball import CurveBall
 from .methods.grad_min import GradMin
+from .methods.infinity_norm_trust_region import InfinityNormTrustRegion
 from .methods.newton_newton import NewtonNewton
 from .methods.reduce_outward_lr import ReduceOutwardLR
 from .methods.registry import methods  # the function takes the name of the folder it describes
@@ -19,6 +20,7 @@ from .minimize import Record, iterate, minimize
 from .status import Status
 from .support.adam import Adam
 from .support.heavy_ball import EMA, HeavyBall
+from .support.hessians import DFP, PSB, BroydenClass
 from .support.lbfgs import LBFGS
 from .support.line_search import Backtracking, StrongWolfe
 from .support.lr import LR
@@ -28,10 +30,10 @@ if TYPE_CHECKING:
     from . import derivatives, oracle, plot, problems, torch
 
 __all__ = [
-    "Adam", "Backtracking", "CoordinateMomentum", "CubicAdam", "CurveBall", "EMA", "GradMin", "HeavyBall", "LBFGS", "LR",
-    "LeastSquares", "Method", "ModelLoss", "Newton", "NewtonNewton", "Record", "ReduceOutwardLR", "Status", "StrongWolfe",
-    "__version__", "chain", "derivatives", "iterate", "methods", "minimize", "oracle", "plot", "problems",
-    "torch",
+    "Adam", "Backtracking", "BroydenClass", "CoordinateMomentum", "CubicAdam", "CurveBall", "DFP", "EMA",
+    "GradMin", "HeavyBall", "InfinityNormTrustRegion", "LBFGS", "LR", "LeastSquares", "Method", "ModelLoss",
+    "Newton", "NewtonNewton", "PSB", "Record", "ReduceOutwardLR", "Status", "StrongWolfe", "__version__",
+    "chain", "derivatives", "iterate", "methods", "minimize", "oracle", "plot", "problems", "torch",
 ]
 
 LAZY = ("derivatives", "problems", "oracle", "torch", "plot")  # loaded when first used

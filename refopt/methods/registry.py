@@ -22,6 +22,7 @@ from .coordinate_momentum import CoordinateMomentum
 from .cubic_adam import CubicAdam
 from .curve_ball import CurveBall
 from .grad_min import GradMin
+from .infinity_norm_trust_region import InfinityNormTrustRegion
 from .newton_newton import NewtonNewton
 from .reduce_outward_lr import ReduceOutwardLR
 
@@ -104,6 +105,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(CurveBall, "Newton type", automatic_curve_ball, {"auto": True, "lam": 1.0, "acceptance": None}),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
     Entry(NewtonNewton, "Newton type", with_backtracking),
+    Entry(InfinityNormTrustRegion, "Newton type"),
     Entry(LR, "support"),
     Entry(Adam, "support", with_step_size, {"lr": 1e-2}),
     Entry(HeavyBall, "support", with_step_size, {"lr": 1e-3}),
@@ -117,7 +119,7 @@ ENTRIES: tuple[Entry, ...] = (
 # Methods of the family that are described but not written yet: named in tables and in the error for their name.
 PLANNED: dict[str, str] = {
     "HigherOrderNewton": "Newton type", "ScipyNewtonCG": "Newton type",
-    "NewtonSolver": "Newton type", "InfinityNormTrustRegion": "Newton type",
+    "NewtonSolver": "Newton type",
     "BlockPartition": "projection", "TensorizeProjection": "projection",
     "FFTProjection": "projection", "SubspaceCubicAdam": "elementwise",
 }
