@@ -398,7 +398,7 @@ def iterate(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), me
     ...     if record.fun < 1e-3:
     ...         break
     >>> record.nit, run.result.fun < 1e-3
-    (7, True)
+    (6, True)
     """
     return Run(fun, x0, args, method, jac, hess, hessp, bounds, tol, callback, options, shapes=shapes, rng=rng)
 

@@ -264,7 +264,7 @@ class CountedObjective(Objective):
         """Count from zero; an evaluation beyond the limits (calls, seconds from now) raises `Stop` instead."""
         self._recent.clear()
         self.nfev = self.njev = self.nhev = self.nhvp = self.ntaylor = 0
-        self.best_x, self.best_f = np.array(x0), np.inf
+        self.best_x, self.best_f = x0, np.inf
         self.maxfev = np.inf if maxfev is None else maxfev
         self.maxtime, self.started = maxtime, time.perf_counter()
 
