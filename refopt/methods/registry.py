@@ -12,19 +12,27 @@ from typing import Any
 
 from .. import checks
 from ..support.adam import Adam
+from ..support.ggt import GGT
 from ..support.heavy_ball import EMA, HeavyBall
 from ..support.lbfgs import LBFGS
 from ..support.line_search import Backtracking, StrongWolfe
 from ..support.lr import LR
 from ..support.newton import Newton
+from ..support.subspace import SubspaceAdam
 from .base import Chain, Method, as_method, chain
+from .block_partition import BlockPartition
 from .coordinate_momentum import CoordinateMomentum
 from .cubic_adam import CubicAdam
 from .curve_ball import CurveBall
+from .dct_projection import DCTProjection
+from .fft_projection import FFTProjection
 from .grad_min import GradMin
 from .infinity_norm_trust_region import InfinityNormTrustRegion
 from .newton_newton import NewtonNewton
 from .reduce_outward_lr import ReduceOutwardLR
+from .scipy_newton_cg import ScipyNewtonCG
+from .subspace_cubic_adam import SubspaceCubicAdam
+from .tensorize_projection import TensorizeProjection
 
 __all__ = ["Entry", "ENTRIES", "PLANNED", "methods", "resolve"]
 
@@ -98,11 +106,29 @@ def automatic_curve_ball(method: Method, auto: bool, lam: float, acceptance: str
                                acceptance=default if acceptance is None else acceptance)
 
 
+def projected(method: Method, lr: float | None) -> Method:
+    """A projection with a step size: 1e-2, but none where the inner methods see the objective and set their own."""
+    if lr is None:
+        return method if getattr(method, "project_params", False) else with_step_size(method, 1e-2)
+    return with_step_size(method, lr)
+
+
+def in_eigenbasis(method: Method, lr: float, history_size: int) -> Method:
+    """A subspace method in the eigenbasis of the last updates, which GGT keeps."""
+    return chain(GGT(history_size=history_size, basis_optimizer=method), LR(lr))  # type: ignore[arg-type]
+
+
 ENTRIES: tuple[Entry, ...] = (
     Entry(ReduceOutwardLR, "elementwise", with_growing_backtracking),
     Entry(CoordinateMomentum, "elementwise", with_step_size, {"lr": 1e-3}),
     Entry(CubicAdam, "elementwise", with_step_size, {"lr": 1e-2}),
+    Entry(SubspaceCubicAdam, "elementwise", in_eigenbasis, {"lr": 1e-2, "history_size": 100}),
+    Entry(BlockPartition, "projection", projected, {"lr": None}, {"inner": Adam(), "max_size": 3}),
+    Entry(TensorizeProjection, "projection", projected, {"lr": None}, {"inner": Adam(), "max_side": 3}),
+    Entry(FFTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
+    Entry(DCTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
     Entry(CurveBall, "Newton type", automatic_curve_ball, {"auto": True, "lam": 1.0, "acceptance": None}),
+    Entry(ScipyNewtonCG, "Newton type", with_backtracking),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
     Entry(NewtonNewton, "Newton type", with_backtracking),
     Entry(InfinityNormTrustRegion, "Newton type"),
@@ -114,14 +140,14 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(StrongWolfe, "support"),
     Entry(LBFGS, "support", with_strong_wolfe),
     Entry(Newton, "support", with_backtracking),
+    Entry(GGT, "support", with_step_size, {"lr": 1e-2}),
+    Entry(SubspaceAdam, "support", in_eigenbasis, {"lr": 1e-2, "history_size": 100}),
 )
 
 # Methods of the family that are described but not written yet: named in tables and in the error for their name.
 PLANNED: dict[str, str] = {
-    "HigherOrderNewton": "Newton type", "ScipyNewtonCG": "Newton type",
+    "HigherOrderNewton": "Newton type",
     "NewtonSolver": "Newton type",
-    "BlockPartition": "projection", "TensorizeProjection": "projection",
-    "FFTProjection": "projection", "SubspaceCubicAdam": "elementwise",
 }
 
 

@@ -50,6 +50,12 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "reg": Probe(0.5), "order": Probe(4), "vectorize": Probe(False), "update_freq": Probe(3),
         "solver": Probe("gmres"), "rtol": Probe(1e-2, {"solver": "gmres"}), "inner": Probe(refopt.HeavyBall(0.5)),
     },
+    "ScipyNewtonCG": {
+        "solver": Probe("minres"), "hvp_method": Probe("fd_central"), "h": Probe(0.1, {"hvp_method": "fd_central"}),
+        "warm_start": Probe(True), "inner": Probe(refopt.HeavyBall(0.5)), "kwargs": Probe({"rtol": 0.5}),
+        "M": Probe(np.diag([1.0, 2.0, 3.0, 4.0])), "forcing": Probe("eisenstat-walker"),
+        "direction": Probe("truncated", {"solver": "cg"}, problem="saddle"),
+    },
     "GradMin": {
         "inner": Probe(refopt.LR(1e-6)), "loss_term": Probe(2.0), "relative": Probe("grad_to_loss"),
         "graft": Probe("grad_to_loss"), "square": Probe(True),

@@ -1,0 +1,196 @@
+"""The iterative solvers of `scipy.sparse.linalg` behind one call, with products counted and exits told apart.
+
+    solve(solver, product, b, ...) -> Answer(x, outcome, code, products)          A x = b, A symmetric
+
+outcome  "converged"   the solver says so
+         "iterations"  its limit of iterations (or of the condition number) came first; x is its last iterate
+         "breakdown"   a division by zero, a singular factor, A b = 0, or no answer better than x = 0; x is the
+                       last iterate if |b - A x| < |b|, else b itself
+         "curvature"   a vector v with v^T A v <= 0 was met and `truncate` asked to stop there; x is the last
+                       iterate, b if there was none
+
+A product that is not finite though its vector is one ends the run: no answer can be made of it. minres holds its
+residual against |A| |x|, not |b|: its answers are checked by one more product, and the argument `rtol` enforced.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
+from scipy.sparse.linalg import LinearOperator
+
+from .. import checks
+from ..status import Status, Stop
+
+__all__ = ["SOLVERS", "Answer", "Product", "find_solver", "check_keywords", "operator", "solve"]
+
+SOLVERS: dict[str, Callable] = {name: getattr(scipy.sparse.linalg, name) for name in (
+    "cg", "minres", "gmres", "lgmres", "gcrotmk", "bicg", "bicgstab", "cgs", "qmr", "tfqmr", "lsqr", "lsmr")}
+HUGE = 1e100  # a solver that asks for a product with a longer vector has lost its way, whatever comes back
+TIGHTER, ROUNDS = 0.1, 20  # how minres is brought to a tolerance: its own reduced by this factor, so often at most
+LEAST_SQUARES = ("lsqr", "lsmr")  # tolerances atol and btol, no preconditioner, no callback
+REACHED = (0, 1, 2, 4, 5)  # their exit codes that mean an answer to the tolerance or to rounding
+OWN = ("A", "b", "x0")  # arguments that the method itself supplies
+
+
+class Answer(NamedTuple):
+    """What one solve gave."""
+
+    x: np.ndarray  # (n,)
+    outcome: str  # "converged", "iterations", "breakdown" or "curvature"
+    code: int  # the solver's own exit code; 0 where it had none to give
+    products: int  # products with A
+
+
+class Curvature(Exception):
+    """A direction of curvature <= 0 was met."""
+
+
+class Breakdown(Exception):
+    """The solver asked for a product with a vector that is not finite."""
+
+
+class Product:
+    """``v -> A v``, counting, and watching what goes in and comes out."""
+
+    def __init__(self, product: Callable, who: str, truncate: bool = False):
+        self.product, self.who, self.truncate = product, who, truncate
+        self.count, self.started = 0, False
+
+    def __call__(self, v: np.ndarray) -> np.ndarray:
+        if not all_finite(v):
+            raise Breakdown
+        self.count += 1
+        Av = self.product(v)
+        if not all_finite(Av):
+            if np.abs(v).max() > HUGE:
+                raise Breakdown
+            i = int(np.flatnonzero(~np.isfinite(Av))[0])
+            raise Stop(Status.NONFINITE, reason=f"{self.who}: coordinate {i} of Hessian-vector product {self.count} "
+                                                f"is {Av[i]}")
+        if self.truncate and np.dot(v, Av) <= 0 and v.any():
+            raise Curvature
+        if not self.started and v.any():
+            self.started = True
+            if not Av.any():
+                raise Breakdown
+        return Av
+
+
+def all_finite(v: np.ndarray) -> bool:
+    """Whether every entry is finite; the sum says so without a temporary array."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(v.sum())) or bool(np.isfinite(v).all())
+
+
+def find_solver(who: str, solver: Any) -> str:
+    """The name of a solver given by name or as the function of `scipy.sparse.linalg`."""
+    for name, function in SOLVERS.items():
+        if solver is function or solver == name:
+            return name
+    if isinstance(solver, str):
+        raise checks.unknown(f"solver for {who}:", solver, SOLVERS)
+    raise TypeError(f"{who}: solver must be one of {', '.join(SOLVERS)} of scipy.sparse.linalg, as a name or a "
+                    f"function, got {checks.describe(solver)}")
+
+
+def check_keywords(who: str, name: str, keywords: Any, refused: dict[str, str]) -> dict[str, Any]:
+    """A copy of the keywords for solver `name`, each held against its signature; `refused` maps keys to reasons."""
+    if keywords is None:
+        return {}
+    if not isinstance(keywords, dict):
+        raise TypeError(f"{who}: kwargs must be a dict of keywords for {name}, got {checks.describe(keywords)}")
+    allowed = [k for k in inspect.signature(SOLVERS[name]).parameters if k not in OWN]
+    for key in keywords:
+        if key in refused:
+            raise ValueError(f"{who}: kwargs must not hold {key!r}: {refused[key]}")
+        if key not in allowed:
+            raise ValueError(f"{who}: {name} takes no {key!r}; it takes {', '.join(allowed)}")
+    return dict(keywords)
+
+
+def operator(who: str, M: Any, n: int) -> Any:
+    """The preconditioner `M` as an (n, n) array, sparse matrix or LinearOperator with an adjoint."""
+    if not (isinstance(M, LinearOperator) or scipy.sparse.issparse(M)):
+        M = np.asarray(M)
+    if M.shape != (n, n):
+        raise ValueError(f"{who}: M must have shape ({n}, {n}), got shape {M.shape}")
+    if isinstance(M, LinearOperator):  # symmetric, so that its adjoint is itself: bicg and qmr ask for one
+        return LinearOperator((n, n), matvec=M.matvec, rmatvec=M.matvec, dtype=M.dtype)
+    return M
+
+
+def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = None, M: Any = None,
+          rtol: float | None = None, keywords: dict[str, Any] | None = None, rounds: int = 0) -> Answer:
+    """Solve ``A x = b`` by solver `name`.
+
+    Parameters
+    ----------
+    name : key of `SOLVERS`
+    product : `Product` with the symmetric A
+    b, x0 : (n,) right side, start or None
+    M : symmetric preconditioner, approximately A^-1, or None
+    rtol : tolerance on |b - A x| / |b|, or None for the one in `keywords` or the solver's own
+    keywords : further arguments of the solver
+    rounds : how often minres has been brought back already
+
+    Raises
+    ------
+    Stop
+        Where a product is not finite.
+    """
+    n = b.size
+    A = LinearOperator((n, n), matvec=product, rmatvec=product, dtype=b.dtype)
+    keywords = dict(keywords or {})
+    if x0 is not None:
+        keywords["x0"] = x0
+    if M is not None:
+        keywords["M1" if name == "qmr" else "M"] = M
+    if rtol is not None and rounds == 0:
+        keywords.update({"atol": 0.0, "btol": rtol} if name in LEAST_SQUARES else {"rtol": rtol})
+    last: list[np.ndarray | None] = [None]
+    if product.truncate:
+        keep_iterates(name, keywords, last)
+    try:
+        with np.errstate(all="ignore"):
+            x, code = SOLVERS[name](A, b, **keywords)[:2]
+    except Curvature:
+        return Answer(b.copy() if last[0] is None else last[0], "curvature", 0, product.count)
+    except (Breakdown, ArithmeticError, np.linalg.LinAlgError):
+        return Answer(b.copy(), "breakdown", 0, product.count)
+    x, code = np.asarray(x, dtype=b.dtype).reshape(n), int(code)
+    reached = code in REACHED if name in LEAST_SQUARES else code == 0
+    if not all_finite(x) or (not x.any() and b.any()):
+        return Answer(b.copy(), "breakdown", code, product.count)
+    if name == "minres" or not reached:
+        try:
+            with np.errstate(all="ignore"):
+                error = float(np.linalg.norm(b - product(x)) / np.linalg.norm(b)) if b.any() else 0.0
+        except (Breakdown, Curvature):
+            error = np.inf
+        if not error < 1:
+            return Answer(b.copy(), "breakdown", code, product.count)
+        if reached and rtol is not None and error > rtol and rounds < ROUNDS:
+            keywords["rtol"] = rtol * TIGHTER ** (rounds + 1)
+            return solve(name, product, b, x, M, rtol, keywords, rounds + 1)
+    outcome = "converged" if reached else "breakdown" if code < 0 else "iterations"
+    return Answer(x, outcome, code, product.count)
+
+
+def keep_iterates(name: str, keywords: dict[str, Any], last: list[np.ndarray | None]) -> None:
+    """Have the solver's callback copy its iterate into ``last[0]``; a callback of the user's is called too."""
+    own = keywords.get("callback")
+
+    def callback(x: np.ndarray) -> None:
+        last[0] = np.array(x)
+        if own is not None:
+            own(x)
+
+    keywords["callback"] = callback
+    if name == "gmres":
+        keywords["callback_type"] = "x"
