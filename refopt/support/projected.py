@@ -1,0 +1,266 @@
+"""An objective seen through a linear map: what inner methods of a projection are given to look at.
+
+    phi(z) = f(Q z)       phi' = Q^T g       phi'' = Q^T H Q       D_k phi[s] = D_k f[Q s]
+
+`LinearMap` is the pair P (project) and Q (unproject) with their exact adjoints, Q P = I. `ProjectedObjective`
+answers every question about phi from the points of f, so whatever f has computed is computed once. With
+``exact=False`` the gradient is P g instead, which is not the derivative of phi unless P = Q^T.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..objective import Contraction, Objective, Point, locked
+
+__all__ = ["LinearMap", "Padding", "Restriction", "ProjectedObjective", "UpdateOnly"]
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+def size_of(shape: tuple[int, ...]) -> int:
+    """The number of elements of a tensor of that shape (1 for a number, 0 for an empty tensor)."""
+    return int(np.prod(shape, dtype=np.int64))
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearMap:
+    """``P: R^n -> R^m`` and its left inverse Q. All four maps act on the last axis and keep the dtype.
+
+    Attributes
+    ----------
+    parent_shapes : shapes of the tensors that v (n,) is the concatenation of
+    shapes : shapes of the tensors that z (m,) is the concatenation of
+    """
+
+    parent_shapes: Shapes
+    shapes: Shapes
+
+    @property
+    def n(self) -> int:
+        return sum(map(size_of, self.parent_shapes))
+
+    @property
+    def m(self) -> int:
+        return sum(map(size_of, self.shapes))
+
+    def project(self, v: np.ndarray) -> np.ndarray:
+        """``P v``: (..., n) -> (..., m)."""
+        raise NotImplementedError
+
+    def unproject(self, z: np.ndarray) -> np.ndarray:
+        """``Q z``: (..., m) -> (..., n)."""
+        raise NotImplementedError
+
+    def project_adjoint(self, w: np.ndarray) -> np.ndarray:
+        """``P^T w``: (..., m) -> (..., n)."""
+        raise NotImplementedError
+
+    def unproject_adjoint(self, v: np.ndarray) -> np.ndarray:
+        """``Q^T v``: (..., n) -> (..., m)."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Isometry(LinearMap):
+    """A map whose columns are orthonormal: Q = P^T, so each adjoint is the other map."""
+
+    def project_adjoint(self, w):
+        return self.unproject(w)
+
+    def unproject_adjoint(self, v):
+        return self.project(v)
+
+
+@dataclasses.dataclass(frozen=True)
+class Padding(Isometry):
+    """Tensors flattened, in groups, into larger ones: each z-tensor is the next `used` numbers of v, then zeros.
+
+    Attributes
+    ----------
+    used : how many numbers of v each z-tensor holds
+    """
+
+    used: tuple[int, ...]
+
+    def _pairs(self):
+        a = b = 0
+        for count, shape in zip(self.used, self.shapes, strict=True):
+            yield slice(a, a + count), slice(b, b + count)
+            a, b = a + count, b + size_of(shape)
+
+    def project(self, v):
+        if self.m == self.n:
+            return v
+        z = np.zeros((*v.shape[:-1], self.m), v.dtype)
+        for mine, theirs in self._pairs():
+            z[..., theirs] = v[..., mine]
+        return z
+
+    def unproject(self, z):
+        if self.m == self.n:
+            return z
+        v = np.empty((*z.shape[:-1], self.n), z.dtype)
+        for mine, theirs in self._pairs():
+            v[..., mine] = z[..., theirs]
+        return v
+
+
+@dataclasses.dataclass(frozen=True)
+class Restriction(Isometry):
+    """The coordinates ``start:stop`` of v (P); the same numbers among zeros (Q). Here Q is a right inverse: P Q = I."""
+
+    start: int
+    stop: int
+
+    def project(self, v):
+        return v[..., self.start:self.stop]
+
+    def unproject(self, z):
+        v = np.zeros((*z.shape[:-1], self.n), z.dtype)
+        v[..., self.start:self.stop] = z
+        return v
+
+
+class ProjectedObjective(Objective):
+    """``z -> f(Q z)``, answered from points of f.
+
+    Parameters
+    ----------
+    base : Point
+        The point of f where the outer method stands; the projected point ``P base.x`` is `start`.
+    space : LinearMap
+    exact : bool
+        The gradient is ``Q^T g``; else ``P g``.
+    """
+
+    def __init__(self, base: Point, space: LinearMap, exact: bool = True):
+        super().__init__()
+        self.base, self.space = base, space
+        self.n, self.dtype, self.shapes = space.m, base.x.dtype, space.shapes
+        self.covector = space.unproject_adjoint if exact else space.project
+        self.start = self.at(locked(np.array(space.project(base.x))))
+        self.start.memo["parent"] = base
+
+    def lift(self, z: np.ndarray) -> Point:
+        """The point of f at z."""
+        return self.base.objective.at(locked(np.array(self.space.unproject(z))))
+
+    def parent(self, point: Point) -> Point:
+        """The point of f behind `point`."""
+        if "parent" not in point.memo:
+            point.memo["parent"] = self.lift(point.x)
+        return point.memo["parent"]
+
+    def after(self, point: Point, update: np.ndarray) -> Point:
+        child = super().after(point, update)
+        if "parent" not in child.memo:  # x - Q u to the bit, where the driver will go
+            child.memo["parent"] = self.parent(point).after(self.space.unproject(update))
+        return child
+
+    def value(self, point):
+        return self.parent(point).f
+
+    def gradient(self, point):
+        return np.array(self.covector(self.parent(point).g))
+
+    def product(self, point, v):
+        return np.array(self.space.unproject_adjoint(self.parent(point).hvp(self.space.unproject(v))))
+
+    def hessian(self, point):
+        return self.congruence(self.parent(point).dense_hessian())
+
+    def congruence(self, A: np.ndarray) -> np.ndarray:
+        """``Q^T A Q`` for a symmetric A (n, n)."""
+        half = self.space.unproject_adjoint(A)
+        full = self.space.unproject_adjoint(np.ascontiguousarray(half.T))
+        return (full + full.T) / 2
+
+    def third(self, point, w):
+        parent = self.parent(point)
+        Hw, product = parent.objective.third(parent, self.space.unproject(w))
+        adjoint, up = self.space.unproject_adjoint, self.space.unproject
+        return np.array(adjoint(Hw)), lambda v: np.array(adjoint(product(up(v))))
+
+    def contraction(self, point, fixed):
+        parent = self.parent(point)
+        inner = parent.objective.contraction(parent, tuple(self.space.unproject(v) for v in fixed))
+        adjoint, up = self.space.unproject_adjoint, self.space.unproject
+        batched = None if inner.batched is None else lambda: self.congruence(inner.matrix())
+        return Contraction(point, lambda v: np.array(adjoint(inner(up(v)))), batched)
+
+    def residuals(self, point):
+        return self.parent(point).residuals.copy()
+
+    def jacobian(self, point):
+        return np.array(self.space.unproject_adjoint(self.parent(point).jacobian))
+
+    def gauss_newton(self, point):
+        return self.congruence(self.parent(point).gauss_newton)
+
+    def gauss_newton_product(self, point, v):
+        return np.array(self.space.unproject_adjoint(self.parent(point).gauss_newton_product(self.space.unproject(v))))
+
+    def taylor(self, point, direction, order):
+        return self.parent(point).taylor(self.space.unproject(direction), order)
+
+    def tensors(self, point, order):
+        def pulled(T: np.ndarray) -> np.ndarray:
+            for axis in range(T.ndim):
+                T = np.moveaxis(self.space.unproject_adjoint(np.ascontiguousarray(np.moveaxis(T, axis, -1))), -1, axis)
+            return T
+
+        return [pulled(T) for T in self.parent(point).tensors(order)]
+
+    def model(self, point, s, order):
+        value, gradient, product = self.parent(point).model(self.space.unproject(s), order)
+        adjoint, up = self.space.unproject_adjoint, self.space.unproject
+        return value, np.array(adjoint(gradient)), lambda v: np.array(adjoint(product(up(v))))
+
+
+class BlockObjective(ProjectedObjective):
+    """f as a function of one block of its variables, the others held where `base` has them."""
+
+    def lift(self, z):
+        x = self.base.x.copy()
+        x[self.space.start:self.space.stop] = z
+        return self.base.objective.at(locked(x))
+
+    def hessian(self, point):
+        """The block of H, from the dense Hessian where that is small, else column by column: never (n, n) for large n."""
+        parent, part = self.parent(point), slice(self.space.start, self.space.stop)
+        if parent.x.size <= SMALL:
+            return parent.dense_hessian()[part, part].copy()
+        H = np.stack([self.product(point, e) for e in np.eye(self.n, dtype=self.dtype)])
+        return (H + H.T) / 2
+
+
+SMALL = 1000  # variables up to which one dense Hessian (8 MB) is shared by all blocks
+
+
+class UpdateOnly(Point):
+    """What inner methods see without the parameters: nothing to evaluate; the gradient, if that was asked for."""
+
+    __slots__ = ("who", "gradient")
+
+    def __init__(self, who: str, gradient: Callable[[], np.ndarray] | None):  # no super: there is no x
+        self.who, self.gradient, self.memo = who, gradient, {}
+        self._g = None
+
+    def _refuse(self, *ignored: Any, **also: Any) -> Any:
+        raise TypeError(f"{self.who}: the inner methods are given the projected update alone, but one of them asks for "
+                        "the point or a value there; set project_params=True")
+
+    @property
+    def g(self):
+        if self._g is None:
+            self._g = locked(np.array(self._refuse() if self.gradient is None else self.gradient()))
+        return self._g
+
+    x = objective = property(_refuse)  # type: ignore[assignment]
+    f = hess = residuals = jacobian = gauss_newton = property(_refuse)  # type: ignore[assignment]
+    hvp = taylor = tensors = model = dense_hessian = after = gauss_newton_product = _refuse
