@@ -195,8 +195,9 @@ class Objective:
         return point
 
     def after(self, point: Point, update: np.ndarray) -> Point:
-        """The point ``x - update`` (a derived objective may know more of it than its coordinates)."""
-        return self.at(locked(point.x - update))
+        """The point ``x - update``, clipped to the bounds (rounding may miss them by one unit)."""
+        x = point.x - update
+        return self.at(locked(x if self.bounds is None else np.clip(x, *self.bounds)))
 
     def value(self, point: Point) -> float:
         raise NotImplementedError
