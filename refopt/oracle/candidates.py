@@ -286,19 +286,19 @@ class Masks:
         return self.drawn[t]
 
 
-def with_masks(method: Method, mask: Any) -> Method:
-    """`method` with every injectable mask set: to `mask`, or to what the function `mask` makes of the part."""
+def with_masks(method: Method, make: Callable[[Any], Any]) -> Method:
+    """`method` with every injectable mask that is not set yet replaced by ``make(part)``."""
     if isinstance(method, Chain):
-        return Chain(tuple(with_masks(m, mask) for m in method.methods))
+        return Chain(tuple(with_masks(m, make) for m in method.methods))
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(method):
         value = getattr(method, field.name)
         if isinstance(value, Method):
-            inner = with_masks(value, mask)
+            inner = with_masks(value, make)
             if inner is not value:
                 changes[field.name] = inner
         elif field.name == "mask" and value is None:
-            changes["mask"] = mask(method) if isinstance(mask, type(lambda: 0)) else mask
+            changes["mask"] = make(method)
     return dataclasses.replace(method, **changes) if changes else method
 
 
@@ -309,11 +309,11 @@ class MethodRun(Run):
         super().__init__(candidate, task, trace, rng, tape)
         self.masks: list[Masks] = []
 
-        def tape(part: Any) -> Masks:
+        def remembering(part: Any) -> Masks:
             self.masks.append(Masks(part.p, self.rng, self.tape))
             return self.masks[-1]
 
-        self.method = with_masks(as_method(candidate), tape)
+        self.method = with_masks(as_method(candidate), remembering)
         self.state = self.method.init(locked(np.array(task.x0)), task.shapes, self.rng)
         trace.moved_x = False
 
@@ -494,8 +494,9 @@ def named(state: Any, prefix: str = "") -> dict[str, Any]:
 def paths(state: Any, path: tuple = ()) -> list[tuple[tuple, Any]]:
     """``[(path, value)]`` of the leaves of a state."""
     if isinstance(state, tuple) and hasattr(state, "_fields"):
-        if state._fields == ("states",):
-            return [leaf for i, part in enumerate(state.states) for leaf in paths(part, (*path, i))]
+        if state._fields == ("states",):  # a chain's
+            parts: tuple = getattr(state, "states")  # noqa: B009
+            return [leaf for i, part in enumerate(parts) for leaf in paths(part, (*path, i))]
         return [leaf for name in state._fields for leaf in paths(getattr(state, name), (*path, name))]
     if not path or isinstance(state, np.random.Generator):
         return []

@@ -101,7 +101,7 @@ def compare(candidate: Any, reference: Any, problem: Any, steps: int = 50, mode:
         check_hyperparameters(trace, method)
     masks = trace.masks
     if masks is not None:
-        method = with_masks(method, list(masks))
+        method = with_masks(method, lambda part: list(masks))
     report = Report(trace.candidate, repr(method) if masks is None else type(method).__name__, task.name, mode,
                     trace.dtype)
     judge = Lockstep if mode == "lockstep" else Free

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from . import exact
+from .precise import solve, sqrt
+
 __all__ = ["Deviation", "DEVIATIONS", "deviations", "find"]
 
 
@@ -27,6 +30,8 @@ class Deviation:
     test : the test that demonstrates the original's behaviour on the real package
     where : ``where(state, g) -> booleans (n,)``, the coordinates it touches in one step (None: all); `state` is the
         reference's state after the step, by field name. Everywhere else the two must still agree
+    variant : the original's formula in the form of `refopt.oracle.exact`, or None. With it the original must agree
+        with the variant everywhere
     """
 
     name: str
@@ -36,6 +41,7 @@ class Deviation:
     why: str
     test: str
     where: Callable[[dict[str, Any], np.ndarray], np.ndarray] | None = None
+    variant: Callable | None = None
 
 
 def small_cubic_term(state: dict[str, Any], g: np.ndarray) -> np.ndarray:
@@ -46,6 +52,26 @@ def small_cubic_term(state: dict[str, Any], g: np.ndarray) -> np.ndarray:
         return ~(4 * A * m1 > 1e-3 * m2) | (A < 1e-5)
 
 
+def adam_eps_on_biased_root(h, p, u, s):
+    """eps is added to the root of the second average before that is debiased."""
+    t = s.t + 1
+    m1 = h.beta1 * s.m1 + (1 - h.beta1) * u
+    m2 = h.beta2 * s.m2 + (1 - h.beta2) * u**2
+    out = m1 / (1 - h.beta1**t) * sqrt(1 - h.beta2**t) / (sqrt(m2) + h.eps)
+    return out, dict(t=t, m1=m1, m2=m2)
+
+
+def heavy_ball_from_update(h, p, u, s):
+    """The buffer starts as the first update and then receives it once more."""
+    first = not s.v.any()
+    return exact.heavy_ball(h, p, u, s.changed(v=u) if first else s)
+
+
+def newton_plain(h, p, u, s):
+    """H^-1 u, whatever the eigenvalues."""
+    return solve(p.hess, u), {}
+
+
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "stable-root", "CubicAdam",
@@ -54,6 +80,31 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "takes -2C / (B + sqrt(B^2 - 4AC)), the same root without division by A; C = 0 gives 0",
         "no division by A, no cancellation, and A -> 0 gives Adam",
         "tests/oracle/test_deviations.py::test_stable_root", small_cubic_term),
+    Deviation(
+        "eps-debiased", "Adam",
+        "adds eps to the root of the second average before debiasing, sqrt(m2) + eps",
+        "adds eps after debiasing, sqrt(m2 / (1 - beta2^t)) + eps, as Kingma and Ba's algorithm 1",
+        "the published algorithm; eps then means the same at every step",
+        "tests/oracle/test_deviations.py::test_eps_debiased", variant=adam_eps_on_biased_root),
+    Deviation(
+        "buffer-start", "HeavyBall",
+        "starts its buffer as the first update and adds the update again: the first step is (1 + momentum) u "
+        "(unless ema_init='zeros')",
+        "starts at zero: the first step is u",
+        "Polyak's method, and what torch.optim.SGD does",
+        "tests/oracle/test_deviations.py::test_buffer_start", variant=heavy_ball_from_update),
+    Deviation(
+        "descent", "Newton",
+        "solves H d = u also where H is indefinite: the step may go uphill, towards saddle points",
+        "takes |H| there, eigenvalues modified after diagonal scaling",
+        "a reference for minimisation must descend; where H is positive definite the two agree",
+        "tests/oracle/test_deviations.py::test_descent", variant=newton_plain),
+    Deviation(
+        "scipy-search", "StrongWolfe",
+        "has its own bracketing and interpolation",
+        "uses scipy.optimize.line_search with the same two conditions",
+        "both answers satisfy the strong Wolfe conditions; the step sizes differ",
+        "tests/oracle/test_deviations.py::test_scipy_search"),
 )
 
 
