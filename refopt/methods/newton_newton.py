@@ -116,15 +116,22 @@ class Tower:
 
 
 def factorised(J: np.ndarray) -> tuple[Callable, str]:
-    """``(b -> J^-1 b, name)``: Cholesky if J is symmetric positive definite, then LU, then least squares."""
+    """``(b -> J^-1 b, name)``: Cholesky if J is symmetric positive definite, then LU, then least squares.
+
+    A pivot below n eps times the largest is rounding, and the matrix counts as singular.
+    """
+    rounding = J.shape[0] * np.finfo(J.dtype).eps
     if np.array_equal(J, J.T):
         try:
             c = scipy.linalg.cho_factor(J, check_finite=False)
-            return lambda b: scipy.linalg.cho_solve(c, b, check_finite=False), "cholesky"
+            pivots = np.diag(c[0]) ** 2
+            if pivots.min() > rounding * pivots.max():
+                return lambda b: scipy.linalg.cho_solve(c, b, check_finite=False), "cholesky"
         except scipy.linalg.LinAlgError:
             pass
     lu, piv, info = scipy.linalg.lapack.get_lapack_funcs("getrf", (J,))(J)
-    if info == 0:
+    pivots = np.abs(np.diag(lu))
+    if info == 0 and pivots.min() > rounding * pivots.max():
         return lambda b: scipy.linalg.lu_solve((lu, piv), b, check_finite=False), "lu"
     inverse = scipy.linalg.pinv(J, check_finite=False)
     return lambda b: inverse @ b, "least squares"
