@@ -11,7 +11,7 @@ After `max_attempts` solves x stays for this iteration. A radius that under- or 
 on x intersect with the box, so they are kept, and met exactly where they are active. `hess` says where H comes from.
 
 Near a minimiser f changes less than its rounding error and rho is noise. There a step is accepted if f does not rise
-above that error and the gradient falls to 0.9 of its size, or if the step ends at the edge of the box and the mean
+by more than long sums lose and the gradient falls to 0.9 of its size, or if the step ends at the edge of the box and the mean
 slope (g(x) + g(x - d))^T d / 2 confirms the model; else rounding has ended the run.
 
 Source: `torchzero` 0.4.4, ``InfinityNormTrustRegion`` (constants and radius rule); Conn, Gould, Toint, Trust-Region
@@ -70,6 +70,14 @@ def next_radius(radius: float, rho: float, size: float, eta_bad: float, good: fl
 def usable(radius: float, dtype: np.dtype) -> bool:
     """Whether the radius is a normal number with room on both sides."""
     return 4 * np.finfo(dtype).tiny < radius < np.finfo(dtype).max / 4
+
+
+def rounding_of_x(x: np.ndarray, H: Any) -> float:
+    """The rise of the model when every x_i is off by its rounding error: no f resolves less (0 for operators)."""
+    if not isinstance(H, np.ndarray):
+        return 0.0
+    e = float(np.finfo(x.dtype).eps) * np.abs(x)
+    return float(e @ (np.abs(H) @ e)) / 2
 
 
 def projected_gradient(point: Point) -> float:
@@ -187,7 +195,7 @@ class InfinityNormTrustRegion(Method):
         if isinstance(H, np.ndarray) and not np.all(np.isfinite(H)):
             raise Stop(Status.NONFINITE, reason=f"the model's matrix has entries that are not finite where f = {point.f:.6g}")
         state = state._replace(t=state.t + 1, H=H, inner=inner)
-        noise = rounding_error(point.f, point.x.dtype)
+        noise = rounding_error(point.f, point.x.dtype) + rounding_of_x(point.x, H)
         for attempts in range(1, self.max_attempts + 1):
             d, solver, edge, active = self.solve(point, u, H, factor, state.radius)
             predicted = float(u @ d) - float(d @ (H @ d)) / 2
@@ -237,11 +245,12 @@ class InfinityNormTrustRegion(Method):
             return -np.inf
         actual = point.f - trial.f
         rho = actual / predicted
-        near = abs(predicted) <= LONG_SUMS * noise and actual >= -noise
+        near = max(abs(predicted), -actual) <= LONG_SUMS * noise
         if not near or (abs(predicted) > noise and rho > self.eta):
             return rho
         mean = float((point.g + trial.g) @ d) / 2 / predicted
-        if projected_gradient(trial) <= FLAT * projected_gradient(point) or (edge and mean >= CONFIRMED):
+        falls = projected_gradient(trial) <= FLAT * projected_gradient(point)
+        if falls or (edge and actual >= -noise and mean >= CONFIRMED):
             return max(mean, CONFIRMED)
         return -np.inf
 
