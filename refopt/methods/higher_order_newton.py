@@ -1,0 +1,293 @@
+"""HigherOrderNewton: minimise the Taylor polynomial of any order, inside a trust region or with a penalty.
+
+    m(s) = sum_{k=1..p} D_k[s]/k!                  the change of f that Taylor's polynomial predicts
+
+    s = argmin_local m(s)   over |s|_2 <= radius                                 trust_method="bounds"
+    s = argmin_local m(s) + |s|^2/(2 radius)                                     "proximal"
+    s = argmin_local m(s) + sigma/(p+1) |s|^(p+1)                                "regularized", the AR-p method
+    s = argmin_local m(s)                                                        "none"
+
+    rho = (f(x) - f(x+s)) / -m(s)
+    rho > eta                                       accept x + s (output -s), else try again, `max_attempts` times
+    rho < rho_bad or f(x+s) not finite              radius <- nminus |s|         (proximal: nminus radius)
+    rho > rho_good and the step near the boundary   radius <- max(radius, nplus |s|)     (proximal: nplus radius)
+
+    "regularized": with L = (p+1) |f(x+s) - f(x) - m(s)| / |s|^(p+1), the sigma at which the penalty equals the error,
+    rho < rho_bad      sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
+    rho > REGULAR      sigma <- L, kept between sigma/nplus^(p+1) and sigma
+    and s is refused before f is evaluated when it is a *transient* minimiser, one that the branch of minimisers starting
+    at s = 0 for sigma = inf does not reach: some t in (0, 1] has sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0.
+
+argmin_local: the local minimiser to which monotone descent from s = 0 leads (`support/ball_subproblem.py`). For p >= 3 the
+*global* minimiser of m is the wrong target: it is often a far point where the polynomial means nothing, and rates of
+convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept for comparison.
+
+Where -m(s) is below the rounding error of f, a step is judged by the gradient; if that does not fall either, the run
+ends with ROUNDING. A point with a small gradient but negative curvature is left: it is no minimiser (`settled`).
+
+Source: torchzero 0.4.4, `HigherOrderNewton` (bounds, proximal, none and their constants); Birgin, Gardenghi, Martinez,
+Santos 2019, doi:10.1007/s11590-019-01395-z, and Cartis, Hauser, Liu, Welzel, Zhu, arXiv 2501.00404 (regularized,
+transient minimisers); Gould, Porcelli, Toint 2012, doi:10.1007/s10589-011-9446-7 (interpolation of sigma).
+Deviations: derivatives by Taylor mode; a subproblem solver with a certificate instead of `scipy.optimize.minimize`; order 1
+with "proximal" works; a model unbounded below with "none" or "proximal" is reported and a bounded step taken.
+Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some dozens of Taylor propagations in O(n) memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..objective import Point
+from ..status import Status, Stop
+from ..support.ball_subproblem import BallAnswer
+from ..support.line_search import FLAT, LONG_SUMS, rounding_error
+from ..support.model_search import BALL_SOLVERS, SOLVERS, freely, in_ball
+from ..support.taylor_model import MatrixFree, Penalised, TensorModel, prefers_tensors, taylor_model
+from .base import Method
+
+__all__ = ["HigherOrderNewton"]
+
+TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
+DERIVATIVES = ("auto", "tensors", "matrix-free")
+REGULAR = 0.9  # rho above which sigma falls
+TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
+TINY = 1e-150  # a radius or sigma outside [1e-150, 1e150] restarts at its first value
+NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
+
+
+class HigherOrderNewtonState(NamedTuple):
+    """Changes at every step."""
+
+    scale: float | None  # radius, or sigma; None before the first step of "regularized"
+    rho: float  # actual over predicted decrease of the last trial
+    accepted: bool
+    attempts: int  # subproblems solved in the last step
+    trials: int  # values of f asked for in the last step; attempts less those refused before
+    unbounded: bool  # the model descended without end in the last step
+    answer: BallAnswer | None  # the last subproblem's
+    decrease: float  # -m(s) of the last subproblem
+    rng: Any  # numpy.random.Generator for `de_iters`
+
+
+# ---------------------------------------------------------------- pure mathematics
+
+
+def transient(line: np.ndarray) -> bool:
+    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers that starts at s = 0 for sigma = inf.
+
+    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls with t.
+    """
+    p = line.size
+    k = np.arange(1, p + 1)
+    slope = np.polynomial.Polynomial(k * (p + 1 - k) * line)
+    if slope(1.0) >= 0:
+        return True
+    roots = slope.roots()
+    real = roots[np.abs(roots.imag) <= 1e-12 * (1 + np.abs(roots))].real
+    return bool(np.any((real > 0) & (real < 1))) and line[0] < 0
+
+
+def next_radius(radius: float, length: float, rho: float, near: bool, m: HigherOrderNewton) -> float:
+    """The radius of "bounds" after a trial of that length; `near`: at the boundary."""
+    if rho < m.rho_bad:
+        return length * m.nminus
+    return max(radius, length * m.nplus) if rho > m.rho_good and near else radius
+
+
+def next_sigma(sigma: float, length: float, rho: float, error: float, m: HigherOrderNewton) -> float:
+    """Sigma by interpolation; `error` is |f(x+s) - f(x) - m(s)|."""
+    q = m.order + 1
+    L = q * error / length**q if np.isfinite(error) else np.inf
+    if rho < m.rho_bad:
+        return float(np.clip(L, sigma / m.nminus, sigma / m.nminus**q))
+    return float(np.clip(L, sigma / m.nplus**q, sigma)) if rho > REGULAR else sigma
+
+
+def judge(point: Point, trial: Point, decrease: float, eta: float) -> tuple[bool, float]:
+    """``(accepted, rho)``; by the gradient where the predicted decrease is below the rounding error of f.
+
+    Raises `Stop` where nothing more can be gained.
+    """
+    noise = LONG_SUMS * rounding_error(point.f, point.x.dtype)
+    moved = decrease > 0 and not np.array_equal(trial.x, point.x)
+    if not moved or decrease <= noise and abs(trial.f - point.f) <= noise:
+        if moved and np.abs(trial.g).max() <= FLAT * np.abs(point.g).max():
+            return True, np.nan
+        if not moved and decrease > noise:
+            raise Stop(Status.STALLED, reason=f"a step of HigherOrderNewton that promises a decrease of {decrease:.3g} is "
+                                              f"too short to change x; f = {point.f:.6g} may be non-smooth")
+        raise Stop(Status.ROUNDING, decrease, noise)
+    rho = (point.f - trial.f) / decrease if np.isfinite(trial.f) else -np.inf
+    return rho > eta, rho
+
+
+# ---------------------------------------------------------------- the class
+
+
+@dataclasses.dataclass(frozen=True)
+class HigherOrderNewton(Method):
+    """Newton's method with any number of derivatives. It finds its own step length: follow it with nothing.
+
+    Parameters
+    ----------
+    order : int >= 1
+        p, the degree of the model. 1 is steepest descent, 2 the classical trust-region Newton method.
+    trust_method : {"bounds", "proximal", "none", "regularized"}
+        What keeps the step where the model can be trusted.
+    nplus, nminus : floats, nplus >= 1, nminus in (0, 1)
+        Growth and shrinkage of the radius (of ``sigma^(-1/(p+1))``).
+    rho_good, rho_bad : floats, rho_bad < rho_good
+        Ratios of actual to predicted decrease above which the radius grows and below which it shrinks.
+    init : float > 0 or None
+        First radius; None: 1, with "proximal" 0.1. For "regularized" the first sigma; None: \\|g(x0)\\|.
+    eta : float >= 0
+        Least ratio of an accepted step.
+    max_attempts : int >= 1
+        Subproblems per step; after that many refusals the step is zero and the smaller radius is kept.
+    boundary_tol : float in [0, 1) or None
+        "bounds": the radius grows only if the step is at least ``(1 - boundary_tol) radius``. None: always.
+    de_iters : int >= 1 or None
+        Generations of `scipy.optimize.differential_evolution` that search the model globally first. For order >= 3 the
+        global minimiser is the wrong target (see above).
+    derivatives : {"auto", "tensors", "matrix-free"}
+        Representation of the model; "auto" by cost (tensors up to n = 31 at order 4, n = 70 at order 3).
+    solver : str
+        "native", or a method of `scipy.optimize.minimize` for comparison: "trust-constr" or "SLSQP" with "bounds", also
+        "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
+    theta : float >= 0
+        "regularized": a subproblem is solved when the gradient of its model is below ``theta |s|^p``.
+
+    Notes
+    -----
+    The incoming update is not used: the method is a whole optimizer. Without constraint or with "proximal", a model of
+    odd order has no minimiser far out. Found unbounded, it is reported (figure `unbounded`); "none" then takes the step
+    of "bounds" with the first radius, "proximal" tries a smaller radius. "none" accepts every finite trial.
+
+    Raises
+    ------
+    MemoryError
+        (In a run) with ``derivatives="tensors"`` where they would not fit.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> rosenbrock = lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+    >>> res = refopt.minimize(rosenbrock, [-1.2, 1.0], method=refopt.HigherOrderNewton(order=3))
+    >>> res.success, res.x.round(6)
+    (True, array([1., 1.]))
+    """
+
+    order: int = 4
+    trust_method: str = "bounds"
+    nplus: float = 3.5
+    nminus: float = 0.25
+    rho_good: float = 0.99
+    rho_bad: float = 1e-4
+    init_radius: float | None = None
+    eta: float = 1e-6
+    max_attempts: int = 10
+    boundary_tol: float | None = 1e-2
+    de_iters: int | None = None
+    derivatives: str = "auto"
+    solver: str = "native"
+    theta: float = 1e-2
+
+    needs: ClassVar[frozenset[str]] = frozenset({"f", "g", "hess", "taylor"})
+
+    def __post_init__(self):
+        self.check(order="whole >= 1", trust_method=TRUST_METHODS, nplus="[1, inf)", nminus="(0, 1)", rho_good="(-inf, inf)",
+                   rho_bad="(-inf, inf)", init_radius=["(0, inf)"], eta="[0, inf)", max_attempts="whole >= 1",
+                   boundary_tol=["[0, 1)"], derivatives=DERIVATIVES, solver=SOLVERS, theta="[0, inf)")
+        if self.de_iters is not None:
+            self.check(de_iters="whole >= 1")
+        if not self.rho_bad < self.rho_good:
+            raise ValueError(f"HigherOrderNewton: rho_bad must be below rho_good, got rho_bad={self.rho_bad:g}, "
+                             f"rho_good={self.rho_good:g}")
+        if self.trust_method == "bounds" and self.solver not in ("native", *BALL_SOLVERS):
+            raise ValueError(f"HigherOrderNewton: solver {self.solver!r} cannot keep a step inside a ball; with "
+                             f"trust_method='bounds' use 'native' or one of {', '.join(map(repr, BALL_SOLVERS))}")
+
+    def all_needs(self):
+        return self.needs | {"rng"} if self.de_iters is not None else self.needs
+
+    def init(self, x, shapes=None, rng=None):
+        return HigherOrderNewtonState(self.first_scale(None), np.nan, True, 0, 0, False, None, np.nan, rng)
+
+    def first_scale(self, point: Point | None) -> float | None:
+        """The first radius, or sigma where the gradient is known."""
+        radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
+        if self.trust_method != "regularized":
+            return radius
+        return None if point is None else max(float(np.linalg.norm(point.g)), 1e-300) / radius**self.order
+
+    def step(self, point, update, state):
+        model = taylor_model(point, self.order, self.derivatives)
+        x, zero = point.x, np.zeros_like(point.x)
+        scale = self.first_scale(point) if state.scale is None else state.scale
+        told = state._replace(rho=np.nan, accepted=False, unbounded=False, trials=0)
+        for attempt in range(1, self.max_attempts + 1):
+            answer = self.subproblem(model, scale, attempt, told.rng)
+            told = told._replace(attempts=attempt, answer=answer, unbounded=told.unbounded or not answer.bounded)
+            s, length = answer.s, float(np.linalg.norm(answer.s))
+            if not answer.bounded and self.trust_method == "proximal":
+                scale = scale * self.nminus
+                continue
+            if self.trust_method == "regularized" and transient(model.line(s)):
+                scale = scale / self.nminus ** (self.order + 1)
+                continue
+            decrease = -model.value(s)
+            update = (-s).astype(x.dtype)
+            trial = point.after(update)
+            accepted, rho = judge(point, trial, decrease, self.eta)
+            told = told._replace(rho=rho, decrease=decrease, trials=told.trials + 1)
+            scale = self.next_scale(scale, length, rho, abs(trial.f - point.f + decrease))
+            if accepted or self.trust_method == "none" and np.isfinite(trial.f):
+                return update, told._replace(scale=scale, accepted=True)
+        return zero, told._replace(scale=scale)
+
+    def subproblem(self, model: TensorModel | MatrixFree, scale: float, attempt: int,
+                   rng: np.random.Generator | None) -> BallAnswer:
+        """The step that the model and the radius or sigma ask for."""
+        tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
+        how = {"solver": self.solver, "de_iters": self.de_iters, "rng": rng}
+        p, length = self.order, float(np.linalg.norm(model.expand(np.zeros(model.n)).gradient))
+        if self.trust_method == "proximal":
+            return freely(Penalised(model, 1 / scale, 2), scale * length, tol, **how)
+        if self.trust_method == "regularized":
+            return freely(Penalised(model, scale, p + 1), (length / scale) ** (1 / p), tol, (self.theta, p), **how)
+        if self.trust_method == "none" and attempt == 1:
+            answer = freely(model, scale, tol, **how)
+            if answer.bounded:
+                return answer
+            return in_ball(model, scale, tol, **how)._replace(bounded=False)
+        return in_ball(model, scale, tol, **how)
+
+    def next_scale(self, scale: float, length: float, rho: float, error: float) -> float | None:
+        """The radius or sigma after a trial; None, to begin anew, where it under- or overflows."""
+        if self.trust_method == "regularized":
+            scale = next_sigma(scale, length, rho, error, self)
+        elif self.trust_method == "proximal":
+            scale *= self.nminus if rho < self.rho_bad else self.nplus if rho > self.rho_good else 1.0
+        else:
+            near = self.boundary_tol is None or length >= (1 - self.boundary_tol) * scale
+            scale = next_radius(scale, length, rho, near, self)
+        return scale if TINY < scale < 1 / TINY else None
+
+    def settled(self, point):
+        """Whether a point with a small gradient may be a minimiser: no negative curvature beyond rounding."""
+        if self.order == 1 or not prefers_tensors(point.x.size, 2):
+            return True
+        w = np.linalg.eigvalsh(point.dense_hessian())
+        return bool(w[0] >= -NEGATIVE * np.abs(w).max())
+
+    def figures(self, state):
+        told = {"sigma" if self.trust_method == "regularized" else "radius": state.scale, "rho": state.rho,
+                "accepted": state.accepted, "attempts": state.attempts, "trials": state.trials,
+                "unbounded": state.unbounded, "decrease": state.decrease}
+        if state.answer is not None:
+            told.update(residual=state.answer.residual, multiplier=state.answer.multiplier,
+                        curvature=state.answer.curvature, quadratics=state.answer.quadratics)
+        return told
