@@ -1,0 +1,91 @@
+"""The parts of README.md that a program writes, so that they cannot drift from what the package does.
+
+    python tests/readme_blocks.py          rewrites the blocks between `<!-- begin: NAME -->` and `<!-- end -->`
+
+tests/test_readme.py fails when a block is out of date.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import re
+import sys
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+FOURTEEN = ("HigherOrderNewton", "NewtonNewton", "ScipyNewtonCG", "NewtonSolver", "CurveBall", "InfinityNormTrustRegion",
+            "CubicAdam", "SubspaceCubicAdam", "CoordinateMomentum", "ReduceOutwardLR", "GradMin", "BlockPartition",
+            "TensorizeProjection", "FFTProjection")
+
+
+def command_output(arguments: list[str]) -> str:
+    """What the command prints."""
+    from refopt.cli import main
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        main(arguments)
+    return out.getvalue().rstrip()
+
+
+def fit() -> str:
+    return "```text\n" + command_output(["run", "nist/Thurber", "--start", "2"]) + "\n```"
+
+
+def one_line(name: str) -> str:
+    """The first sentence of the file in which the method lives."""
+    import refopt
+    from refopt.methods.registry import find
+    module = importlib.import_module(find(name).cls.__module__)
+    text = " ".join((module.__doc__ or "").split("\n\n")[0].split())
+    return text.split(": ", 1)[1].rstrip(".") if ": " in text else refopt.__doc__ or ""
+
+
+def methods() -> str:
+    from refopt.methods.registry import PLANNED, find
+    rows = ["| method | what it does | kind | needs |", "| --- | --- | --- | --- |"]
+    for name in FOURTEEN:
+        if name in PLANNED:
+            rows.append(f"| {name} | (not in this version yet) | {PLANNED[name]} | |")
+            continue
+        entry = find(name)
+        needs = sorted(entry.cls.needs | ({"rng"} if "rng" in entry.needs else set()))
+        rows.append(f"| {name} | {one_line(name)} | {entry.kind} | {', '.join(needs) or 'gradient'} |")
+    return "\n".join(rows)
+
+
+def deviations() -> str:
+    from refopt.oracle.deviations import DEVIATIONS
+    rows = ["| method | name | `torchzero` 0.4.4 | `refopt` | why |", "| --- | --- | --- | --- | --- |"]
+    clean = lambda text: " ".join(text.split()).replace("|", "\\|")  # noqa: E731
+    for d in sorted(DEVIATIONS, key=lambda d: (d.method, d.name)):
+        rows.append(f"| {d.method} | {d.name} | {clean(d.original)} | {clean(d.ours)} | {clean(d.why)} |")
+    return "\n".join(rows)
+
+
+BLOCKS = {"fit": fit, "methods": methods, "deviations": deviations}
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """`text` with the block `name` filled with `content`."""
+    pattern = re.compile(rf"(<!-- begin: {name} -->\n).*?(\n<!-- end -->)", re.S)
+    if not pattern.search(text):
+        raise ValueError(f"README.md has no block {name!r}")
+    return pattern.sub(lambda m: m.group(1) + content + m.group(2), text)
+
+
+def block(text: str, name: str) -> str:
+    """The content of the block `name`."""
+    found = re.search(rf"<!-- begin: {name} -->\n(.*?)\n<!-- end -->", text, re.S)
+    if not found:
+        raise ValueError(f"README.md has no block {name!r}")
+    return found.group(1)
+
+
+if __name__ == "__main__":
+    text = README.read_text()
+    for name, make in BLOCKS.items():
+        text = replaced(text, name, make())
+    README.write_text(text)
+    sys.stdout.write(f"wrote {len(BLOCKS)} blocks of {README}\n")
