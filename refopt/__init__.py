@@ -17,6 +17,7 @@ from .methods.fft_projection import FFTProjection
 from .methods.grad_min import GradMin
 from .methods.infinity_norm_trust_region import InfinityNormTrustRegion
 from .methods.newton_newton import NewtonNewton
+from .methods.newton_solver import NewtonSolver
 from .methods.reduce_outward_lr import ReduceOutwardLR
 from .methods.registry import methods  # the function takes the name of the folder it describes
 from .methods.scipy_newton_cg import ScipyNewtonCG
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adam", "Backtracking", "BlockPartition", "BroydenClass", "CoordinateMomentum", "CubicAdam", "CurveBall",
     "DCTProjection", "DFP", "EMA", "FFTProjection", "GGT", "GradMin", "HeavyBall", "InfinityNormTrustRegion",
-    "LBFGS", "LR", "LeastSquares", "Method", "ModelLoss", "Newton", "NewtonNewton", "PSB", "Record",
+    "LBFGS", "LR", "LeastSquares", "Method", "ModelLoss", "Newton", "NewtonNewton", "NewtonSolver", "PSB", "Record",
     "ReduceOutwardLR", "ScipyNewtonCG", "Status", "StrongWolfe", "SubspaceAdam", "SubspaceCubicAdam",
     "TensorizeProjection", "__version__", "chain", "derivatives", "iterate", "methods", "minimize", "oracle",
     "plot", "problems", "torch",

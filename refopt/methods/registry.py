@@ -29,6 +29,7 @@ from .fft_projection import FFTProjection
 from .grad_min import GradMin
 from .infinity_norm_trust_region import InfinityNormTrustRegion
 from .newton_newton import NewtonNewton
+from .newton_solver import NewtonSolver
 from .reduce_outward_lr import ReduceOutwardLR
 from .scipy_newton_cg import ScipyNewtonCG
 from .subspace_cubic_adam import SubspaceCubicAdam
@@ -129,6 +130,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(DCTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
     Entry(CurveBall, "Newton type", automatic_curve_ball, {"auto": True, "lam": 1.0, "acceptance": None}),
     Entry(ScipyNewtonCG, "Newton type", with_backtracking),
+    Entry(NewtonSolver, "Newton type", with_backtracking),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
     Entry(NewtonNewton, "Newton type", with_backtracking),
     Entry(InfinityNormTrustRegion, "Newton type"),
@@ -147,7 +149,7 @@ ENTRIES: tuple[Entry, ...] = (
 # Methods of the family that are described but not written yet: named in tables and in the error for their name.
 PLANNED: dict[str, str] = {
     "HigherOrderNewton": "Newton type",
-    "NewtonSolver": "Newton type",
+    
 }
 
 

@@ -56,6 +56,12 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "M": Probe(np.diag([1.0, 2.0, 3.0, 4.0])), "forcing": Probe("eisenstat-walker"),
         "direction": Probe("truncated", {"solver": "cg"}, problem="saddle"),
     },
+    "NewtonSolver": {
+        "solver": Probe("BFGS"), "maxiter": Probe(1), "maxiter1": Probe(1), "tol": Probe(0.9), "reg": Probe(1.0),
+        "warm_start": Probe(False), "hvp_method": Probe("fd_central"),
+        "h": Probe(0.1, {"hvp_method": "fd_central"}), "reset_solver": Probe(True),
+        "inner": Probe(refopt.HeavyBall(0.5)), "objective": Probe("energy"),
+    },
     "GradMin": {
         "inner": Probe(refopt.LR(1e-6)), "loss_term": Probe(2.0), "relative": Probe("grad_to_loss"),
         "graft": Probe("grad_to_loss"), "square": Probe(True),
