@@ -27,6 +27,7 @@ from .minimize import Record, iterate, minimize
 from .status import Status
 from .support.adam import Adam
 from .support.ggt import GGT
+from .support.gauss_newton import GaussNewton
 from .support.heavy_ball import EMA, HeavyBall
 from .support.hessians import DFP, PSB, BroydenClass
 from .support.lbfgs import LBFGS
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adam", "Backtracking", "BlockPartition", "BroydenClass", "CoordinateMomentum", "CubicAdam", "CurveBall",
-    "DCTProjection", "DFP", "EMA", "FFTProjection", "GGT", "GradMin", "HeavyBall", "InfinityNormTrustRegion",
-    "LBFGS", "LR", "LeastSquares", "Method", "ModelLoss", "Newton", "NewtonNewton", "NewtonSolver", "PSB", "Record",
-    "ReduceOutwardLR", "ScipyNewtonCG", "Status", "StrongWolfe", "SubspaceAdam", "SubspaceCubicAdam",
-    "TensorizeProjection", "__version__", "chain", "derivatives", "iterate", "methods", "minimize", "oracle",
-    "plot", "problems", "torch",
+    "DCTProjection", "DFP", "EMA", "FFTProjection", "GGT", "GaussNewton", "GradMin", "HeavyBall",
+    "InfinityNormTrustRegion", "LBFGS", "LR", "LeastSquares", "Method", "ModelLoss", "Newton", "NewtonNewton",
+    "NewtonSolver", "PSB", "Record", "ReduceOutwardLR", "ScipyNewtonCG", "Status", "StrongWolfe",
+    "SubspaceAdam", "SubspaceCubicAdam", "TensorizeProjection", "__version__", "chain", "derivatives",
+    "iterate", "methods", "minimize", "oracle", "plot", "problems", "torch",
 ]
 
 LAZY = ("derivatives", "problems", "oracle", "torch", "plot")  # loaded when first used

@@ -13,6 +13,7 @@ from typing import Any
 from .. import checks
 from ..support.adam import Adam
 from ..support.ggt import GGT
+from ..support.gauss_newton import GaussNewton
 from ..support.heavy_ball import EMA, HeavyBall
 from ..support.lbfgs import LBFGS
 from ..support.line_search import Backtracking, StrongWolfe
@@ -134,6 +135,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
     Entry(NewtonNewton, "Newton type", with_backtracking),
     Entry(InfinityNormTrustRegion, "Newton type"),
+    Entry(GaussNewton, "support", with_backtracking),
     Entry(LR, "support"),
     Entry(Adam, "support", with_step_size, {"lr": 1e-2}),
     Entry(HeavyBall, "support", with_step_size, {"lr": 1e-3}),
