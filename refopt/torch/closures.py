@@ -1,0 +1,98 @@
+"""What a user's closure may look like, and how it is called.
+
+Three forms are understood:
+
+    closure()                         returns the loss                                  all derivatives
+    closure(backward=True)            calls loss.backward() only if told to             all derivatives
+    closure()                         zeroes gradients, calls loss.backward() itself    value and gradient
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from .. import checks
+
+__all__ = ["Closure"]
+
+
+class Closure:
+    """A closure that has been looked at.
+
+    Attributes
+    ----------
+    told : True if it takes the argument `backward`
+    """
+
+    def __init__(self, who: str, closure: Any):
+        self.who = who
+        self.function: Callable = checks.function(who, "closure", closure)
+        try:
+            parameters = inspect.signature(closure).parameters
+        except (TypeError, ValueError):  # a builtin that does not tell
+            parameters = {}  # type: ignore[assignment]
+        self.told = "backward" in parameters
+
+    def gradients(self, params: Sequence[torch.Tensor]) -> Any:
+        """Call it so that it fills ``p.grad``, as torch's own optimizers do; the loss, as returned."""
+        before = [(p.grad, None if p.grad is None else p.grad._version) for p in params]
+        with torch.enable_grad():
+            loss = self.function(backward=True) if self.told else self.function()
+        self.refuse_none(loss)
+        after = [(p.grad, None if p.grad is None else p.grad._version) for p in params]
+        if all(new is old and a == b for (new, a), (old, b) in zip(after, before, strict=True)):
+            raise ValueError(f"{self.who}: the closure computed no gradients of the parameters; "
+                             "call loss.backward() in it before it returns the loss")
+        return loss
+
+    def loss(self, params: Sequence[torch.Tensor]) -> tuple[Any, list[torch.Tensor | None] | None]:
+        """``(loss, None)`` with the graph that differentiates it, or ``(loss, gradients)`` if it did so itself."""
+        if self.told:
+            with torch.enable_grad():
+                loss = self.function(backward=False)
+            grads = None
+        else:
+            before = [p.grad for p in params]
+            for p in params:
+                p.grad = None
+            with torch.enable_grad():
+                loss = self.function()
+            grads = [p.grad for p in params]
+            if all(g is None for g in grads):
+                grads = None
+                for p, g in zip(params, before, strict=True):
+                    p.grad = g
+        self.refuse_none(loss)
+        if grads is None:
+            self.check_graph(loss)
+        elif isinstance(loss, torch.Tensor):
+            self.check_scalar(loss)
+        elif isinstance(loss, bool) or not isinstance(loss, (int, float)):
+            raise TypeError(f"{self.who}: the closure must return the loss, got {checks.describe(loss)}")
+        return loss, grads
+
+    def refuse_none(self, loss: Any) -> None:
+        if loss is None:
+            raise TypeError(f"{self.who}: the closure returned None; it must return the loss (is a `return loss` missing?)")
+
+    def check_scalar(self, loss: torch.Tensor) -> None:
+        if loss.numel() != 1:
+            raise ValueError(f"{self.who}: the closure must return one number, got a tensor of shape {tuple(loss.shape)}; "
+                             "reduce it, for example loss.mean()")
+        if loss.is_complex():
+            raise TypeError(f"{self.who}: the closure must return a real number, got {loss.dtype}; "
+                            "for example loss.abs() or loss.real")
+
+    def check_graph(self, loss: Any) -> None:
+        if not isinstance(loss, torch.Tensor):
+            raise TypeError(f"{self.who}: the closure must return the loss as a tensor, got {checks.describe(loss)}; "
+                            "return the tensor itself, not loss.item()")
+        self.check_scalar(loss)
+        if not loss.requires_grad:
+            raise ValueError(f"{self.who}: the closure computed no gradients, and the loss it returned has no graph to "
+                             "compute them from; leave out torch.no_grad() and detach(), and check that the loss "
+                             "depends on parameters with requires_grad=True")

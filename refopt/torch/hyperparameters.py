@@ -1,0 +1,67 @@
+"""The hyperparameters of a method as entries of torch's parameter groups, where schedulers find them.
+
+A field whose name occurs once in the method (in a chain: in one part) and whose value is a number, a bool, a string or
+None becomes an entry: ``lr`` of the LR in chain(Adam(), LR(1e-3)), ``beta1`` of its Adam.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..methods.base import Method
+from ..methods.registry import walk
+
+__all__ = ["entries", "repeated", "with_entries", "works_elementwise", "signature"]
+
+PLAIN = (type(None), bool, int, float, str, np.generic)
+
+
+def fields(method: Method) -> list[tuple[str, Any]]:
+    """Names and values of the plain fields of the method and all inside it."""
+    return [(f.name, getattr(part, f.name)) for part in walk(method) for f in dataclasses.fields(part)
+            if isinstance(getattr(part, f.name), PLAIN)]
+
+
+def entries(method: Method) -> dict[str, Any]:
+    """The entries of a parameter group, with the method's own values."""
+    found = fields(method)
+    count = Counter(name for name, _ in found)
+    return {name: value.item() if isinstance(value, np.generic) else value
+            for name, value in found if count[name] == 1}
+
+
+def repeated(method: Method) -> set[str]:
+    """Names that occur in several parts and so belong to none of the groups."""
+    return {name for name, count in Counter(name for name, _ in fields(method)).items() if count > 1}
+
+
+def with_entries(method: Method, values: Mapping[str, Any]) -> Method:
+    """The method with these values, checked as its own constructor checks them."""
+    changes: dict[str, Any] = {}
+    for f in dataclasses.fields(method):
+        value = getattr(method, f.name)
+        if isinstance(value, Method):
+            changes[f.name] = with_entries(value, values)
+        elif isinstance(value, tuple) and any(isinstance(part, Method) for part in value):
+            changes[f.name] = tuple(with_entries(part, values) for part in value)
+        elif f.name in values:
+            changes[f.name] = values[f.name]
+    return dataclasses.replace(method, **changes)
+
+
+def works_elementwise(method: Method) -> bool:
+    """Whether every coordinate is treated alone, from its gradient alone, so that groups may differ."""
+    parts = method.parts()
+    alone = method.elementwise or (type(method).__name__ == "Chain" and bool(parts))
+    return alone and all(map(works_elementwise, parts))
+
+
+def signature(method: Method) -> str:
+    """The structure without the numbers: which state belongs to it."""
+    inner = ", ".join(map(signature, method.parts()))
+    return type(method).__name__ + (f"({inner})" if inner else "")
