@@ -21,7 +21,6 @@ Cost per step: that of the inner methods on each block. Elementwise inner method
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -76,7 +75,7 @@ class BlockPartition(Projection):
         Tensors with more elements are cut into chunks of at most this size.
     batched : bool
         Chunks become the rows of one zero-padded matrix with one inner state.
-    project_update, project_params, project_grad : bool
+    project_update, project_params, project_grad : bool, by keyword
         What the inner methods receive, see `refopt.support.projection`.
 
     Raises
@@ -94,12 +93,8 @@ class BlockPartition(Projection):
     (True, True)
     """
 
-    inner: Any = None
     max_size: int | None = None
     batched: bool = False
-    project_update: bool = True  # type: ignore[misc]
-    project_params: bool = False  # type: ignore[misc]
-    project_grad: bool = False  # type: ignore[misc]
 
     abstract: ClassVar[bool] = False
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.fft
@@ -36,7 +36,7 @@ class Cosines(Isometry):
         stop = 0
         for shape in self.shapes:
             start, stop = stop, stop + size_of(shape)
-            tensor = a[..., start:stop].reshape(*a.shape[:-1], *shape)
+            tensor = a[..., start:stop].reshape((*a.shape[:-1], *shape))
             if size_of(shape) > 1:
                 tensor = transform(tensor, axes=tuple(range(-len(shape), 0)), norm="ortho")
             out[..., start:stop] = tensor.reshape(*a.shape[:-1], stop - start)
@@ -58,7 +58,7 @@ class DCTProjection(Projection):
     inner : method or sequence of methods
     one_d : bool
         Transform the concatenated vector instead of each tensor over all its axes.
-    project_update, project_params, project_grad : bool
+    project_update, project_params, project_grad : bool, by keyword
         What the inner methods receive, see `refopt.support.projection`.
 
     Raises
@@ -74,11 +74,7 @@ class DCTProjection(Projection):
     True
     """
 
-    inner: Any = None
     one_d: bool = False
-    project_update: bool = True  # type: ignore[misc]
-    project_params: bool = False  # type: ignore[misc]
-    project_grad: bool = False  # type: ignore[misc]
 
     abstract: ClassVar[bool] = False
 

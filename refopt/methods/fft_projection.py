@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.fft
@@ -57,7 +57,7 @@ def multiplicity(n: int, dtype: np.dtype) -> np.ndarray:
 def forward(v: np.ndarray, shape: tuple[int, ...], norm: str, weight: bool) -> np.ndarray:
     """Coefficients (..., *half_spectrum) of tensors v (..., size), times the multiplicity with `weight`."""
     axes = tuple(range(-len(shape), 0))
-    c = scipy.fft.rfftn(v.reshape(*v.shape[:-1], *shape), axes=axes, norm=norm)
+    c = scipy.fft.rfftn(v.reshape((*v.shape[:-1], *shape)), axes=axes, norm=norm)
     if weight:
         c *= multiplicity(shape[-1], v.dtype)
     return np.stack([c.real, c.imag], axis=-1)
@@ -66,7 +66,7 @@ def forward(v: np.ndarray, shape: tuple[int, ...], norm: str, weight: bool) -> n
 def inverse(z: np.ndarray, shape: tuple[int, ...], norm: str, weight: bool) -> np.ndarray:
     """Tensors (..., *shape) of coefficients z (..., size), these divided by the multiplicity with `weight`."""
     axes = tuple(range(-len(shape), 0))
-    parts = z.reshape(*z.shape[:-1], *half_spectrum(shape))
+    parts = z.reshape((*z.shape[:-1], *half_spectrum(shape)))
     c = parts[..., 0] + 1j * parts[..., 1]
     if weight:
         c /= multiplicity(shape[-1], z.dtype)
@@ -121,9 +121,9 @@ class FFTProjection(Projection):
         Transform the concatenated vector instead of each tensor over all its axes.
     norm : {None, "backward", "forward", "ortho"}
         Where the factor 1/n goes: None and "backward" into Q, "forward" into P, "ortho" 1/sqrt(n) into both.
-    project_update, project_params, project_grad : bool
+    project_update, project_params, project_grad : bool, by keyword
         What the inner methods receive, see `refopt.support.projection`.
-    gradient : {"project", "chain-rule"}
+    gradient : {"project", "chain-rule"}, by keyword
         How gradients and updates go to the projected space: P g, or the exact adjoint Q^T g.
 
     Raises
@@ -141,13 +141,9 @@ class FFTProjection(Projection):
     True
     """
 
-    inner: Any = None
     one_d: bool = False
     norm: str | None = None
-    project_update: bool = True  # type: ignore[misc]
-    project_params: bool = False  # type: ignore[misc]
-    project_grad: bool = False  # type: ignore[misc]
-    gradient: str = "project"  # type: ignore[misc]
+    gradient: str = dataclasses.field(default="project", kw_only=True)  # type: ignore[misc]
 
     abstract: ClassVar[bool] = False
 

@@ -14,7 +14,7 @@ Cost per step: copies of length s^d.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..support.projected import Padding
 from ..support.projection import Projection, tensor_shapes
@@ -46,7 +46,7 @@ class TensorizeProjection(Projection):
     inner : method or sequence of methods
     max_side : int >= 2
         No side of the tensor is longer.
-    project_update, project_params, project_grad : bool
+    project_update, project_params, project_grad : bool, by keyword
         What the inner methods receive, see `refopt.support.projection`.
 
     Raises
@@ -61,11 +61,7 @@ class TensorizeProjection(Projection):
     ((5, 5, 5),)
     """
 
-    inner: Any = None
     max_side: int | None = None
-    project_update: bool = True  # type: ignore[misc]
-    project_params: bool = False  # type: ignore[misc]
-    project_grad: bool = False  # type: ignore[misc]
 
     abstract: ClassVar[bool] = False
 

@@ -55,11 +55,11 @@ class Projection(Method):
     """Base of projections: a subclass says what its `space` is."""
 
     inner: Any = None
+    project_update: bool = dataclasses.field(default=True, kw_only=True)
+    project_params: bool = dataclasses.field(default=False, kw_only=True)
+    project_grad: bool = dataclasses.field(default=False, kw_only=True)
 
     abstract: ClassVar[bool] = True
-    project_update: ClassVar[bool]  # the three flags and `gradient` are fields of the subclasses
-    project_params: ClassVar[bool]
-    project_grad: ClassVar[bool]
     gradient: ClassVar[str] = "chain-rule"  # for isometries P g = Q^T g, and there is nothing to choose
 
     def __post_init__(self):
