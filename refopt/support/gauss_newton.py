@@ -54,7 +54,7 @@ class GaussNewton(Method):
     >>> t, y = np.array([0.0, 1.0, 2.0]), np.array([1.0, 0.6, 0.4])
     >>> decay = refopt.LeastSquares(lambda x: x[0] * np.exp(-x[1] * t) - y)
     >>> refopt.minimize(decay, [1.0, 1.0], method="GaussNewton").x.round(3)
-    array([0.997, 0.488])
+    array([0.994, 0.474])
     """
 
     reg: float = 0.0

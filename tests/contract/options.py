@@ -9,6 +9,8 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import scipy.optimize
+from scipy.optimize import BFGS
 
 import refopt
 
@@ -36,6 +38,29 @@ class Probe:
 def every_second(t: int, n: int) -> np.ndarray:
     return (np.arange(n) + t) % 2 == 0
 
+
+def inverse_bfgs() -> BFGS:
+    """A strategy that holds the inverse of the Hessian."""
+    strategy = BFGS()
+    strategy.initialize(4, "inv_hess")
+    return strategy
+
+
+FIXED = {"auto": False}  # the name CurveBall stands for the automatic form
+
+class InverseOnly(scipy.optimize.BFGS):
+    """A strategy that holds the inverse only."""
+
+    def initialize(self, n, approx_type):
+        super().initialize(n, "inv_hess")
+
+
+INNER_BACKTRACKING = {"inner": refopt.Backtracking(), "project_params": True}
+INNER_NORM = {"inner": refopt.GGT()}  # a method that mixes coordinates, so that their grouping shows
+FIXED = {"auto": False}
+SMALL = {"init_radius": 0.01}
+GROWING = {"init_radius": 0.01, "rho_good": 0.5}
+FAR = {"init_radius": 100.0}
 
 OPTIONS: dict[str, dict[str, Probe]] = {
     "ReduceOutwardLR": {
@@ -70,6 +95,83 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "create_graph": Probe(True, {"inner": refopt.Newton()}),
         "modify_loss": Probe(False, {"square": True}),
     },
+    "CurveBall": {
+        "precond_lr": Probe(1e-4, FIXED), "momentum": Probe(0.5, FIXED), "hvp_method": Probe("fd_central"),
+        "h": Probe(0.1, {"hvp_method": "fd_central"}), "reg": Probe(0.1, FIXED), "inner": Probe(refopt.HeavyBall(0.5)),
+        "auto": Probe(False), "curvature": Probe("gauss-newton"), "lam": Probe(0.1), "alpha": Probe(0.5),
+        "acceptance": Probe("none"),
+    },
+    "InfinityNormTrustRegion": {
+        "hess": Probe("gauss-newton"), "eta": Probe(0.9, steps=30), "nplus": Probe(2.0, steps=30),
+        "nminus": Probe(0.5, steps=30), "rho_good": Probe(0.5), "rho_bad": Probe(0.9),
+        "boundary_tol": Probe(0.0, steps=30),
+        "init_radius": Probe(0.1), "update_freq": Probe(3), "max_attempts": Probe(1),
+        "tol": Probe(0.9, {"prefer_dense": False}),
+        "prefer_dense": Probe(False), "fallback": Probe(True, {"hess": inverse_bfgs()}),
+        "inner": Probe(refopt.HeavyBall(0.5)), "subproblem": Probe("residual", problem="saddle"),
+    },
+    "GaussNewton": {"reg": Probe(1.0)},
+    "SubspaceCubicAdam": {
+        "beta1": Probe(0.5), "beta2": Probe(0.5), "beta3": Probe(0.5, problem="zigzag"), "eps": Probe(10.0),
+        "mode": Probe("halve", problem="zigzag"), "cautious": Probe(True, problem="zigzag", steps=20),
+        "exact_reproject": Probe(False),
+    },
+    "BlockPartition": {
+        "inner": Probe(refopt.LR(0.1)), "max_size": Probe(1, INNER_BACKTRACKING), "batched": Probe(True, INNER_NORM),
+        "project_update": Probe(False, {**INNER_NORM, "project_grad": True}, before=(refopt.HeavyBall(0.9),)),
+        "project_params": Probe(True, {"inner": refopt.ReduceOutwardLR()}),
+        "project_grad": Probe(True, {"inner": refopt.ReduceOutwardLR(use_grad=True)}),
+    },
+    "TensorizeProjection": {
+        "inner": Probe(refopt.LR(0.1)), "max_side": Probe(8, {"inner": refopt.BlockPartition(refopt.GGT(), 2)}),
+        "project_update": Probe(False, {"project_grad": True}, before=(refopt.HeavyBall(0.9),)),
+        "project_params": Probe(True, {"inner": refopt.ReduceOutwardLR()}),
+        "project_grad": Probe(True, {"inner": refopt.ReduceOutwardLR(use_grad=True)}),
+    },
+    "FFTProjection": {
+        "inner": Probe(refopt.LR(0.1)), "one_d": Probe(True), "norm": Probe("forward", {"inner": refopt.Adam(eps=1.0)}),
+        "gradient": Probe("chain-rule"),
+        "project_update": Probe(False, {"project_grad": True}, before=(refopt.HeavyBall(0.9),)),
+        "project_params": Probe(True, {"inner": refopt.ReduceOutwardLR()}),
+        "project_grad": Probe(True, {"inner": refopt.ReduceOutwardLR(use_grad=True)}),
+    },
+    "DCTProjection": {
+        "inner": Probe(refopt.LR(0.1)), "one_d": Probe(True),
+        "project_update": Probe(False, {"project_grad": True}, before=(refopt.HeavyBall(0.9),)),
+        "project_params": Probe(True, {"inner": refopt.ReduceOutwardLR()}),
+        "project_grad": Probe(True, {"inner": refopt.ReduceOutwardLR(use_grad=True)}),
+    },
+    "CurveBall": {
+        "precond_lr": Probe(1e-2, FIXED), "momentum": Probe(0.5, FIXED), "reg": Probe(0.5, FIXED),
+        "hvp_method": Probe("fd_central"), "h": Probe(0.1, {"hvp_method": "fd_central"}),
+        "inner": Probe(refopt.HeavyBall(0.5)), "auto": Probe(False), "curvature": Probe("gauss-newton"),
+        "lam": Probe(0.1), "alpha": Probe(0.5), "acceptance": Probe("none"),
+    },
+    "InfinityNormTrustRegion": {
+        "hess": Probe("gauss-newton"), "eta": Probe(0.7), "nplus": Probe(2.0, GROWING), "nminus": Probe(0.5, FAR),
+        "rho_good": Probe(0.5), "rho_bad": Probe(0.9), "boundary_tol": Probe(0.01, {"rho_good": -1.0}, steps=20),
+        "init_radius": Probe(0.1), "update_freq": Probe(3), "max_attempts": Probe(1, FAR),
+        "tol": Probe(0.3, {"prefer_dense": False}), "prefer_dense": Probe(False, {"tol": 1e-2}),
+        "fallback": Probe(True, {"hess": InverseOnly()}),
+        "inner": Probe(refopt.HeavyBall(0.5)), "subproblem": Probe("residual"),
+    },
+    "HigherOrderNewton": {
+        "order": Probe(2), "trust_method": Probe("regularized"), "nplus": Probe(2.0, SMALL), "nminus": Probe(0.5, FAR),
+        "rho_good": Probe(0.5, SMALL), "rho_bad": Probe(0.9, FAR), "init_radius": Probe(0.1), "eta": Probe(0.9, FAR),
+        "max_attempts": Probe(1, FAR), "boundary_tol": Probe(None, GROWING), "de_iters": Probe(3),
+        "derivatives": Probe("matrix-free"), "solver": Probe("trust-constr"),
+        "theta": Probe(10.0, {"trust_method": "regularized"}),
+    },
+    "GGT": {
+        "history_size": Probe(2), "update_freq": Probe(3), "eig_tol": Probe(0.5), "truncate": Probe(1),
+        "damping": Probe(10.0), "rdamping": Probe(1.0), "matrix_power": Probe(-0.25),
+        "basis_optimizer": Probe(refopt.SubspaceAdam()), "inner": Probe(refopt.HeavyBall(0.5)),
+    },
+    "SubspaceAdam": {
+        "beta1": Probe(0.5), "beta2": Probe(0.5), "eps": Probe(10.0),
+        "cautious": Probe(True, problem="zigzag", steps=20), "exact_reproject": Probe(False),
+    },
+    "GaussNewton": {"reg": Probe(1.0)},
     "LR": {"lr": Probe(1e-4)},
     "Adam": {"beta1": Probe(0.5), "beta2": Probe(0.5), "eps": Probe(1.0), "debiased": Probe(False)},
     "HeavyBall": {"momentum": Probe(0.5), "dampening": Probe(0.5), "nesterov": Probe(True)},

@@ -200,6 +200,11 @@ class Counting:
         return refopt.derivatives.hvp(rosenbrock, x, v)
 
 
+def needs_parts(method):
+    """Whether it needs a function made of a model and a loss, such as `LeastSquares`."""
+    return bool({"residuals", "gauss-newton"} & method.all_needs())
+
+
 class CountingResiduals(refopt.LeastSquares):
     def __init__(self, counting):
         def residuals(x):
@@ -211,9 +216,8 @@ class CountingResiduals(refopt.LeastSquares):
 @each_method
 def test_counters_equal_those_of_a_counting_function(entry):
     method = entry.complete()
-    residuals = "residuals" in method.all_needs()
     counting = Counting()
-    fun = CountingResiduals(counting) if residuals else counting.fun
+    fun = CountingResiduals(counting) if needs_parts(method) else counting.fun
     _, result = path(method, fun)
     assert result.nfev == counting.calls["fun"]
     assert 1 <= result.njev <= result.nfev
@@ -222,9 +226,9 @@ def test_counters_equal_those_of_a_counting_function(entry):
 @each_method
 def test_counters_equal_those_of_counting_derivatives(entry):
     method = entry.complete()
-    if "residuals" in method.all_needs() or "taylor" in method.all_needs():
+    if needs_parts(method) or "taylor" in method.all_needs():
         counting = Counting()  # these take their derivatives from fun itself
-        fun = CountingResiduals(counting) if "residuals" in method.all_needs() else counting.fun
+        fun = CountingResiduals(counting) if needs_parts(method) else counting.fun
         _, result = path(method, fun)
         assert result.nfev == counting.calls["fun"] and result.nhev == result.nhvp * 0 + result.nhev
         return
@@ -266,12 +270,19 @@ class Watching(Objective):
         return self._ask("taylor", "taylor", point, direction, order)
 
     def residuals(self, point):
-        self.asked.add("residuals")
+        self.asked.add(self.parts)
         return np.array(self.inner.at(point.x).residuals)
 
     def jacobian(self, point):
-        self.asked.add("residuals")
+        self.asked.add(self.parts)
         return np.array(self.inner.at(point.x).jacobian)
+
+    def gauss_newton(self, point):
+        self.asked.add("gauss-newton")
+        return np.array(self.inner.at(point.x).gauss_newton)
+
+    def gauss_newton_product(self, point, v):
+        return self._ask("gauss-newton", "gauss_newton_product", point, v)
 
     def __getattr__(self, name):  # what a method asks of an objective beyond the base class
         if name.startswith("__") or name in ("inner", "asked"):
@@ -284,6 +295,8 @@ def test_needs_are_honest(entry):
     method = entry.complete()
     inner = FunctionObjective(rosenbrock, START, shapes=tuple(SHAPES))
     watching = Watching(inner)
+    # who declares the Gauss-Newton matrix may read it off the residuals and their Jacobian
+    watching.parts = "gauss-newton" if "gauss-newton" in method.all_needs() else "residuals"
     point = watching.at(START)
     state = method.init(point.x, watching.shapes, np.random.default_rng(SEED))
     for _ in range(3):
@@ -314,10 +327,10 @@ def test_each_option_changes_something_observable(entry, option):
     fun = PROBLEMS[probe.problem]
 
     def told(**hyperparameters):
-        method = entry.complete(**{**entry.example, **probe.also, **hyperparameters})
-        if probe.before:
-            method = refopt.chain(*probe.before, method)
         try:
+            method = entry.complete(**{**entry.example, **probe.also, **hyperparameters})
+            if probe.before:
+                method = refopt.chain(*probe.before, method)
             records, result = path(method, fun, steps=probe.steps)
         except Exception as error:  # an option may show by refusing
             return [str(error)]
