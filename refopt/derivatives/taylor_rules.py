@@ -398,9 +398,10 @@ RULES[anp.multiply] = lambda algebra, ans, args, kwargs, active: algebra.multipl
 RULES[anp.divide] = lambda algebra, ans, args, kwargs, active: algebra.divide(
     ans, series_of(algebra, args, active, 0), series_of(algebra, args, active, 1))
 
-for fun in (anp.negative, anp.rad2deg, anp.degrees, anp.deg2rad, anp.radians, anp.positive, anp.real, anp.imag,
+for fun in (anp.negative, anp.rad2deg, anp.degrees, anp.deg2rad, anp.radians, anp.real, anp.imag,
             anp.conj, anp.real_if_close):
     linear(fun, lambda np, c, ans, x, _fun=fun: raw(_fun, np)(c))
+RULES[anp.positive] = lambda algebra, ans, args, kwargs, active: active[0][1:]
 linear(anp.nan_to_num, lambda np, c, ans, x: np.where(onp.isfinite(getval(x)), c, onp.zeros(onp.shape(getval(c)))))
 
 
@@ -797,6 +798,17 @@ def cross_definition(ans: Any, a: Any, b: Any, axisa: int = -1, axisb: int = -1,
 defined(anp.cross, cross_definition)
 
 
+def distinct_axes(x: Any, letters: str) -> tuple[Any, str]:
+    """Diagonals taken where a letter is repeated."""
+    while len(set(letters)) < len(letters):
+        a = next(i for i, letter in enumerate(letters) if letters.count(letter) > 1)
+        b = letters.index(letters[a], a + 1)
+        i = onp.arange(anp.shape(x)[a])
+        x = anp.moveaxis(x, (a, b), (-2, -1))[..., i, i]
+        letters = "".join(c for n, c in enumerate(letters) if n not in (a, b)) + letters[a]
+    return x, letters
+
+
 def einsum_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
     """einsum of any number of operands: their series multiplied, the direction axis one more letter."""
     np, p, k = algebra.np, algebra.order, algebra.batch
@@ -810,6 +822,12 @@ def einsum_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict
     else:
         inputs, output, _ = wrapped.parse_einsum_input(*args)
     letters = inputs.split(",")
+    if any(len(set(name)) < len(name) for name in letters):  # reverse mode has no rule for repeated letters
+        def without_repeats(*given: Any) -> Any:
+            pairs = [distinct_axes(given[n], name) for n, name in zip(positions, letters, strict=True)]
+            return anp.einsum(",".join(name for _, name in pairs) + "->" + output, *(x for x, _ in pairs))
+
+        return algebra.trace(without_repeats, args, active, {})
     free = next(c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfedcba" if c not in inputs + output)
     series = [active.get(n) or [args[n]] + [None] * p for n in positions]
     out: list[Any] = [None] * (p + 1)
@@ -1116,8 +1134,9 @@ def rot90_definition(ans: Any, x: Any, k: int = 1, axes: tuple[int, int] = (0, 1
     if k % 4 == 0:
         return x
     if k % 4 == 2:
-        return anp.flip(anp.flip(x, a), b)
-    return anp.swapaxes(anp.flip(x, b), a, b) if k % 4 == 1 else anp.flip(anp.swapaxes(x, a, b), b)
+        return flip_definition(ans, x, (a, b))
+    return (anp.swapaxes(flip_definition(ans, x, b), a, b) if k % 4 == 1
+            else flip_definition(ans, anp.swapaxes(x, a, b), b))
 
 
 def diagonal_definition(ans: Any, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

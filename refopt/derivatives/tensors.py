@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 import numpy as np
@@ -184,16 +184,24 @@ def prefers_gradient(n: int, p: int) -> bool:
 
 def tensors_memory(n: int, order: int) -> int:
     """Bytes that `derivative_tensors` needs at its peak, for n variables up to `order` (an estimate from above)."""
-    tensors = sum(n**k for k in range(order + 1))
-    lookup = n**order  # where each element of the largest tensor is found
-    directions = math.comb(n + order - 1, order) * (n + 4 * (order + 1))
-    return 8 * (tensors + lookup + directions) + 16 * CHUNK
+    if order == 0:
+        return 16 * CHUNK
+    elements = sum(n**k for k in range(order + 1)) + 3 * n**order  # the tensors; where each element is found
+    along = math.comb(n + order - 1, order) * (4 * order + 4)  # directions and coefficients
+    if order > 1:
+        along += math.comb(n + order - 2, order - 1) * n * 2 * (order + 1)  # the same for the gradient
+    return 8 * (elements + along + 2 * gathered(n, order)) + 16 * CHUNK
+
+
+def gathered(n: int, p: int) -> int:
+    """Number of coefficients that the interpolation of order p combines."""
+    return sum(math.comb(n, m) * math.comb(p - 1, m - 1) * math.comb(m + p - 1, p) for m in range(1, min(n, p) + 1))
 
 
 def univariate_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
     """[f, g, ..., T_p] from the Taylor coefficients of `fun` along the lattice directions of order p."""
     n = x.size
-    c = along(fun, x, lattice(n, p), p)
+    c = along(fun, x, p, p)
     if c.ndim != 2:
         raise ValueError(f"derivative_tensors: fun must return one number, got shape {c.shape[2:]}")
     return [c[0, 0], *(symmetric(interpolate(c[k], n, p, k), n, k) for k in range(1, p + 1))]
@@ -205,7 +213,7 @@ def gradient_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
     tensors = [taylor(fun, x, x, 0)[0]]
     if q == 0:
         return [*tensors, gradient(fun, x)]
-    c = along(lambda z: gradient(fun, z), x, lattice(n, q), q)
+    c = along(lambda z: gradient(fun, z), x, q, q)
     tensors.append(c[0, 0])
     for k in range(1, p):
         rows = interpolate(c[k], n, q, k)  # a derivative of order k of each element of the gradient
@@ -214,19 +222,36 @@ def gradient_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
     return tensors
 
 
-def along(fun: Callable, x: np.ndarray, directions: np.ndarray, order: int) -> np.ndarray:
-    """`taylor` in chunks of directions, so that the working memory does not grow with their number."""
-    rows = max(1, CHUNK // (8 * x.size))
-    parts = [taylor(fun, x, directions[i:i + rows], order) for i in range(0, len(directions), rows)]
+def along(fun: Callable, x: np.ndarray, p: int, order: int) -> np.ndarray:
+    """`taylor` along the lattice of order p, shape (order+1, C(n+p-1, p), ...), a chunk of directions at a time."""
+    tuples, rows = multisets(x.size, p), max(1, CHUNK // (8 * x.size))
+    parts = [taylor(fun, x, lattice(tuples[i:i + rows], x.size), order) for i in range(0, len(tuples), rows)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def lattice(n: int, p: int) -> np.ndarray:
-    """All directions with nonnegative integer entries that sum to p, shape (C(n+p-1, p), n), in the order of `rank`."""
-    return directions_of(n, p).astype(float)
+def lattice(tuples: np.ndarray, n: int) -> np.ndarray:
+    """Multisets of variables as vectors of multiplicities."""
+    directions = np.zeros((len(tuples), n))
+    for column in tuples.T:
+        directions[np.arange(len(tuples)), column] += 1.0
+    return directions
 
 
-@lru_cache(maxsize=8)
+def cached(size: Callable[..., int], limit: int = 10**6) -> Callable[[Callable], Callable]:
+    """Remember the last results of a function of integers, but none with more than `limit` elements."""
+    def decorate(function: Callable) -> Callable:
+        remembered = lru_cache(maxsize=16)(function)
+
+        @wraps(function)
+        def call(*args: int) -> Any:
+            return (remembered if size(*args) <= limit else function)(*args)
+
+        return call
+
+    return decorate
+
+
+@cached(lambda n, p: p * math.comb(n + p - 1, p))
 def multisets(n: int, p: int) -> np.ndarray:
     """All nondecreasing p-tuples of variables, shape (C(n+p-1, p), p), ordered by their `rank`."""
     tuples = np.zeros((1, 0), dtype=np.int64)
@@ -234,14 +259,6 @@ def multisets(n: int, p: int) -> np.ndarray:
         counts = [math.comb(v + tuples.shape[1], tuples.shape[1]) for v in range(n)]
         tuples = np.concatenate([np.column_stack([tuples[:c], np.full(c, v)]) for v, c in enumerate(counts)])
     return tuples
-
-
-@lru_cache(maxsize=8)
-def directions_of(n: int, p: int) -> np.ndarray:
-    """The multisets as vectors of multiplicities."""
-    tuples = multisets(n, p)
-    flat = (np.arange(len(tuples))[:, None] * n + tuples).ravel()
-    return np.bincount(flat, minlength=len(tuples) * n).reshape(len(tuples), n).astype(np.int8)
 
 
 def rank(members: list[np.ndarray], n: int) -> np.ndarray:
@@ -280,7 +297,7 @@ def binomial(z: Fraction, j: int) -> Fraction:
     return value
 
 
-@lru_cache(maxsize=16)
+@cached(lambda n, p, k: gathered(n, p))
 def plan(n: int, p: int, k: int) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
     """For each pattern of multiplicities of an order-k derivative: (its ranks, the directions used, gamma)."""
     steps = []
@@ -308,7 +325,7 @@ def interpolate(c: np.ndarray, n: int, p: int, k: int) -> np.ndarray:
     return out
 
 
-@lru_cache(maxsize=4)
+@cached(lambda n, k: n**k)
 def positions(n: int, k: int) -> np.ndarray:
     """Rank of every element of a symmetric tensor, shape (n,)*k."""
     members = np.sort(np.indices((n,) * k).reshape(k, -1), axis=0)
