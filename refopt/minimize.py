@@ -200,7 +200,7 @@ class Run(Iterator[Record]):
         if not np.isfinite(g):
             i = int(np.flatnonzero(~np.isfinite(point.g))[0])
             raise Stop(Status.NONFINITE, reason=f"the gradient is not finite: g[{i}] = {point.g[i]} where f = {point.f:.6g}")
-        if g <= self.options["gtol"]:
+        if g <= self.options["gtol"] and self.method.settled(point):
             raise Stop(Status.GTOL, g, self.options["gtol"])
 
     def _tests(self, old: Point, record: Record) -> Stop | None:

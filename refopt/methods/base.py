@@ -61,6 +61,10 @@ class Method:
         """What the method minimises: the driver keeps the iterate where it is least."""
         return point.f
 
+    def settled(self, point: Point) -> bool:
+        """Whether a point whose gradient is below gtol may end the run; a method that can leave saddle points looks."""
+        return all(m.settled(point) for m in self.parts())
+
     def check(self, **rules: Any) -> None:
         """Hold each field against its rule: "[0, 1)" an interval, "whole >= 1", a tuple of choices, bool, callable.
 
