@@ -41,6 +41,7 @@ FAIR, GOOD = 0.1, 0.75  # shares of the predicted fall of m: to accept a quadrat
 STIFF = 10.0  # curvature added along y, in units of the largest there is, see `DenseQuadratic.stiffen`
 FLAT = 1e-8  # curvature below this share of the largest is called zero
 TRIALS = 40  # values of mu tried at one y; each is four times the last
+ROUNDING = 1e-12  # a gain below this share of the descent so far is not pursued once rounding has spoilt a quadratic
 KRYLOV = 40  # dimensions of the subspace; more would cost more memory than another expansion costs time
 GROWTH = 10.0  # ratio of successive balls in the search of a free minimiser
 BALLS = 12  # of them; a model that still descends beyond 1e12 times the first is called unbounded
@@ -110,7 +111,8 @@ def guarded(d: np.ndarray) -> np.ndarray:
 
 def secular_root(w: np.ndarray, c: np.ndarray, r: float, low: float) -> float:
     """The lam > low with ``|c / (w + lam)| = r``, by Newton's method on ``1/r - 1/|.|``, kept in a bracket."""
-    lower = max(low, float(np.max(np.abs(c) / r - w)))  # |c_i|/(w_i + lam) <= r
+    part = np.abs(c) / r
+    lower = max(low, float(np.max(part - w - 4 * EPS * (part + np.abs(w)))))  # |c_i|/(w_i + lam) <= r, rounding allowed for
     upper = max(lower, float(np.sqrt(c @ c)) / r - float(w[0]))  # r <= |c|/(w_1 + lam)
     lam = lower
     for _ in range(SECULAR_STEPS):
@@ -274,11 +276,12 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
             z, fall = quadratic.minimise(mu, r)
             step = float(np.sqrt(np.sum((z - y) ** 2)))
             quadratics += 1
-            if not fall > 4 * EPS * abs(at.value) + model.noise or step == 0:
+            if fall > 4 * EPS * abs(at.value) + model.noise:
+                new = model.expand(z)
+                if at.value - new.value >= FAIR * fall:
+                    break
+            elif small or residual * step <= ROUNDING * abs(at.value) or step == 0:  # what is left to gain is rounding
                 fall = 0.0
-                break
-            new = model.expand(z)
-            if at.value - new.value >= FAIR * fall:
                 break
             if lam > 0 and curvature < threshold and not quadratic.stiff:
                 quadratic.stiffen()
