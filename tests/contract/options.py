@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
-from scipy.optimize import BFGS
 
 import refopt
 
@@ -39,15 +38,6 @@ def every_second(t: int, n: int) -> np.ndarray:
     return (np.arange(n) + t) % 2 == 0
 
 
-def inverse_bfgs() -> BFGS:
-    """A strategy that holds the inverse of the Hessian."""
-    strategy = BFGS()
-    strategy.initialize(4, "inv_hess")
-    return strategy
-
-
-FIXED = {"auto": False}  # the name CurveBall stands for the automatic form
-
 class InverseOnly(scipy.optimize.BFGS):
     """A strategy that holds the inverse only."""
 
@@ -57,7 +47,7 @@ class InverseOnly(scipy.optimize.BFGS):
 
 INNER_BACKTRACKING = {"inner": refopt.Backtracking(), "project_params": True}
 INNER_NORM = {"inner": refopt.GGT()}  # a method that mixes coordinates, so that their grouping shows
-FIXED = {"auto": False}
+FIXED = {"auto": False}  # the name CurveBall stands for the automatic form
 SMALL = {"init_radius": 0.01}
 GROWING = {"init_radius": 0.01, "rho_good": 0.5}
 FAR = {"init_radius": 100.0}
@@ -95,22 +85,6 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "create_graph": Probe(True, {"inner": refopt.Newton()}),
         "modify_loss": Probe(False, {"square": True}),
     },
-    "CurveBall": {
-        "precond_lr": Probe(1e-4, FIXED), "momentum": Probe(0.5, FIXED), "hvp_method": Probe("fd_central"),
-        "h": Probe(0.1, {"hvp_method": "fd_central"}), "reg": Probe(0.1, FIXED), "inner": Probe(refopt.HeavyBall(0.5)),
-        "auto": Probe(False), "curvature": Probe("gauss-newton"), "lam": Probe(0.1), "alpha": Probe(0.5),
-        "acceptance": Probe("none"),
-    },
-    "InfinityNormTrustRegion": {
-        "hess": Probe("gauss-newton"), "eta": Probe(0.9, steps=30), "nplus": Probe(2.0, steps=30),
-        "nminus": Probe(0.5, steps=30), "rho_good": Probe(0.5), "rho_bad": Probe(0.9),
-        "boundary_tol": Probe(0.0, steps=30),
-        "init_radius": Probe(0.1), "update_freq": Probe(3), "max_attempts": Probe(1),
-        "tol": Probe(0.9, {"prefer_dense": False}),
-        "prefer_dense": Probe(False), "fallback": Probe(True, {"hess": inverse_bfgs()}),
-        "inner": Probe(refopt.HeavyBall(0.5)), "subproblem": Probe("residual", problem="saddle"),
-    },
-    "GaussNewton": {"reg": Probe(1.0)},
     "SubspaceCubicAdam": {
         "beta1": Probe(0.5), "beta2": Probe(0.5), "beta3": Probe(0.5, problem="zigzag"), "eps": Probe(10.0),
         "mode": Probe("halve", problem="zigzag"), "cautious": Probe(True, problem="zigzag", steps=20),
@@ -149,7 +123,7 @@ OPTIONS: dict[str, dict[str, Probe]] = {
     },
     "InfinityNormTrustRegion": {
         "hess": Probe("gauss-newton"), "eta": Probe(0.7), "nplus": Probe(2.0, GROWING), "nminus": Probe(0.5, FAR),
-        "rho_good": Probe(0.5), "rho_bad": Probe(0.9), "boundary_tol": Probe(0.01, {"rho_good": -1.0}, steps=20),
+        "rho_good": Probe(0.5), "rho_bad": Probe(0.9), "boundary_tol": Probe(0.01, {"rho_good": 0.01}, steps=20),
         "init_radius": Probe(0.1), "update_freq": Probe(3), "max_attempts": Probe(1, FAR),
         "tol": Probe(0.3, {"prefer_dense": False}), "prefer_dense": Probe(False, {"tol": 1e-2}),
         "fallback": Probe(True, {"hess": InverseOnly()}),

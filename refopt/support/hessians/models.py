@@ -135,7 +135,7 @@ def hessian_form(strategy: HessianUpdateStrategy, n: int) -> bool:
     except (ValueError, NotImplementedError):
         strategy.initialize(n, "inv_hess")
         return False
-    return True
+    return getattr(strategy, "approx_type", "hess") != "inv_hess"
 
 
 def has_residuals(point: Point) -> bool:
