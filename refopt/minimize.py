@@ -47,11 +47,13 @@ class Record:
     update_norm : |x_k - x_(k-1)|_2
     accepted : False if the method refused its own trial and stayed
     nfev, njev, nhev, nhvp, ntaylor : evaluations so far
+    time : seconds since the run began
     figures : dict of the method's own numbers, such as radius or step size
+    rejected : list of (n,) trial points of this iteration that were not taken (empty without ``return_all``)
     """
 
     __slots__ = ("nit", "x", "fun", "jac", "gnorm", "update_norm", "accepted", "nfev", "njev", "nhev", "nhvp",
-                 "ntaylor", "figures")
+                 "ntaylor", "time", "figures", "rejected")
 
     nit: int
     x: np.ndarray
@@ -65,7 +67,9 @@ class Record:
     nhev: int
     nhvp: int
     ntaylor: int
+    time: float
     figures: dict[str, Any]
+    rejected: list[np.ndarray]
 
     def __repr__(self) -> str:
         own = "".join(f", {k}={v:.4g}" if isinstance(v, float) else f", {k}={v}" for k, v in self.figures.items()
@@ -114,6 +118,7 @@ class Run(Iterator[Record]):
         self.best: Point = self.point
         self.best_merit = np.inf  # what the method minimises, at `best`
         self.history: list[Record] = []
+        self.objective.tried = [] if self.options["return_all"] else None
         self.progress = Progress(self.options) if self.options["disp"] else None
 
     # ------------------------------------------------------------ iteration
@@ -185,7 +190,12 @@ class Run(Iterator[Record]):
         record.accepted = bool(figures.pop("accepted", True))
         record.nfev, record.njev, record.nhev = objective.nfev, objective.njev, objective.nhev
         record.nhvp, record.ntaylor = objective.nhvp, objective.ntaylor
+        record.time = time.perf_counter() - objective.started
         record.figures = figures
+        record.rejected = []
+        if objective.tried is not None:
+            record.rejected = [x for x in objective.tried if not np.array_equal(x, point.x)]
+            objective.tried.clear()
         if self.options["return_all"]:
             self.history.append(record)
         if self.progress is not None:

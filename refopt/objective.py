@@ -171,12 +171,14 @@ class Objective:
     dtype : numpy dtype, float64 or float32
     shapes : tuple of tensor shapes whose sizes add up to n, or None
     bounds : (lower, upper) arrays, or None
+    tried : list of all x that `after` was asked for, or None to keep no such list
     """
 
     n: int
     dtype: np.dtype
     shapes: tuple[tuple[int, ...], ...] | None = None
     bounds: tuple[np.ndarray, np.ndarray] | None = None
+    tried: list[np.ndarray] | None = None
 
     def __init__(self) -> None:
         self._recent: list[Point] = []
@@ -197,7 +199,10 @@ class Objective:
     def after(self, point: Point, update: np.ndarray) -> Point:
         """The point ``x - update``, clipped to the bounds (rounding may miss them by one unit)."""
         x = point.x - update
-        return self.at(locked(x if self.bounds is None else np.clip(x, *self.bounds)))
+        trial = self.at(locked(x if self.bounds is None else np.clip(x, *self.bounds)))
+        if self.tried is not None and trial is not point:
+            self.tried.append(trial.x)
+        return trial
 
     def value(self, point: Point) -> float:
         raise NotImplementedError
