@@ -42,7 +42,9 @@ class InverseOnly(scipy.optimize.BFGS):
     """A strategy that holds the inverse only."""
 
     def initialize(self, n, approx_type):
-        super().initialize(n, "inv_hess")
+        if approx_type == "hess":
+            raise ValueError("only the inverse")
+        super().initialize(n, approx_type)
 
 
 INNER_BACKTRACKING = {"inner": refopt.Backtracking(), "project_params": True}
@@ -97,7 +99,7 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "project_grad": Probe(True, {"inner": refopt.ReduceOutwardLR(use_grad=True)}),
     },
     "TensorizeProjection": {
-        "inner": Probe(refopt.LR(0.1)), "max_side": Probe(8, {"inner": refopt.BlockPartition(refopt.GGT(), 2)}),
+        "inner": Probe(refopt.LR(0.1)), "max_side": Probe(8, {"inner": refopt.FFTProjection(refopt.Adam())}),
         "project_update": Probe(False, {"project_grad": True}, before=(refopt.HeavyBall(0.9),)),
         "project_params": Probe(True, {"inner": refopt.ReduceOutwardLR()}),
         "project_grad": Probe(True, {"inner": refopt.ReduceOutwardLR(use_grad=True)}),
