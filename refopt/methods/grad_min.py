@@ -13,16 +13,17 @@
 The incoming update is not used: grad phi takes its place, so GradMin begins a chain.
 
 Source: `torchzero` 0.4.4, ``GradMin``; the mixtures and their products are in `refopt.support.gradient_size`.
-There `create_graph` makes no difference that can be seen, and `modify_loss=False` none to a line search inside.
+There `create_graph` makes no difference that can be seen.
 
 Do not expect minimisers. phi is least at every stationary point of f, so minima, saddles and maxima attract
-alike: on f = cos(x_1) + cos(x_2), started uniformly in [0, 2 pi]^2 (200 starts, seed 0, square=True, LBFGS with
-StrongWolfe), 44 runs end in a minimum, 50 in a maximum and 106 in a saddle; on x^2 - y^2 + y^4, whose saddle
-any descent of f leaves, 65 of 100 starts in [-1, 1]^2 end there. phi can have further minima where g is not 0
-(H g = 0), and the condition number of the Hessian of mean g^2 at a minimiser is the square of that of H.
+alike: on f = cos(x_1) + cos(x_2), started uniformly in [0, 2 pi]^2 (200 starts, seed 0, square=True, LBFGS
+with StrongWolfe), 44 runs end in a minimum, 50 in a maximum and 106 in a saddle; on x^2 - y^2 + y^4, whose
+saddle any descent of f leaves, 65 of 100 starts in [-1, 1]^2 end there. phi can have further minima where g
+is not 0 (H g = 0), and the condition number of the Hessian of mean g^2 at a minimiser is the square of that
+of H.
 
-Cost per step: what the inner methods ask; a gradient of phi is one Hessian-vector product more than a gradient
-of f, a product of phi one with the third derivative and at most two with H. Memory O(n).
+Cost per step: what the inner methods ask; a gradient of phi is one Hessian-vector product more than a
+gradient of f, a product of phi one with the third derivative and at most two with H. Memory O(n).
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class GradMin(Method):
         Rescale the loss term to the value of the gradient term, or the other way round. The scale is held
         constant in all derivatives, so they are not those of the value: line searches on it may stall.
     square : bool
-        Squares in place of absolute values. Newton-type inner methods want it: absolute values have kinks, and
-        on a quadratic f no curvature between them.
+        Squares in place of absolute values. Newton-type inner methods want it: absolute values have kinks,
+        and on a quadratic f no curvature between them.
     mean : bool
         Mean over coordinates, or sum.
     maximize_grad : bool
@@ -144,8 +145,8 @@ class GradMin(Method):
         here.memo["original"] = point
         psi, size = phi.mixture(here), self.terms.size(point.g)
         if not all(math.isfinite(number) for number in psi):
-            raise Stop(Status.NONFINITE, reason=f"GradMin: phi or its scale is not finite (f = "
-                                                f"{point.f:.6g}, size of the gradient {size:.6g}, graft={self.graft!r})")
+            raise Stop(Status.NONFINITE, reason=f"GradMin: phi is not finite: f = {point.f:.6g}, size of "
+                                                f"the gradient {size:.6g}, graft={self.graft!r}")
         update, inner = self.inner.step(here, here.g, state.inner)
         return update, GradMinState(inner, phi, psi.value, size)
 

@@ -6,18 +6,19 @@
     output  d
 
 found by an inner run of `solver` that starts at the d of the step before (`warm_start`) or at 0 and ends when
-mean (A d - u)^2 has fallen to `tol` times its value at that start, or after `maxiter` iterations. `u` is the incoming
-update, changed by `inner` first.
+mean (A d - u)^2 has fallen to `tol` times its value at that start, or after `maxiter` iterations. `u` is the
+incoming update, changed by `inner` first.
 
 The residual has the condition number of A^2, the energy that of A and half the products per gradient: where
-A is positive definite the energy is the better choice. Where it is not the energy has no minimiser (the inner run then
-ends "diverged", or at its limit), while the residual leads to the solution of A d = u all the same, a saddle of the
-quadratic model, which need not descend: follow the method with a line search.
+A is positive definite the energy is the better choice. Where it is not the energy has no minimiser (the inner
+run then ends "diverged", or at its limit), while the residual leads to the solution of A d = u all the same,
+a saddle of the quadratic model, which need not descend: follow the method with a line search.
 
-Source: `torchzero` 0.4.4, ``NewtonSolver``. Deviations: `reg` is ignored there. With the default solver, L-BFGS with
-unit steps, the loss may rise in between; chain(LBFGS(), StrongWolfe()) makes it fall.
+Source: `torchzero` 0.4.4, ``NewtonSolver``. Deviations: `reg` is ignored there. With the default solver,
+L-BFGS with unit steps, the loss may rise in between; chain(LBFGS(), StrongWolfe()) makes it fall.
 
-Cost per step: one product for each value of the loss, one (energy) or two for each gradient. Memory that of the solver.
+Cost per step: one product for each value of the loss, one (energy) or two for each gradient. Memory that of
+the solver.
 """
 
 from __future__ import annotations
@@ -58,8 +59,9 @@ class NewtonSolver(Method):
     Parameters
     ----------
     solver : method, sequence of methods, str or callable
-        A method of refopt; the name of a method of `scipy.optimize.minimize`; or a callable with SciPy's protocol
-        for custom minimizers, ``solver(fun, d0, jac=, hessp=, maxiter=, ...)``, returning d or an OptimizeResult.
+        A method of refopt; the name of a method of `scipy.optimize.minimize`; or a callable with SciPy's
+        protocol for custom minimizers, ``solver(fun, d0, jac=, hessp=, maxiter=, ...)``, returning d or an
+        OptimizeResult.
     maxiter : int or None
         Iterations of a solve (TNC and COBYLA: evaluations). None is n.
     maxiter1 : int or None
@@ -72,10 +74,11 @@ class NewtonSolver(Method):
     warm_start : bool
         Begin each solve at the solution of the one before, else at 0.
     hvp_method : {"autograd", "fd_forward", "fd_central"}
-        Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences of gradients.
+        Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences of
+        gradients.
     reset_solver : bool
-        Begin each solve with a fresh state of the solver, not with that after the solve before. Only where the
-        solver is a method; SciPy's keep no state.
+        Begin each solve with a fresh state of the solver, not with that after the solve before. Only where
+        the solver is a method; SciPy's keep no state.
     h : float > 0
         Step of the differences along the unit vector.
     inner : method or sequence of methods or None
@@ -94,8 +97,8 @@ class NewtonSolver(Method):
     --------
     >>> import refopt
     >>> method = refopt.NewtonSolver("Newton-CG", objective="energy", tol=1e-8)
-    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 4 + x[1] ** 2, [1.0, 1.0], method=[method, refopt.Backtracking()])
-    >>> res.success
+    >>> fun = lambda x: (x[0] - 3) ** 4 + x[1] ** 2
+    >>> refopt.minimize(fun, [1.0, 1.0], method=[method, refopt.Backtracking()]).success
     True
     """
 
@@ -117,11 +120,13 @@ class NewtonSolver(Method):
         object.__setattr__(self, "solver", the_solver(self.solver))
         if self.inner is not None:
             object.__setattr__(self, "inner", as_method(self.inner))
-        self.check(maxiter=["whole >= 1"], maxiter1=["whole >= 1"], tol=["[0, inf)"], reg="[0, inf)", warm_start=bool,
-                   hvp_method=HVP_METHODS, reset_solver=bool, h="(0, inf)", objective=KINDS)
+        self.check(maxiter=["whole >= 1"], maxiter1=["whole >= 1"], tol=["[0, inf)"], reg="[0, inf)",
+                   warm_start=bool, hvp_method=HVP_METHODS, reset_solver=bool, h="(0, inf)", objective=KINDS)
         if self.reset_solver and not isinstance(self.solver, Method):
-            raise ValueError(f"NewtonSolver: reset_solver=True needs a method as solver; {self.solver!r} keeps no state")
-        if isinstance(self.solver, Method) and self.objective == "energy" and "residuals" in self.solver.all_needs():
+            raise ValueError("NewtonSolver: reset_solver=True needs a method as solver; "
+                             f"{self.solver!r} keeps no state")
+        needs = self.solver.all_needs() if isinstance(self.solver, Method) else ()
+        if self.objective == "energy" and "residuals" in needs:
             raise ValueError(f"NewtonSolver: {self.solver!r} needs residuals; give objective='residual'")
 
     def all_needs(self):
@@ -160,8 +165,8 @@ class NewtonSolver(Method):
         else:
             answer = by_scipy(self.solver, system, d, maxiter, self.tol)
         d, outcome = usable(answer, update)
-        return d, NewtonSolverState(inner, answer.state, state.rng, d, outcome, answer.iterations, product.count,
-                                    answer.fall)
+        return d, NewtonSolverState(inner, answer.state, state.rng, d, outcome, answer.iterations,
+                                    product.count, answer.fall)
 
     def figures(self, state):
         told = {} if self.inner is None else self.inner.figures(state.inner)

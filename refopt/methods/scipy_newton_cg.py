@@ -7,16 +7,17 @@
 
     forcing     rtol = eta_k of Eisenstat and Walker: loose far from a solution, tight near it
     warm_start  the solve begins at the d of the step before
-    trouble     limit of iterations: the last iterate is used;  breakdown: the last iterate if it is better than
-                d = 0, else u;  a product that is not finite: the run ends and says so.
+    trouble     limit of iterations: the last iterate is used;  breakdown: the last iterate if it is better
+                than d = 0, else u;  a product that is not finite: the run ends and says so.
                 The figures `outcome`, `exit_code` and `products` tell.
 
 Source: Nocedal, Wright, Numerical Optimization, 2006, section 7.1 (inexact Newton); Dembo, Steihaug 1983, doi
-10.1007/BF02592055, for `direction="truncated"`; Eisenstat, Walker 1996 in `refopt.support.forcing`. Deviations from
-`torchzero` 0.4.4, ``ScipyNewtonCG``: it refuses the names "fd_forward" and "fd_central" that it documents, and
-its "forward" gives NaN; a breakdown gives NaN there.
+10.1007/BF02592055, for `direction="truncated"`; Eisenstat, Walker 1996 in `refopt.support.forcing`.
+Deviations from `torchzero` 0.4.4, ``ScipyNewtonCG``: it refuses the names "fd_forward" and "fd_central" that
+it documents, and its "forward" gives NaN; a breakdown gives NaN there.
 
-Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central two). Memory O(n).
+Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central two). Memory
+O(n).
 """
 
 from __future__ import annotations
@@ -62,14 +63,15 @@ def descending(d: np.ndarray, g: np.ndarray, policy: str) -> tuple[np.ndarray, s
 
 @dataclasses.dataclass(frozen=True)
 class ScipyNewtonCG(Method):
-    """Newton's direction by any iterative solver of `scipy.sparse.linalg`, matrix-free. A line search should follow.
+    """Newton's direction by an iterative solver of `scipy.sparse.linalg`. A line search should follow.
 
     Parameters
     ----------
     solver : str or function
         cg, minres, gmres, lgmres, gcrotmk, bicg, bicgstab, cgs, qmr, tfqmr, lsqr or lsmr.
     hvp_method : {"autograd", "fd_forward", "fd_central"}
-        Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences of gradients.
+        Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences of
+        gradients.
     h : float > 0
         Step of the differences along the unit vector.
     warm_start : bool
@@ -84,10 +86,10 @@ class ScipyNewtonCG(Method):
     forcing : {None, "eisenstat-walker"}
         Choose the relative tolerance of each solve by the progress of the gradient.
     direction : {"keep", "negate", "gradient", "truncated"}
-        What to do with a solution d that does not descend, g^T d <= 0: output it all the same (a line search after
-        it falls back to the gradient); its negative; the gradient; or not let it come to that: stop the solver at
-        the first v with v^T H v <= 0 and output its iterate (u if there is none yet). For truncation use
-        cg, whose iterates then descend; lsqr and lsmr show none and are refused.
+        What to do with a solution d that does not descend, g^T d <= 0: output it all the same (a line search
+        after it falls back to the gradient); its negative; the gradient; or not let it come to that: stop the
+        solver at the first v with v^T H v <= 0 and output its iterate (u if there is none yet). For
+        truncation use cg, whose iterates then descend; lsqr and lsmr show none and are refused.
 
     Raises
     ------
@@ -128,7 +130,8 @@ class ScipyNewtonCG(Method):
             refused.update(dict.fromkeys(("rtol", "btol"), f"forcing={self.forcing!r} sets the tolerance"))
         if self.direction == "truncated" and self.solver == "gmres":
             refused["callback_type"] = "direction='truncated' needs the iterates, callback_type 'x'"
-        object.__setattr__(self, "kwargs", krylov.check_keywords(who, self.solver, self.kwargs, refused) or None)
+        keywords = krylov.check_keywords(who, self.solver, self.kwargs, refused)
+        object.__setattr__(self, "kwargs", keywords or None)
         if self.solver in krylov.LEAST_SQUARES:
             if self.M is not None:
                 raise ValueError(f"{who}: {self.solver} takes no preconditioner M; minres or cg do")
@@ -148,7 +151,8 @@ class ScipyNewtonCG(Method):
         if self.forcing is not None and np.isfinite(state.gnorm):
             eta = forcing.eisenstat_walker(eta, gnorm, state.gnorm)
         who = f"{type(self).__name__} ({self.solver})"
-        product = krylov.Product(lambda v: point.hvp(v, self.hvp_method, self.h), who, self.direction == "truncated")
+        product = krylov.Product(lambda v: point.hvp(v, self.hvp_method, self.h), who,
+                                 truncate=self.direction == "truncated")
         answer = krylov.solve(self.solver, product, update, state.d if self.warm_start else None,
                               self.preconditioner(point), None if self.forcing is None else eta, self.kwargs)
         d, name = descending(answer.x, point.g, self.direction)

@@ -4,13 +4,14 @@
 
 outcome  "converged"   the solver says so
          "iterations"  its limit of iterations (or of the condition number) came first; x is its last iterate
-         "breakdown"   a division by zero, a singular factor, A b = 0, or no answer better than x = 0; x is the
-                       last iterate if |b - A x| < |b|, else b itself
+         "breakdown"   a division by zero, a singular factor, A b = 0, or no answer better than x = 0; x is
+                       the last iterate if |b - A x| < |b|, else b itself
          "curvature"   a vector v with v^T A v <= 0 was met and `truncate` asked to stop there; x is the last
                        iterate, b if there was none
 
-A product that is not finite though its vector is one ends the run: no answer can be made of it. minres holds its
-residual against |A| |x|, not |b|: its answers are checked by one more product, and the argument `rtol` enforced.
+A product that is not finite though its vector is one ends the run: no answer can be made of it. minres holds
+its residual against |A| |x|, not |b|: its answers are checked by one more product, and the argument `rtol`
+enforced.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = ["SOLVERS", "Answer", "Product", "find_solver", "check_keywords", "ope
 SOLVERS: dict[str, Callable] = {name: getattr(scipy.sparse.linalg, name) for name in (
     "cg", "minres", "gmres", "lgmres", "gcrotmk", "bicg", "bicgstab", "cgs", "qmr", "tfqmr", "lsqr", "lsmr")}
 HUGE = 1e100  # a solver that asks for a product with a longer vector has lost its way, whatever comes back
-TIGHTER, ROUNDS = 0.1, 20  # how minres is brought to a tolerance: its own reduced by this factor, so often at most
+TIGHTER, ROUNDS = 0.1, 20  # minres is brought to a tolerance by reducing its own so, at most so many times
 LEAST_SQUARES = ("lsqr", "lsmr")  # tolerances atol and btol, no preconditioner, no callback
 REACHED = (0, 1, 2, 4, 5)  # their exit codes that mean an answer to the tolerance or to rounding
 OWN = ("A", "b", "x0")  # arguments that the method itself supplies
@@ -71,8 +72,8 @@ class Product:
             if np.abs(v).max() > HUGE:
                 raise Breakdown
             i = int(np.flatnonzero(~np.isfinite(Av))[0])
-            raise Stop(Status.NONFINITE, reason=f"{self.who}: coordinate {i} of Hessian-vector product {self.count} "
-                                                f"is {Av[i]}")
+            raise Stop(Status.NONFINITE, reason=f"{self.who}: coordinate {i} of Hessian-vector product "
+                                                f"{self.count} is {Av[i]}")
         if self.truncate and np.dot(v, Av) <= 0 and v.any():
             raise Curvature
         if not self.started and v.any():
@@ -95,16 +96,17 @@ def find_solver(who: str, solver: Any) -> str:
             return name
     if isinstance(solver, str):
         raise checks.unknown(f"solver for {who}:", solver, SOLVERS)
-    raise TypeError(f"{who}: solver must be one of {', '.join(SOLVERS)} of scipy.sparse.linalg, as a name or a "
-                    f"function, got {checks.describe(solver)}")
+    raise TypeError(f"{who}: solver must be one of {', '.join(SOLVERS)} of scipy.sparse.linalg, as a name "
+                    f"or a function, got {checks.describe(solver)}")
 
 
 def check_keywords(who: str, name: str, keywords: Any, refused: dict[str, str]) -> dict[str, Any]:
-    """A copy of the keywords for solver `name`, each held against its signature; `refused` maps keys to reasons."""
+    """A copy of the keywords of solver `name`, held against its signature; `refused` maps keys to reasons."""
     if keywords is None:
         return {}
     if not isinstance(keywords, dict):
-        raise TypeError(f"{who}: kwargs must be a dict of keywords for {name}, got {checks.describe(keywords)}")
+        raise TypeError(f"{who}: kwargs must be a dict of keywords for {name}, "
+                        f"got {checks.describe(keywords)}")
     allowed = [k for k in inspect.signature(SOLVERS[name]).parameters if k not in OWN]
     for key in keywords:
         if key in refused:
@@ -183,7 +185,7 @@ def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = No
 
 
 def keep_iterates(name: str, keywords: dict[str, Any], last: list[np.ndarray | None]) -> None:
-    """Have the solver's callback copy its iterate into ``last[0]``; a callback of the user's is called too."""
+    """Have the solver's callback copy its iterate into ``last[0]``, and call the user's callback too."""
     own = keywords.get("callback")
 
     def callback(x: np.ndarray) -> None:

@@ -1,7 +1,8 @@
 """Minimise a `LinearSystem` by one of our own methods, or through `scipy.optimize.minimize`.
 
-Both stop when the loss |A d - u|^2 / n has fallen to `tol` times its value at the start, or after `maxiter` iterations:
-our own methods with the iteration that begins at such a loss, SciPy's at the first evaluation of one.
+Both stop when the loss |A d - u|^2 / n has fallen to `tol` times its value at the start, or after `maxiter`
+iterations: our own methods with the iteration that begins at such a loss, SciPy's at the first evaluation of
+one.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Descent(NamedTuple):
 
 def by_method(method: Method, system: LinearSystem, d: np.ndarray, state: Any, maxiter: int,
               tol: float | None) -> Descent:
-    """Run `method` on `system` from d (n,) and its state; the last d, or the best if the last is not finite."""
+    """Run `method` on `system` from d (n,) and its state: the last d, or the best if that is not finite."""
     point = system.at(d)
     first = loss = system.loss(point)
     best, best_loss, outcome, k = point.x, first, "iterations", 0
@@ -75,7 +76,8 @@ class Enough(Exception):
     """The loss has fallen as far as asked."""
 
 
-def by_scipy(solver: str | Callable, system: LinearSystem, d: np.ndarray, maxiter: int, tol: float | None) -> Descent:
+def by_scipy(solver: str | Callable, system: LinearSystem, d: np.ndarray, maxiter: int,
+             tol: float | None) -> Descent:
     """Run `scipy.optimize.minimize` on `system` from d (n,), in variables of the scale of its right side."""
     size = float(np.linalg.norm(system.u))
     if size == 0:
@@ -113,8 +115,8 @@ def by_scipy(solver: str | Callable, system: LinearSystem, d: np.ndarray, maxite
             result = scipy.optimize.minimize(value, start.x.astype(float), method=solver, **given)
         y = np.asarray(getattr(result, "x", result), dtype=system.dtype)
         if y.shape != d.shape:
-            raise ValueError(f"NewtonSolver: the solver must return an array of shape {d.shape} or an OptimizeResult "
-                             f"with one as x, got shape {y.shape}")
+            raise ValueError(f"NewtonSolver: the solver must return an array of shape {d.shape} or an "
+                             f"OptimizeResult with one as x, got shape {y.shape}")
         count = getattr(result, "nit", None)
         outcome = "iterations" if (trials if count is None else count) >= maxiter else "stopped"
         if not all_finite(y):
