@@ -32,6 +32,7 @@ import scipy.optimize
 __all__ = ["quadratic_step", "least_squares_step", "residual_step", "conjugate_gradient_step"]
 
 GLOBAL_UP_TO = 6  # variables up to which an indefinite model is minimised globally: 3^6 = 729 faces, 2 ms
+SEARCHES = 30  # trials of a projected search; 4^-30 of the box is nothing
 MANY_STARTS_UP_TO = 50  # variables up to which an indefinite model is minimised from every start
 
 
@@ -312,53 +313,61 @@ def conjugate_gradient_step(product: Callable, g: np.ndarray, lower: np.ndarray,
     noise = np.random.default_rng(0).uniform(-1e-3, 1e-3, g.size)
     d = np.where(noise > 0, upper, -lower) * noise
     slope = product(d) - g
-    lowest, small = 0.0, tol * float(np.linalg.norm(g))
+    small = tol * float(np.linalg.norm(g))
     for _ in range(maxiter):
-        free = ((d > lower) | (slope < 0)) & ((d < upper) | (slope > 0))
-        if float(np.linalg.norm(slope[free])) <= small:
+        free = ((d > lower) | (slope < 0)) & ((d < upper) | (slope > 0))  # the way down does not leave the box
+        down = np.where(free, -slope, 0.0)
+        size = float(down @ down)
+        if np.sqrt(size) <= small:
             break
-        p, curved = truncated_newton_direction(product, slope, free, max(small, 1e-2 * tol))
-        d, now, slope, moved = projected_search(product, g, d, slope, p, curved, lower, upper)
+        k = float(down @ product(down))
+        d, slope, moved = projected_search(product, g, d, slope, down, size / k if k > 0 else np.inf, lower, upper)
+        inside = (lower < d) & (d < upper)
+        if inside.any():
+            p, longest = truncated_newton_direction(product, slope, inside, max(small, 1e-2 * tol * np.sqrt(size)))
+            d, slope, further = projected_search(product, g, d, slope, p, longest, lower, upper)
+            moved = moved or further
         if not moved:
             break
-        lowest = min(lowest, now)
-    return d, "conjugate gradients"
+    return (d if float(d @ (slope - g)) <= 0 else np.zeros_like(d)), "conjugate gradients"
 
 
 def truncated_newton_direction(product, slope, free, small):
-    """``(p, curved)``: conjugate gradients for H p = -slope on a face; curved is False at a way of no curvature."""
+    """``(p, longest)``: conjugate gradients for H p = -slope on a face, or a way without curvature (longest inf)."""
     r = np.where(free, -slope, 0.0)
     p, s = np.zeros_like(r), r.copy()
     rr = float(r @ r)
     for _ in range(2 * int(free.sum()) + 10):
+        if np.sqrt(rr) <= small:
+            break
         Hs = np.where(free, product(s), 0.0)
         k = float(s @ Hs)
         if k <= np.finfo(r.dtype).eps * float(np.linalg.norm(s)) * float(np.linalg.norm(Hs)):
-            return (s if float(s @ slope) <= 0 else -s), False
+            return (s if float(s @ slope) <= 0 else -s), np.inf
         a = rr / k
         p, r = p + a * s, r - a * Hs
         new = float(r @ r)
-        if np.sqrt(new) <= small:
-            break
         s, rr = r + (new / rr) * s, new
-    return p, True
+    return p, 1.0
 
 
-def projected_search(product, g, d, slope, p, curved, lower, upper):
-    """``(d, q, slope, moved)`` at the first decrease of q along the projected path of p, from far to near."""
+def projected_search(product, g, d, slope, p, longest, lower, upper):
+    """``(d, slope, moved)`` at the first decrease of q along the projected path of p, from far to near."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        room = np.where(p == 0, np.nan, (np.where(p > 0, upper, lower) - d) / p)
+        room = np.where(p == 0, 0.0, (np.where(p > 0, upper, lower) - d) / p)
     breaks = room[np.isfinite(room) & (room > 0)]
-    now = float(d @ (slope - g)) / 2  # d^T H d / 2 - g^T d
-    first = float(breaks.min()) if breaks.size else np.inf
-    far = 1.0 if curved else (float(breaks.max()) if breaks.size else 0.0)
-    for t in [*(far / 4**i for i in range(6) if far / 4**i > first), min(first, far)]:
+    if not breaks.size:
+        return d, slope, False
+    now = float(d @ (slope - g)) / 2  # q = d^T H d / 2 - g^T d
+    t, first = min(longest, float(breaks.max())), float(breaks.min())
+    for _ in range(SEARCHES):
         trial = np.clip(d + t * p, lower, upper)
+        trial = np.where(t >= room, np.where(p > 0, upper, np.where(p < 0, lower, trial)), trial)
         there = product(trial) - g
-        q = float(trial @ (there - g)) / 2
-        if q < now:
-            return trial, q, there, True
-    return d, now, slope, False
+        if float(trial @ (there - g)) / 2 < now:
+            return trial, there, True
+        t = max(t / 4, first) if t > first else t / 4
+    return d, slope, False
 
 
 # ---------------------------------------------------------------- the residual
