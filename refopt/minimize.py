@@ -459,6 +459,8 @@ def start_of(objective: CountedObjective, x0: Any, args: Any, jac: Any, hess: An
 
 def check_needs(method: Method, fun: Any, jac: Any) -> None:
     """Refuse, before the first evaluation, a method whose needs the objective cannot meet."""
+    if isinstance(fun, CountedObjective):
+        return  # it says itself what it lacks when it is asked
     if "gauss-newton" in method.all_needs() and not isinstance(fun, ModelLoss):
         raise TypeError(f"{method!r} needs the Gauss-Newton matrix, but fun is a plain scalar function; give "
                         "refopt.LeastSquares(residuals) or refopt.ModelLoss(model, loss) as fun")

@@ -1,7 +1,7 @@
 """refopt for torch: every method as a `torch.optim.Optimizer`, every torch model as an objective.
 
-`Optimizer` trains a model with any method; `objective` hands a model to `refopt.minimize`. The methods are the
-same code that runs on NumPy functions: parameters and gradients travel as one flat vector, in and out.
+`Optimizer` trains a model with any method; `objective` hands a model to `refopt.minimize`. The methods are
+the same code that runs on NumPy functions: parameters and gradients travel as one flat vector, in and out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ try:
 except ImportError as error:
     raise ImportError(f"refopt.torch needs torch ({error}); pip install 'refopt[torch]'") from error
 
+from .closures import squares
 from .model import TorchObjective, objective
 from .optimizer import Optimizer
 
-__all__ = ["Optimizer", "TorchObjective", "objective"]
+__all__ = ["Optimizer", "TorchObjective", "objective", "squares"]

@@ -1,10 +1,14 @@
 """What a user's closure may look like, and how it is called.
 
-Three forms are understood:
+These forms are understood:
 
     closure()                         returns the loss                                  all derivatives
     closure(backward=True)            calls loss.backward() only if told to             all derivatives
     closure()                         zeroes gradients, calls loss.backward() itself    value and gradient
+    closure()                         returns (output, loss), loss a function of it     also Gauss-Newton
+    products
+
+In the last form the loss `squares` makes the outputs residuals.
 """
 
 from __future__ import annotations
@@ -17,7 +21,22 @@ import torch
 
 from .. import checks
 
-__all__ = ["Closure"]
+__all__ = ["Closure", "squares"]
+
+
+def squares(residuals: torch.Tensor) -> torch.Tensor:
+    """The loss ``sum r_i^2``; with it the output of a closure's (output, loss) is a vector of residuals.
+
+    Examples
+    --------
+    >>> import torch, refopt, refopt.torch
+    >>> t, y = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([1.0, 0.6, 0.4])
+    >>> w = torch.ones(2, requires_grad=True)
+    >>> decay = refopt.torch.objective(lambda: (w[0] * torch.exp(-w[1] * t) - y, refopt.torch.squares), [w])
+    >>> refopt.minimize(decay, method="GaussNewton").x.round(3)
+    array([0.994, 0.474], dtype=float32)
+    """
+    return (residuals**2).sum()
 
 
 class Closure:
@@ -45,8 +64,10 @@ class Closure:
         self.refuse_none(loss)
         after = [(p.grad, None if p.grad is None else p.grad._version) for p in params]
         if all(new is old and a == b for (new, a), (old, b) in zip(after, before, strict=True)):
-            raise ValueError(f"{self.who}: the closure computed no gradients of the parameters; "
-                             "call loss.backward() in it before it returns the loss")
+            raise ValueError(
+                f"{self.who}: the closure computed no gradients of the parameters; "
+                "call loss.backward() in it before it returns the loss"
+            )
         return loss
 
     def loss(self, params: Sequence[torch.Tensor]) -> tuple[Any, list[torch.Tensor | None] | None]:
@@ -67,7 +88,9 @@ class Closure:
                 for p, g in zip(params, before, strict=True):
                     p.grad = g
         self.refuse_none(loss)
-        if grads is None:
+        if grads is None and isinstance(loss, tuple):
+            self.check_parts(loss)
+        elif grads is None:
             self.check_graph(loss)
         elif isinstance(loss, torch.Tensor):
             self.check_scalar(loss)
@@ -75,24 +98,42 @@ class Closure:
             raise TypeError(f"{self.who}: the closure must return the loss, got {checks.describe(loss)}")
         return loss, grads
 
+    def check_parts(self, parts: tuple) -> None:
+        if len(parts) != 2 or not isinstance(parts[0], torch.Tensor) or not callable(parts[1]):
+            raise TypeError(
+                f"{self.who}: the closure returned a tuple, which must be (output, loss) with the model's "
+                f"output as a tensor and the loss as a function of it, got {checks.describe(parts)}"
+            )
+
     def refuse_none(self, loss: Any) -> None:
         if loss is None:
-            raise TypeError(f"{self.who}: the closure returned None; it must return the loss (is a `return loss` missing?)")
+            raise TypeError(
+                f"{self.who}: the closure returned None; it must return the loss (is a `return loss` "
+                "missing?)"
+            )
 
     def check_scalar(self, loss: torch.Tensor) -> None:
         if loss.numel() != 1:
-            raise ValueError(f"{self.who}: the closure must return one number, got a tensor of shape {tuple(loss.shape)}; "
-                             "reduce it, for example loss.mean()")
+            raise ValueError(
+                f"{self.who}: the closure must return one number, got a tensor of shape {tuple(loss.shape)}; "
+                "reduce it, for example loss.mean()"
+            )
         if loss.is_complex():
-            raise TypeError(f"{self.who}: the closure must return a real number, got {loss.dtype}; "
-                            "for example loss.abs() or loss.real")
+            raise TypeError(
+                f"{self.who}: the closure must return a real number, got {loss.dtype}; "
+                "for example loss.abs() or loss.real"
+            )
 
     def check_graph(self, loss: Any) -> None:
         if not isinstance(loss, torch.Tensor):
-            raise TypeError(f"{self.who}: the closure must return the loss as a tensor, got {checks.describe(loss)}; "
-                            "return the tensor itself, not loss.item()")
+            raise TypeError(
+                f"{self.who}: the closure must return the loss as a tensor, got {checks.describe(loss)}; "
+                "return the tensor itself, not loss.item()"
+            )
         self.check_scalar(loss)
         if not loss.requires_grad:
-            raise ValueError(f"{self.who}: the closure computed no gradients, and the loss it returned has no graph to "
-                             "compute them from; leave out torch.no_grad() and detach(), and check that the loss "
-                             "depends on parameters with requires_grad=True")
+            raise ValueError(
+                f"{self.who}: the closure computed no gradients, and the loss it returned has no graph to "
+                "compute them from; leave out torch.no_grad() and detach(), and check that the loss "
+                "depends on parameters with requires_grad=True"
+            )

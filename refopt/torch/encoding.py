@@ -1,8 +1,8 @@
 """A method's state as plain values and tensors, and back, bit by bit.
 
-`torch.load` in its safe form reads numbers, strings, lists, dicts and tensors and nothing else. So a record becomes a
-dict with its class's name, an array its bytes in a tensor. Classes are looked up among modules that are loaded
-already; nothing is imported and no code of the file runs.
+`torch.load` in its safe form reads numbers, strings, lists, dicts and tensors and nothing else. So a record
+becomes a dict with its class's name, an array its bytes in a tensor. Classes are looked up among modules
+that are loaded already; nothing is imported and no code of the file runs.
 """
 
 from __future__ import annotations
@@ -35,24 +35,44 @@ def encode(value: Any, where: str = "state") -> Any:
         parts = [encode(v, f"{where}.{k}") for k, v in zip(value._fields, value, strict=True)]
         return {"kind": "record", "class": class_name(value), "parts": parts}
     if type(value) in (tuple, list):
-        return {"kind": type(value).__name__, "parts": [encode(v, f"{where}[{i}]") for i, v in enumerate(value)]}
+        return {
+            "kind": type(value).__name__,
+            "parts": [encode(v, f"{where}[{i}]") for i, v in enumerate(value)],
+        }
     if type(value) is dict:
-        return {"kind": "dict", "parts": [[encode(k, where), encode(v, f"{where}[{k!r}]")] for k, v in value.items()]}
+        return {
+            "kind": "dict",
+            "parts": [[encode(k, where), encode(v, f"{where}[{k!r}]")] for k, v in value.items()],
+        }
     if isinstance(value, Objective):
         return None  # a function derived from the closure of one step; methods make it anew
-    if type(value).__module__.startswith(OBJECTS) and hasattr(value, "__dict__") and not isinstance(value, type):
-        return {"kind": "object", "class": class_name(value),
-                "parts": [[k, encode(v, f"{where}.{k}")] for k, v in vars(value).items()]}
-    raise TypeError(f"state_dict: {where} is {type(value).__name__}, which cannot be saved; states may hold numbers, "
-                    "strings, arrays, generators, tuples, lists, dicts and records of them")
+    if (
+        type(value).__module__.startswith(OBJECTS)
+        and hasattr(value, "__dict__")
+        and not isinstance(value, type)
+    ):
+        return {
+            "kind": "object",
+            "class": class_name(value),
+            "parts": [[k, encode(v, f"{where}.{k}")] for k, v in vars(value).items()],
+        }
+    raise TypeError(
+        f"state_dict: {where} is {type(value).__name__}, which cannot be saved; states may hold numbers, "
+        "strings, arrays, generators, tuples, lists, dicts and records of them"
+    )
 
 
 def encode_array(a: Any) -> dict[str, Any]:
     order = "F" if a.ndim > 1 and a.flags.f_contiguous and not a.flags.c_contiguous else "C"
     raw = bytearray(a.tobytes(order))
     data = torch.frombuffer(raw, dtype=torch.uint8) if raw else torch.empty(0, dtype=torch.uint8)
-    return {"kind": "array" if isinstance(a, np.ndarray) else "number", "dtype": a.dtype.str, "shape": list(a.shape),
-            "order": order, "data": data}
+    return {
+        "kind": "array" if isinstance(a, np.ndarray) else "number",
+        "dtype": a.dtype.str,
+        "shape": list(a.shape),
+        "order": order,
+        "data": data,
+    }
 
 
 def class_name(value: Any) -> str:
@@ -66,8 +86,10 @@ def find_class(name: str) -> type:
     for part in path.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, type):
-        raise ValueError(f"load_state_dict: the saved state holds a {name}, which is not known here; import the "
-                         "module that defines it and use the version of refopt that saved it")
+        raise ValueError(
+            f"load_state_dict: the saved state holds a {name}, which is not known here; import the "
+            "module that defines it and use the version of refopt that saved it"
+        )
     return found
 
 
@@ -78,27 +100,37 @@ def decode(value: Any) -> Any:
     kind, parts = value["kind"], value.get("parts")
     if kind in ("array", "number"):
         raw = value["data"].cpu().numpy().tobytes()
-        a = np.frombuffer(raw, dtype=value["dtype"]).reshape(value["shape"], order=value["order"]).copy(order="K")
+        a = (
+            np.frombuffer(raw, dtype=value["dtype"])
+            .reshape(value["shape"], order=value["order"])
+            .copy(order="K")
+        )
         return a if kind == "array" else a[()]
     if kind == "generator":
         state = decode(value["state"])
         if state["bit_generator"] not in GENERATORS:
-            raise ValueError(f"load_state_dict: unknown bit generator {state['bit_generator']!r}; "
-                             f"known: {', '.join(GENERATORS)}")
+            raise ValueError(
+                f"load_state_dict: unknown bit generator {state['bit_generator']!r}; "
+                f"known: {', '.join(GENERATORS)}"
+            )
         bits = getattr(np.random, state["bit_generator"])()
         bits.state = state
         return np.random.Generator(bits)
     if kind == "record":
         cls = find_class(value["class"])
         if not (issubclass(cls, tuple) and hasattr(cls, "_fields") and len(cls._fields) == len(parts)):
-            raise ValueError(f"load_state_dict: the fields of {value['class']} have changed; use the version of refopt "
-                             "that saved the state")
+            raise ValueError(
+                f"load_state_dict: the fields of {value['class']} have changed; use the version of refopt "
+                "that saved the state"
+            )
         return cls(*map(decode, parts))
     if kind == "object":
         cls = find_class(value["class"])
         if not cls.__module__.startswith(OBJECTS):
-            raise ValueError(f"load_state_dict: {value['class']} is none of the classes that may be in a state")
-        made = cls.__new__(cls)
+            raise ValueError(
+                f"load_state_dict: {value['class']} is none of the classes that may be in a state"
+            )
+        made: Any = object.__new__(cls)
         vars(made).update({k: decode(v) for k, v in parts})
         return made
     if kind == "dict":

@@ -1,7 +1,7 @@
 """Tensors as one flat vector: the only place where numbers pass between torch and NumPy.
 
-A vector goes in or out in one copy: straight between the CPU tensors and the NumPy array, or, on another device,
-as one flat tensor that crosses in one transfer.
+A vector goes in or out in one copy: straight between the CPU tensors and the NumPy array, or, on another
+device, as one flat tensor that crosses in one transfer.
 """
 
 from __future__ import annotations
@@ -16,35 +16,54 @@ from ..objective import locked
 
 __all__ = ["Layout", "check_parameters"]
 
-DTYPES = {torch.float64: np.dtype(np.float64), torch.float32: np.dtype(np.float32)}
+DTYPES: dict[torch.dtype, np.dtype] = {
+    torch.float64: np.dtype(np.float64),
+    torch.float32: np.dtype(np.float32),
+}
 
 
 def check_parameters(who: str, params: Sequence[Any]) -> None:
     """Refuse what cannot be one flat real vector on one device, saying what was given and what to do."""
     for i, p in enumerate(params):
         if not isinstance(p, torch.Tensor):
-            raise TypeError(f"{who}: params must be tensors, but params[{i}] is {type(p).__name__}; "
-                            "give model.parameters() or a list of tensors")
+            raise TypeError(
+                f"{who}: params must be tensors, but params[{i}] is {type(p).__name__}; "
+                "give model.parameters() or a list of tensors"
+            )
         if p.dtype not in DTYPES:
-            hint = ("give real and imaginary parts, torch.view_as_real(z), as the parameter" if p.is_complex()
-                    else "convert the model with model.float() or model.double()")
-            raise TypeError(f"{who}: params must be float32 or float64, but params[{i}] has dtype {p.dtype}; {hint}")
+            hint = (
+                "give real and imaginary parts, torch.view_as_real(z), as the parameter"
+                if p.is_complex()
+                else "convert the model with model.float() or model.double()"
+            )
+            raise TypeError(
+                f"{who}: params must be float32 or float64, but params[{i}] has dtype {p.dtype}; {hint}"
+            )
         if p.layout != torch.strided:
             raise TypeError(f"{who}: params must be dense tensors, but params[{i}] has layout {p.layout}")
         if not (p.is_leaf or p.retains_grad):
-            raise ValueError(f"{who}: params[{i}] is the result of a computation, not a leaf tensor; "
-                             "give p.detach().requires_grad_()")
-    for name, kinds in (("devices", {str(p.device) for p in params}), ("dtypes", {str(p.dtype) for p in params})):
+            raise ValueError(
+                f"{who}: params[{i}] is the result of a computation, not a leaf tensor; "
+                "give p.detach().requires_grad_()"
+            )
+    for name, kinds in (
+        ("devices", {str(p.device) for p in params}),
+        ("dtypes", {str(p.dtype) for p in params}),
+    ):
         if len(kinds) > 1:
-            raise ValueError(f"{who}: params are of several {name} ({', '.join(sorted(kinds))}), but one flat vector has "
-                             f"one; move the model to one of them, or make one optimizer for each")
+            raise ValueError(
+                f"{who}: params are of several {name} ({', '.join(sorted(kinds))}), but one flat vector has "
+                f"one; move the model to one of them, or make one optimizer for each"
+            )
     if sum(p.numel() for p in params) == 0:
         raise ValueError(f"{who}: params is empty; give at least one number to optimise")
     owners: dict[int, int] = {}
     for i, p in enumerate(params):
-        if p.numel() and owners.setdefault(p.data_ptr(), i) != i:
-            raise ValueError(f"{who}: params[{owners[p.data_ptr()]}] and params[{i}] are different tensors over the same "
-                             "memory; tie parameters by using one tensor in both places")
+        if p.numel() and params[owners.setdefault(p.data_ptr(), i)] is not p:
+            raise ValueError(
+                f"{who}: params[{owners[p.data_ptr()]}] and params[{i}] are different tensors over the same "
+                "memory; tie parameters by using one tensor in both places"
+            )
 
 
 class Layout:
@@ -66,7 +85,7 @@ class Layout:
         self.sizes = [p.numel() for p in self.params]
         self.n = sum(self.sizes)
         self.torch_dtype = self.params[0].dtype
-        self.dtype = DTYPES[self.torch_dtype]
+        self.dtype: np.dtype = DTYPES[self.torch_dtype]
 
     @property
     def device(self) -> torch.device:
@@ -75,8 +94,10 @@ class Layout:
     def check_dtype(self, who: str) -> None:
         """Refuse a model whose dtype was changed since."""
         if self.params[0].dtype != self.torch_dtype:
-            raise TypeError(f"{who}: the parameters were {self.torch_dtype} and are {self.params[0].dtype} now; "
-                            "make a new optimizer after converting the model")
+            raise TypeError(
+                f"{who}: the parameters were {self.torch_dtype} and are {self.params[0].dtype} now; "
+                "make a new optimizer after converting the model"
+            )
 
     # ------------------------------------------------------------ torch -> NumPy
 
@@ -89,8 +110,10 @@ class Layout:
         """A flat copy (n,) of tensors shaped like the parameters; None counts as zeros."""
         out = np.empty(self.n, self.dtype)
         target = torch.from_numpy(out)
-        flat = [torch.zeros(size, dtype=self.torch_dtype, device=self.device) if t is None else t.reshape(-1)
-                for t, size in zip(tensors, self.sizes, strict=True)]
+        flat = [
+            torch.zeros(size, dtype=self.torch_dtype, device=self.device) if t is None else t.reshape(-1)
+            for t, size in zip(tensors, self.sizes, strict=True)
+        ]
         if len(flat) == 1:
             target.copy_(flat[0])
         elif self.device.type == "cpu":
@@ -116,7 +139,7 @@ class Layout:
         if self.device.type == "cpu":
             start = 0
             for p, shape, size in zip(self.params, self.shapes, self.sizes, strict=True):
-                p.detach().numpy()[...] = x[start:start + size].reshape(shape)
+                p.detach().numpy()[...] = x[start : start + size].reshape(shape)
                 torch.autograd.graph.increment_version(p)  # the graphs that hold p learn that it has changed
                 start += size
         else:

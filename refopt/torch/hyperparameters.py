@@ -1,7 +1,7 @@
 """The hyperparameters of a method as entries of torch's parameter groups, where schedulers find them.
 
-A field whose name occurs once in the method (in a chain: in one part) and whose value is a number, a bool, a string or
-None becomes an entry: ``lr`` of the LR in chain(Adam(), LR(1e-3)), ``beta1`` of its Adam.
+A field whose name occurs once in the method (in a chain: in one part) and whose value is a number, a bool,
+a string or None becomes an entry: ``lr`` of the LR in chain(Adam(), LR(1e-3)), ``beta1`` of its Adam.
 """
 
 from __future__ import annotations
@@ -23,16 +23,23 @@ PLAIN = (type(None), bool, int, float, str, np.generic)
 
 def fields(method: Method) -> list[tuple[str, Any]]:
     """Names and values of the plain fields of the method and all inside it."""
-    return [(f.name, getattr(part, f.name)) for part in walk(method) for f in dataclasses.fields(part)
-            if isinstance(getattr(part, f.name), PLAIN)]
+    return [
+        (f.name, getattr(part, f.name))
+        for part in walk(method)
+        for f in dataclasses.fields(part)
+        if isinstance(getattr(part, f.name), PLAIN)
+    ]
 
 
 def entries(method: Method) -> dict[str, Any]:
     """The entries of a parameter group, with the method's own values."""
     found = fields(method)
     count = Counter(name for name, _ in found)
-    return {name: value.item() if isinstance(value, np.generic) else value
-            for name, value in found if count[name] == 1}
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in found
+        if count[name] == 1
+    }
 
 
 def repeated(method: Method) -> set[str]:

@@ -1,14 +1,17 @@
 """A method of refopt as a `torch.optim.Optimizer`.
 
-One step, for a method that needs the gradient only: gradients in as one flat vector, ``method.step``, the update out. The
-parameters themselves are copied only if the method looks at them. A method that needs more (values at trial points,
-Hessian-vector products, Taylor series) gets it from the closure through `TorchObjective`, at this step's batch.
+One step, for a method that needs the gradient only: gradients in as one flat vector, ``method.step``, the
+update out. The parameters themselves are copied only if the method looks at them. A method that needs more
+(values at trial points, Hessian-vector products, Taylor series) gets it from the closure through
+`TorchObjective`, at this step's batch.
 
 Policies, as in torch unless they say otherwise:
 
 * A parameter without gradient stays where it is; in the method's state its gradient counts as zero.
-* A gradient, loss or update that is not finite raises FloatingPointError and the parameters stay as they were.
-* A step in which the method finds no progress possible (a line search that fails) leaves the parameters as they were;
+* A gradient, loss or update that is not finite raises FloatingPointError and the parameters stay as they
+  were.
+* A step in which the method finds no progress possible (a line search that fails) leaves the parameters as
+  they were;
   the attribute `stop` says why.
 * Whatever the closure raises reaches the caller, and the parameters are as they were before the step.
 """
@@ -22,7 +25,7 @@ import numpy as np
 import torch
 
 from .. import checks
-from ..methods.base import Chain, Method
+from ..methods.base import Method
 from ..methods.registry import resolve
 from ..minimize import generator
 from ..objective import Objective, Point, locked
@@ -64,11 +67,20 @@ class GradientOnly(Objective):
         super().__init__()
         self.n, self.dtype, self.shapes = layout.n, layout.dtype, layout.shapes
 
-    def refuse(self, *args: Any) -> Any:
-        raise TypeError("the method asked for more than the gradient, but its `needs` do not say so; "
-                        "this is an error of the method")
+    def value(self, point):
+        raise TypeError(
+            "the method asked for more than the gradient at the present point, but its `needs` do not "
+            "say so; this is an error of the method"
+        )
 
-    value = gradient = product = hessian = third = contraction = taylor = tensors = model = refuse
+    def gradient(self, point):
+        return self.value(point)
+
+    def product(self, point, v):
+        return self.value(point)
+
+    def hessian(self, point):
+        return self.value(point)
 
 
 class Block:
@@ -94,13 +106,14 @@ class Optimizer(torch.optim.Optimizer):
     Parameters
     ----------
     params : iterable of tensors, of (name, tensor), or of dicts
-        As for every torch optimizer; float32 or float64, on one device. A tensor that occurs twice counts once. Groups
-        may have hyperparameters of their own (entries named like the method's fields) where the method treats every
-        coordinate alone.
+        As for every torch optimizer; float32 or float64, on one device. A tensor that occurs twice counts
+        once. Groups may have hyperparameters of their own (entries named like the method's fields) where
+        the method treats every coordinate alone.
     method : str, method instance, or sequence of instances
         A name gives its complete recipe, an instance runs as it is, a sequence runs as a chain.
     rng : None, int or numpy.random.Generator
-        Randomness of the method. None: seeded from torch's generator, so that `torch.manual_seed` repeats a run.
+        Randomness of the method. None: seeded from torch's generator, so that `torch.manual_seed` repeats a
+        run.
     **options
         Hyperparameters of the recipe, where `method` is a name.
 
@@ -120,8 +133,8 @@ class Optimizer(torch.optim.Optimizer):
     -----
     Hyperparameters are in ``param_groups``, so learning-rate schedulers work where the method has an ``lr``.
     Methods with further needs (`refopt.methods()` lists them) evaluate the closure several times in a step;
-    see `refopt.torch.objective` for its forms. They call it without gradients in ``p.grad``, so clipping done there has
-    no effect on them.
+    see `refopt.torch.objective` for its forms. They call it without gradients in ``p.grad``, so clipping
+    done there has no effect on them.
 
     Examples
     --------
@@ -139,8 +152,10 @@ class Optimizer(torch.optim.Optimizer):
 
     def __init__(self, params: Iterable[Any], method: Any, *, rng: Any = None, **options: Any):
         if options and not isinstance(method, str):
-            raise TypeError(f"Optimizer: {', '.join(sorted(options))} given with a method instance, which has its "
-                            f"hyperparameters already; set them there, or give the method's name")
+            raise TypeError(
+                f"Optimizer: {', '.join(sorted(options))} given with a method instance, which has its "
+                f"hyperparameters already; set them there, or give the method's name"
+            )
         self.method, _ = resolve(method, options, ())
         self.elementwise = works_elementwise(self.method) and self.method.all_needs() <= GRADIENT_ONLY
         self.stop: Stop | None = None
@@ -150,9 +165,12 @@ class Optimizer(torch.optim.Optimizer):
             seed = int(torch.randint(2**31, ()).item()) if rng is None else rng
             self._rng = generator(seed, {})
         elif rng is not None:
-            raise ValueError(f"Optimizer: rng was given, but {self.method!r} uses no randomness; leave it out")
-        super().__init__(params, entries(self.method))
-        self.defaults.pop("differentiable", None)
+            raise ValueError(
+                f"Optimizer: rng was given, but {self.method!r} uses no randomness; leave it out"
+            )
+        defaults = entries(self.method)
+        self._names = tuple(defaults)
+        super().__init__(params, defaults)
 
     @property
     def needs_closure(self) -> bool:
@@ -164,18 +182,25 @@ class Optimizer(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, for example layers that are to be trained from now on."""
         if not isinstance(param_group, dict) or "params" not in param_group:
-            raise TypeError("Optimizer: a parameter group must be a dict with the entry 'params', got "
-                            f"{checks.describe(param_group)}")
+            raise TypeError(
+                "Optimizer: a parameter group must be a dict with the entry 'params', got "
+                f"{checks.describe(param_group)}"
+            )
         known = entries(self.method)
         for key in param_group:
             if key in repeated(self.method):
-                raise ValueError(f"Optimizer: {key!r} occurs in several parts of {self.method!r}, so a group cannot set "
-                                 "it; give it to the part that is meant")
+                raise ValueError(
+                    f"Optimizer: {key!r} occurs in several parts of {self.method!r}, so a group cannot set "
+                    "it; give it to the part that is meant"
+                )
             if key not in known and key not in TORCH_KEYS:
-                raise checks.unknown(f"hyperparameter of {signature(self.method)} in a parameter group", key, known)
+                raise checks.unknown(
+                    f"hyperparameter of {signature(self.method)} in a parameter group", key, known
+                )
         params = param_group["params"]
+        once: Any = params
         if isinstance(params, (torch.Tensor, set)):
-            once = params  # torch makes a list of the one and refuses the other
+            pass  # torch makes a list of the one and refuses the other
         else:
             tensors = [(p, p[1] if isinstance(p, tuple) and len(p) == 2 else p) for p in params]
             check_parameters("Optimizer", [t for _, t in tensors])
@@ -184,8 +209,10 @@ class Optimizer(torch.optim.Optimizer):
         values = {**known, **{k: v for k, v in param_group.items() if k in known}}
         with_entries(self.method, values)  # the method's own checks of the values
         if self._blocks is not None and not self.elementwise:
-            raise ValueError(f"Optimizer: {self.method!r} treats all parameters together and has begun; "
-                             "give all groups at the start, or make a new optimizer")
+            raise ValueError(
+                f"Optimizer: {self.method!r} treats all parameters together and has begun; "
+                "give all groups at the start, or make a new optimizer"
+            )
         super().add_param_group({**param_group, "params": once})
         added = self.param_groups[-1]
         try:
@@ -195,16 +222,21 @@ class Optimizer(torch.optim.Optimizer):
             self.param_groups.pop()
             raise
         if self._blocks is not None:
-            self._blocks.append(Block(Layout("Optimizer", added["params"]), [len(self.param_groups) - 1], self._spawn()))
+            self._blocks.append(
+                Block(Layout("Optimizer", added["params"]), [len(self.param_groups) - 1], self._spawn())
+            )
 
     def _check_groups_alike(self) -> None:
         if self.elementwise:
             return
-        for name in entries(self.method):
+        for name in self._names if len(self.param_groups) > 1 else ():
             values = [group[name] for group in self.param_groups]
             if any(v != values[0] for v in values[1:]):
-                raise ValueError(f"Optimizer: the parameter groups have different {name} ({', '.join(map(repr, values))}), "
-                                 f"but {self.method!r} treats all parameters together; give one value to all groups")
+                raise ValueError(
+                    f"Optimizer: the parameter groups have different {name} "
+                    f"({', '.join(map(repr, values))}), "
+                    f"but {self.method!r} treats all parameters together; give one value to all groups"
+                )
 
     def _spawn(self) -> np.random.Generator | None:
         return None if self._rng is None else self._rng.spawn(1)[0]
@@ -213,32 +245,36 @@ class Optimizer(torch.optim.Optimizer):
         """The blocks, made at the first step, with the methods that the groups ask for now."""
         if self._blocks is None:
             if self.elementwise:
-                self._blocks = [Block(Layout("Optimizer", group["params"]), [i], self._spawn())
-                                for i, group in enumerate(self.param_groups)]
+                self._blocks = [
+                    Block(Layout("Optimizer", group["params"]), [i], self._spawn())
+                    for i, group in enumerate(self.param_groups)
+                ]
             else:
                 params = [p for group in self.param_groups for p in group["params"] if p.requires_grad]
-                self._blocks = [Block(Layout("Optimizer", params), list(range(len(self.param_groups))), self._spawn())]
+                self._blocks = [
+                    Block(Layout("Optimizer", params), list(range(len(self.param_groups))), self._spawn())
+                ]
         self._check_groups_alike()
-        names = entries(self.method)
         for block in self._blocks:
             group = self.param_groups[block.groups[0]]
-            values = tuple(group[name] for name in names)
+            values = tuple([group[name] for name in self._names])
             if values != block.values:
-                block.method = with_entries(self.method, dict(zip(names, values, strict=True)))
+                block.method = with_entries(self.method, dict(zip(self._names, values, strict=True)))
                 block.values = values
             block.layout.check_dtype("Optimizer")
         return self._blocks
 
     # ------------------------------------------------------------ the step
 
-    def step(self, closure: Callable | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable | None = None) -> Any:
         """One step of the method.
 
         Parameters
         ----------
         closure : callable or None
-            ``closure() -> loss`` or ``closure(backward=True) -> loss``; see `refopt.torch.objective`. Needed by
-            methods that need more than gradients, which then must be able to evaluate it repeatedly.
+            ``closure() -> loss`` or ``closure(backward=True) -> loss``; see `refopt.torch.objective`.
+            Needed by methods that need more than gradients, which then must be able to evaluate it
+            repeatedly.
 
         Returns
         -------
@@ -249,8 +285,10 @@ class Optimizer(torch.optim.Optimizer):
         if self.needs_closure:
             if closure is None:
                 more = ", ".join(sorted(self.method.all_needs() - GRADIENT_ONLY))
-                raise TypeError(f"Optimizer: {self.method!r} needs {more} beside the gradient, so step needs a closure "
-                                "that returns the loss: optimizer.step(closure)")
+                raise TypeError(
+                    f"Optimizer: {self.method!r} needs {more} beside the gradient, so step needs a closure "
+                    "that returns the loss: optimizer.step(closure)"
+                )
             return self._step_with_values(blocks[0], closure)
         loss = None
         if closure is not None:
@@ -266,8 +304,10 @@ class Optimizer(torch.optim.Optimizer):
             if all(g is None for g in grads):
                 continue
             if any(g is not None and g.layout != torch.strided for g in grads):
-                raise TypeError("Optimizer: a gradient is sparse; dense gradients are needed, for example "
-                                "torch.nn.Embedding(..., sparse=False)")
+                raise TypeError(
+                    "Optimizer: a gradient is sparse; dense gradients are needed, for example "
+                    "torch.nn.Embedding(..., sparse=False)"
+                )
             g = block.layout.view(grads) if self.elementwise else locked(block.layout.gather(grads))
             self._check_finite(block, g, "gradient")
             taken.append((block, grads, g))
@@ -276,6 +316,7 @@ class Optimizer(torch.optim.Optimizer):
             point = GradientPoint(block.objective, block.layout, g)
             if not self.elementwise:
                 point.memo["x"] = locked(block.layout.read())  # states may keep it
+                block.objective._recent[:] = [point]  # derived functions ask the objective for this point
             try:
                 update, block.state = block.method.step(point, g, block.state)  # type: ignore[union-attr]
             except Stop as stop:
@@ -288,8 +329,10 @@ class Optimizer(torch.optim.Optimizer):
         layout = block.layout
         free = {id(p) for group in self.param_groups for p in group["params"] if p.requires_grad}
         if free != {id(p) for p in layout.params}:
-            raise ValueError(f"Optimizer: which parameters require gradients has changed, but {self.method!r} treats all "
-                             "together; make a new optimizer after freezing or unfreezing layers")
+            raise ValueError(
+                f"Optimizer: which parameters require gradients has changed, but {self.method!r} treats all "
+                "together; make a new optimizer after freezing or unfreezing layers"
+            )
         x = locked(layout.read())
         block.begin()
         objective = TorchObjective(closure, layout, x, "Optimizer")
@@ -316,15 +359,25 @@ class Optimizer(torch.optim.Optimizer):
         i = int(np.flatnonzero(~np.isfinite(v))[0])
         end = np.cumsum(block.layout.sizes)
         k = int(np.searchsorted(end, i, side="right"))
-        raise FloatingPointError(f"Optimizer: the {what} is not finite: element {i - (end[k] - block.layout.sizes[k])} of "
-                                 f"parameter {k}, of shape {block.layout.shapes[k]}, has {v[i]}; the parameters are unchanged")
+        raise FloatingPointError(
+            f"Optimizer: the {what} is not finite: element {i - (end[k] - block.layout.sizes[k])} of "
+            f"parameter {k}, of shape {block.layout.shapes[k]}, has {v[i]}; the parameters are unchanged"
+        )
 
     # ------------------------------------------------------------ saving
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next steps depend on, as plain values and tensors (`torch.save` and safe `torch.load`)."""
-        blocks = [{"shapes": [list(s) for s in b.layout.shapes], "dtype": str(b.layout.dtype), "begun": b.begun,
-                   "state": encode(b.state), "rng": encode(b.rng)} for b in self._prepare()]
+        blocks = [
+            {
+                "shapes": [list(s) for s in b.layout.shapes],
+                "dtype": str(b.layout.dtype),
+                "begun": b.begun,
+                "state": encode(b.state),
+                "rng": encode(b.rng),
+            }
+            for b in self._prepare()
+        ]
         return {**super().state_dict(), "refopt": {"method": signature(self.method), "blocks": blocks}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -333,20 +386,27 @@ class Optimizer(torch.optim.Optimizer):
         Raises
         ------
         ValueError
-            For the state of another method or of parameters of other shapes or dtype; nothing has changed then.
+            For the state of another method or of parameters of other shapes or dtype; nothing has changed
+            then.
         """
         if not isinstance(state_dict, dict) or "refopt" not in state_dict:
-            raise ValueError("load_state_dict: this is not the state of a refopt.torch.Optimizer; give what its "
-                             "state_dict() returned")
+            raise ValueError(
+                "load_state_dict: this is not the state of a refopt.torch.Optimizer; give what its "
+                "state_dict() returned"
+            )
         saved, blocks = state_dict["refopt"], self._prepare()
         if saved["method"] != signature(self.method):
-            raise ValueError(f"load_state_dict: the state belongs to {saved['method']}, this optimizer runs "
-                             f"{signature(self.method)}; make the optimizer with the same method")
+            raise ValueError(
+                f"load_state_dict: the state belongs to {saved['method']}, this optimizer runs "
+                f"{signature(self.method)}; make the optimizer with the same method"
+            )
         given = [([tuple(s) for s in b["shapes"]], b["dtype"]) for b in saved["blocks"]]
         own = [(list(b.layout.shapes), str(b.layout.dtype)) for b in blocks]
         if given != own:
-            raise ValueError(f"load_state_dict: the state belongs to parameters {given}, this optimizer has {own}; "
-                             "shapes, order, groups and dtype must be the same")
+            raise ValueError(
+                f"load_state_dict: the state belongs to parameters {given}, this optimizer has {own}; "
+                "shapes, order, groups and dtype must be the same"
+            )
         states = [(b["begun"], decode(b["state"]), decode(b["rng"])) for b in saved["blocks"]]
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "refopt"})
         for block, (begun, state, rng) in zip(blocks, states, strict=True):
@@ -354,5 +414,5 @@ class Optimizer(torch.optim.Optimizer):
         self._prepare()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("method", "elementwise", "stop", "_blocks", "_rng")
+        own = ("method", "elementwise", "stop", "_blocks", "_rng", "_names")
         return {**super().__getstate__(), **{name: self.__dict__[name] for name in own}}
