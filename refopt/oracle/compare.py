@@ -262,7 +262,8 @@ class Judge:
         self.eps = float(np.finfo(self.dtype).eps)
         self.start = method.init(locked(np.array(task.x0)), task.shapes, np.random.default_rng(0))
         self.fields = {path: self.key(path) for path, _ in paths(self.start)}
-        self.found: list[Difference] = []
+        self.found: dict[int, Difference] = {}  # the first difference of every wrong step
+        self.answers: list[Any] = []  # (update, state) of the reference at every step
         self.ended: tuple[int, str] | None = None
 
     def key(self, path: tuple) -> str:
@@ -317,6 +318,7 @@ class Judge:
                 if not d.ok:
                     bad = True
                     first = first or d
+                    self.found.setdefault(k, d)
                 elif nearest is None or d.factor > nearest.factor:
                     nearest = d
             if bad:
@@ -402,11 +404,12 @@ class Lockstep(Judge):
             for path, value in self.theirs(step.before).items():
                 own = leaf(self.start, path)
                 if comparable(own) and not is_decision(own):
-                    yield Quantity(self.fields[path], value, np.zeros_like(value, dtype=np.float64) + own,
+                    yield Quantity(self.fields[path], np.zeros_like(own, dtype=np.float64) + value, own,
                                    np.asarray(FLOOR * self.eps * np.abs(own)), own)
         before = self.before(step)
         g = point.g
         answer = self.method.step(point, g, copy_state(before))
+        self.answers.append(answer)
         try:
             out, after, bound_of = self.exact(point, g, before, answer)
         except KeyError:
@@ -434,7 +437,7 @@ class Lockstep(Judge):
             new = np.abs(step.x) + np.abs(step.x - step.update)
             bound = bound + self.eps * new.astype(np.float64)
         yield Quantity("update", step.update, out, bound, answer[0])
-        self.state = answer[1]
+        self.state = copy_state(answer[1])
 
     def exact(self, point: Point, g: np.ndarray, before: Any, answer: Any) -> tuple[Any, Any, Any]:
         """The exact update and state, and the bound of each."""

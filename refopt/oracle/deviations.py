@@ -72,6 +72,16 @@ def newton_plain(h, p, u, s):
     return solve(p.hess, u), {}
 
 
+def armijo_only(h, p, u, s):
+    """No step where no trial satisfies Armijo's rule, be it for rounding or because u does not descend."""
+    slope, a = np.dot(p.g, u), h.init_step
+    for _ in range(h.maxiter):
+        if p.after(a * u).f <= p.f - h.c1 * a * slope:
+            return a * u, {}
+        a = a * h.shrink
+    return 0 * u, {}
+
+
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "stable-root", "CubicAdam",
@@ -99,6 +109,14 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "takes |H| there, eigenvalues modified after diagonal scaling",
         "a reference for minimisation must descend; where H is positive definite the two agree",
         "tests/oracle/test_deviations.py::test_descent", variant=newton_plain),
+    Deviation(
+        "armijo-only", "Backtracking",
+        "returns a zero step where no trial satisfies Armijo's rule: for an update that goes uphill, and near a "
+        "minimiser, where rounding hides the decrease",
+        "takes the gradient instead of an uphill update; where f is only noise it judges by the slope, and ends the "
+        "run when that does not fall either",
+        "a zero step for ever is no answer; wherever Armijo's rule decides the two agree",
+        "tests/oracle/test_deviations.py::test_armijo_only", variant=armijo_only),
     Deviation(
         "scipy-search", "StrongWolfe",
         "has its own bracketing and interpolation",

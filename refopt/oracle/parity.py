@@ -223,9 +223,10 @@ ROWS: list[Row] = [
     Row("LBFGS", then(LBFGS(), SMALL), (M("LBFGS"), _SMALL)),
     Row("LBFGS", then(LBFGS(history_size=3), SMALL), (M("LBFGS", history_size=3), _SMALL)),
     Row("Newton", then(Newton(), LR(0.1)), (M("Newton"), M("LR", 0.1)), "descent", NONSINGULAR),
-    Row("Backtracking", Backtracking(), (M("Backtracking", adaptive=False),)),
+    Row("Backtracking", Backtracking(maxiter=10), (M("Backtracking", adaptive=False),), "armijo-only"),
     Row("Backtracking", Backtracking(init_step=2.0, shrink=0.7, c1=0.1, maxiter=40),
-        (M("Backtracking", init=2.0, beta=0.7, c=0.1, maxiter=40, adaptive=False),)),
+        (M("Backtracking", init=2.0, beta=0.7, c=0.1, maxiter=40, adaptive=False),),
+        "armijo-only", tuple(name for name in PROBLEMS if name != "logistic")),  # there rounding decides
     Row("StrongWolfe", StrongWolfe(), (M("StrongWolfe"),), "scipy-search"),
 ]
 
