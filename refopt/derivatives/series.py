@@ -1,18 +1,21 @@
 """Truncated power series and the tracer node that carries them through `autograd`.
 
 A *series* is a list ``[c_0, c_1, ..., c_p]``: the Taylor coefficients, in t, of one intermediate quantity of
-``t -> fun(x + t s)``. ``c_0`` is the ordinary value; it is common to all directions and never batched. The others
-have the shape of ``c_0`` (one direction) or a leading axis of length K in front of it (K directions at once), or are
-``None``, which means exactly zero: inputs are linear in t and polynomials stay short, so most products never happen.
+``t -> fun(x + t s)``. ``c_0`` is the ordinary value; it is common to all directions and never batched. The
+others have the shape of ``c_0`` (one direction) or a leading axis of length K in front of it (K directions
+at once), or are ``None``, which means exactly zero: inputs are linear in t and polynomials stay short, so
+most products never happen.
 
 Two facts carry the whole design (Griewank and Walther, *Evaluating Derivatives*, 2nd ed., 2008, chapter 13):
 
 - products are convolutions, ``(a b)_k = sum_{i+j=k} a_i b_j``, for every bilinear operation, not only ``*``;
 - a function of one variable is its own local series ``f(c_0 + h) = sum_j d_j h^j`` composed with
-  ``h = c_1 t + c_2 t^2 + ...``. The ``d_j`` depend on the point alone, so they are computed once for all directions.
+  ``h = c_1 t + c_2 t^2 + ...``. The ``d_j`` depend on the point alone, so they are computed once for all
+  directions.
 
-Arithmetic runs in plain NumPy. Where an outer differentiation is under way (coefficients or values are `autograd`
-boxes) the same formulas run in `autograd.numpy`, which is how reverse mode differentiates through them.
+Arithmetic runs in plain NumPy. Where an outer differentiation is under way (coefficients or values are
+`autograd` boxes) the same formulas run in `autograd.numpy`, which is how reverse mode differentiates
+through them.
 """
 
 from __future__ import annotations
@@ -90,7 +93,7 @@ class Algebra:
         return inner if self.batch is None else (self.batch, *inner)
 
     def align(self, series: Series, ndim: int) -> Series:
-        """Put length-one axes behind the direction axis until the coefficients broadcast like `ndim`-arrays."""
+        """Put length-one axes behind the direction axis until coefficients broadcast like `ndim`-arrays."""
         missing = ndim - onp.ndim(getval(series[0]))
         if self.batch is None or missing <= 0:
             return series
@@ -101,8 +104,10 @@ class Algebra:
     def spread(self, series: Series, shape: tuple[int, ...]) -> list[Any]:
         """The coefficients c_1..c_p broadcast to values of shape `shape`."""
         target = self.shape(shape)
-        return [c if c is None or self.np.shape(c) == target else c + onp.zeros(target, getval(c).dtype)
-                for c in self.align(series, len(shape))[1:]]
+        return [
+            c if c is None or self.np.shape(c) == target else c + onp.zeros(target, getval(c).dtype)
+            for c in self.align(series, len(shape))[1:]
+        ]
 
     def zeros_like(self, value: Any) -> onp.ndarray:
         """A coefficient of zeros for a quantity of this value, where None will not do."""
@@ -134,7 +139,7 @@ class Algebra:
         return total + term
 
     def convolve(self, times: Callable[[Any, bool, Any, bool], Any], a: Series, b: Series) -> list[Any]:
-        """Coefficients 1..p of a bilinear product; `times(u, u_is_batched, v, v_is_batched)` multiplies two terms."""
+        """Coefficients 1..p of a bilinear product; `times(u, u_is_batched, v, v_is_batched)` is one term."""
         p, lead = self.order, self.batch is not None
         out: list[Any] = [None] * (p + 1)
         for i, u in enumerate(a):
@@ -211,39 +216,58 @@ class Algebra:
 
     # ------------------------------------------------------------------ going through the tracer again
 
-    def trace_all(self, definition: Callable[..., Any], args: Sequence[Any], active: dict[int, Series],
-                  kwargs: dict[str, Any]) -> Series:
+    def trace_all(
+        self,
+        definition: Callable[..., Any],
+        args: Sequence[Any],
+        active: dict[int, Series],
+        kwargs: dict[str, Any],
+    ) -> Series:
         """The series of `definition(*args)`, a formula in `autograd.numpy`."""
         with fresh_trace() as level:
-            boxes = [(i, new_box(args[i], level, TaylorNode.of(self, series))) for i, series in active.items()]
+            boxes = [
+                (i, new_box(args[i], level, TaylorNode.of(self, series))) for i, series in active.items()
+            ]
             out = definition(*subvals(args, boxes), **kwargs)
             if isbox(out) and out._trace == level:
                 return out._node.series
         return [out] + [None] * self.order
 
-    def trace(self, definition: Callable[..., Any], args: Sequence[Any], active: dict[int, Series],
-              kwargs: dict[str, Any]) -> list[Any]:
+    def trace(
+        self,
+        definition: Callable[..., Any],
+        args: Sequence[Any],
+        active: dict[int, Series],
+        kwargs: dict[str, Any],
+    ) -> list[Any]:
         """Coefficients 1..p of a formula, for primitives that are composite."""
         return self.trace_all(definition, args, active, kwargs)[1:]
 
-    def along_derivative(self, fun: Any, ans: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
-                         active: dict[int, Series]) -> list[Any]:
+    def along_derivative(
+        self, fun: Any, ans: Any, args: tuple[Any, ...], kwargs: dict[str, Any], active: dict[int, Series]
+    ) -> list[Any]:
         """The slow exact route: coefficient k+1 is [t^k] J_fun(a(t)) a'(t) / (k+1), with J from `autograd`.
 
-        It asks nothing of a primitive but that its own derivative rule is written in primitives that have one. The
-        Jacobian-vector product is the primitive's jvp, or its vjp transposed by differentiating it once more.
+        It asks nothing of a primitive but that its own derivative rule is written in primitives that have
+        one. The Jacobian-vector product is the primitive's jvp, or its vjp transposed by differentiating it
+        once more.
         """
         name = primitive_name(fun)
         if fun not in primitive_jvps and fun not in primitive_vjps:
             raise TaylorError(
-                f"taylor: the primitive '{name}' has neither a Taylor rule nor an autograd derivative; write it with "
-                "functions of autograd.numpy, or give it a vjp with autograd.extend.defvjp")
+                f"taylor: the primitive '{name}' has neither a Taylor rule nor an autograd derivative; "
+                "write it with functions of autograd.numpy, or give it a vjp with autograd.extend.defvjp"
+            )
         if not isinstance(getval(ans), (float, complex, onp.ndarray, onp.generic)):
-            raise TaylorError(f"taylor: the primitive '{name}' returns a {type(getval(ans)).__name__} and has no "
-                              "Taylor rule; use functions of autograd.numpy that return arrays")
+            raise TaylorError(
+                f"taylor: the primitive '{name}' returns a {type(getval(ans)).__name__} and has no "
+                "Taylor rule; use functions of autograd.numpy that return arrays"
+            )
         if onp.iscomplexobj(getval(ans)) or any(onp.iscomplexobj(getval(s[0])) for s in active.values()):
-            raise TaylorError(f"taylor: the primitive '{name}' has no Taylor rule, and the slow route is for real "
-                              "arrays; compute with real and imaginary parts")
+            raise TaylorError(
+                f"taylor: the primitive '{name}' has no Taylor rule, and the slow route is for real "
+                "arrays; compute with real and imaginary parts"
+            )
         try:
             if self.batch is None:
                 return self._along_one(fun, ans, args, kwargs, active)
@@ -255,22 +279,26 @@ class Algebra:
             return [self.np.array([single.dense(row[k], ans) for row in rows]) for k in range(self.order)]
         except (TypeError, ValueError, NotImplementedError, AttributeError, IndexError) as error:
             raise TaylorError(
-                f"taylor: the primitive '{name}' has no Taylor rule, and its autograd derivative could not be "
-                f"expanded either ({type(error).__name__}: {error}); write it with functions of autograd.numpy"
+                f"taylor: '{name}' has no Taylor rule, and its autograd derivative could not be "
+                f"expanded either ({type(error).__name__}: {error}); write it in autograd.numpy"
             ) from error
 
-    def _along_one(self, fun: Any, ans: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
-                   active: dict[int, Series]) -> list[Any]:
+    def _along_one(
+        self, fun: Any, ans: Any, args: tuple[Any, ...], kwargs: dict[str, Any], active: dict[int, Series]
+    ) -> list[Any]:
         argnums = tuple(active)
         known = [ans]
         for k in range(self.order):
             algebra = Algebra(k, None, self.np is anp)
             with fresh_trace() as level:
+
                 def box(series: Series, level: int = level, algebra: Algebra = algebra) -> Any:
-                    return new_box(series[0], level, TaylorNode.of(algebra, series[:algebra.order + 1]))
+                    return new_box(series[0], level, TaylorNode.of(algebra, series[: algebra.order + 1]))
+
                 points = subvals(args, [(n, box(s)) for n, s in active.items()])
-                velocities = [box([(j + 1) * self.dense(s[j + 1], s[0]) for j in range(k + 1)])
-                              for s in active.values()]
+                velocities = [
+                    box([(j + 1) * self.dense(s[j + 1], s[0]) for j in range(k + 1)]) for s in active.values()
+                ]
                 slope = jacobian_vector(fun, argnums, velocities, box(known), points, kwargs)
                 if isbox(slope) and slope._trace == level:
                     slope = slope._node.series[k]
@@ -280,8 +308,14 @@ class Algebra:
         return known[1:]
 
 
-def jacobian_vector(fun: Any, argnums: tuple[int, ...], velocities: list[Any], ans: Any, args: tuple[Any, ...],
-                    kwargs: dict[str, Any]) -> Any:
+def jacobian_vector(
+    fun: Any,
+    argnums: tuple[int, ...],
+    velocities: list[Any],
+    ans: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
     """J v for one primitive, from its jvp or from its transposed vjp."""
     if fun in primitive_jvps:
         return primitive_jvps[fun](argnums, velocities, ans, args, kwargs)
@@ -299,18 +333,29 @@ class TaylorNode(Node):
     """The node that `autograd`'s tracer builds for every operation on an expanded quantity."""
 
     __slots__ = ("algebra", "series")
+    algebra: Algebra
+    series: Series
 
-    def __init__(self, value: Any, fun: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
-                 parent_argnums: tuple[int, ...], parents: tuple[TaylorNode, ...]) -> None:
+    def __init__(
+        self,
+        value: Any,
+        fun: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        parent_argnums: tuple[int, ...],
+        parents: tuple[TaylorNode, ...],
+    ) -> None:
         algebra = parents[0].algebra
         if algebra.np is onp and (isbox(value) or any(parent.algebra.np is anp for parent in parents)):
             algebra = algebra.boxed
         if kwargs:
             for name, kwarg in kwargs.items():
                 if isbox(kwarg) and type(kwarg._node) is TaylorNode:
-                    raise TaylorError(f"taylor: '{primitive_name(fun)}' received a quantity that depends on x as the "
-                                      f"keyword {name}=; autograd traces positional arguments only, so pass it by "
-                                      "position")
+                    raise TaylorError(
+                        f"taylor: '{primitive_name(fun)}' received a quantity that depends on x as the "
+                        f"keyword {name}=; autograd traces positional arguments only, so pass it by "
+                        "position"
+                    )
         rule = RULES.get(fun)
         active = {argnum: parent.series for argnum, parent in zip(parent_argnums, parents, strict=True)}
         if rule is not None:
@@ -338,11 +383,17 @@ def primitive_name(fun: Any) -> str:
 
 # ---------------------------------------------------------------------- indexing
 
+
 def is_basic(index: Any) -> bool:
     """Whether `index` selects each element at most once by slices and integers alone (no index arrays)."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(part is None or part is Ellipsis or isinstance(part, (slice, int, onp.integer))
-               and not isinstance(part, bool) for part in parts)
+    return all(
+        part is None
+        or part is Ellipsis
+        or isinstance(part, (slice, int, onp.integer))
+        and not isinstance(part, bool)
+        for part in parts
+    )
 
 
 @primitive
@@ -354,6 +405,7 @@ def take(array: Any, index: Any) -> Any:
 @primitive
 def put(values: Any, index: Any, space: Any) -> SparseObject:
     """The adjoint of `take`: `values` added at `index` of zeros."""
+
     def mut_add(array: Any) -> Any:
         if is_basic(index):
             array[index] += values

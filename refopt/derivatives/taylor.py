@@ -1,4 +1,4 @@
-"""Taylor mode for `autograd`: the coefficients of t -> fun(x + t s), to any order, for many directions at once."""
+"""Taylor mode for `autograd`: coefficients of t -> fun(x + t s), any order, many directions at once."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import autograd.numpy as anp
 import numpy as onp
 from autograd.tracer import getval, isbox
 
-from . import taylor_rules, taylor_scientific  # noqa: F401  (they fill the table of rules)
 from ..checks import describe
+from . import taylor_rules  # noqa: F401  (fills the table of rules)
 from .reverse import name_of, open_trace, product_function, trace
 from .series import Algebra, TaylorError, TaylorNode
 
-__all__ = ["TaylorError", "taylor", "model_value", "model_value_and_gradient", "model_product",
-           "model_hvp"]
+__all__ = ["TaylorError", "taylor", "model_value", "model_value_and_gradient", "model_product", "model_hvp"]
 
 
 def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any:
     """Taylor coefficients c_0, ..., c_order of ``t -> fun(x + t direction)``.
 
-    The function is evaluated once, in truncated polynomial arithmetic: ``c_k = D_k[s]/k!``, the k-th derivative
-    contracted k times with the direction. The cost is that of `order^2/2` evaluations at most, never of a tensor.
+    The function is evaluated once, in truncated polynomial arithmetic: ``c_k = D_k[s]/k!``, the k-th
+    derivative contracted k times with the direction. The cost is that of `order^2/2` evaluations at most,
+    never of a tensor.
 
     Parameters
     ----------
@@ -47,15 +47,16 @@ def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any
 
     Notes
     -----
-    `x` and `direction` may be under differentiation themselves: ``autograd.grad`` of any function of the result works,
-    in `x`, in `direction` and in what `fun` closes over, and `taylor` can be nested. At kinks the coefficients are
-    those of the curve for t > 0; coefficients that do not exist are nan (see `refopt.derivatives.taylor_rules`).
+    `x` and `direction` may be under differentiation themselves: ``autograd.grad`` of any function of the
+    result works, in `x`, in `direction` and in what `fun` closes over, and `taylor` can be nested. At kinks
+    the coefficients are those of the curve for t > 0; coefficients that do not exist are nan (see
+    `refopt.derivatives.taylor_rules`).
 
     References
     ----------
-    Griewank, Utke, Walther (2000), Evaluating higher derivative tensors by forward propagation of univariate Taylor
-    series, Math. Comp. 69; Bettencourt, Johnson, Duvenaud (2019), Taylor-mode automatic differentiation for
-    higher-order derivatives in JAX.
+    Griewank, Utke, Walther (2000), Evaluating higher derivative tensors by forward propagation of
+    univariate Taylor series, Math. Comp. 69; Bettencourt, Johnson, Duvenaud (2019), Taylor-mode automatic
+    differentiation for higher-order derivatives in JAX.
 
     Examples
     --------
@@ -74,8 +75,10 @@ def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any
         if batch == 0:
             raise ValueError("taylor: no directions given (the first axis of direction is empty)")
     else:
-        raise ValueError(f"taylor: direction has shape {given}; give {shape}, one direction like x, or "
-                         f"{('K', *shape)}, K of them".replace("'", ""))
+        raise ValueError(
+            f"taylor: direction has shape {given}; give {shape}, one direction like x, or "
+            f"{('K', *shape)}, K of them".replace("'", "")
+        )
     algebra = Algebra(int(order), batch, isbox(x) or isbox(direction))
     value, series = expand(fun, x, [x] + [direction, *[None] * (order - 1)][:order], algebra)
     np = anp if isbox(value) or any(isbox(c) for c in series[1:]) else onp
@@ -98,6 +101,7 @@ def as_real(value: Any, name: str) -> Any:
 
 def expand(fun: Callable[[Any], Any], x: Any, series: list[Any], algebra: Algebra) -> tuple[Any, list[Any]]:
     """Value and series of `fun` at the series of its argument, or the error that says why there is none."""
+
     def collected(z: Any) -> Any:
         result = fun(z)
         return anp.array(result) if isinstance(result, (list, tuple)) else result
@@ -106,17 +110,23 @@ def expand(fun: Callable[[Any], Any], x: Any, series: list[Any], algebra: Algebr
     out, node = open_trace(TaylorNode.of(algebra, series), collected, x)
     if node is not None:
         if not isinstance(getval(out), (float, complex, onp.ndarray, onp.generic)):
-            raise TaylorError(f"taylor: {name_of(fun)} returned a {type(getval(out)).__name__}; it must return a number "
-                              "or an array")
+            raise TaylorError(
+                f"taylor: {name_of(fun)} returned a {type(getval(out)).__name__}; it must return a number "
+                "or an array"
+            )
         return out, node.series
     if not isbox(out):
         if not isinstance(out, (int, float, complex, onp.ndarray, onp.generic)):
-            raise TaylorError(f"taylor: {name_of(fun)} returned {describe(out)}; it must return a number or an array")
+            raise TaylorError(
+                f"taylor: {name_of(fun)} returned {describe(out)}; it must return a number or an array"
+            )
         out = onp.asarray(out)
         if hides_argument(fun, x, out):
             raise TaylorError(
-                f"taylor: the result of {name_of(fun)} depends on x, but the tracer did not see how; it leaves autograd "
-                "on the way (numpy.asarray, float(), x._value, a cache); use autograd.numpy throughout")
+                f"taylor: the result of {name_of(fun)} depends on x, but the tracer did not see how; it "
+                "leaves autograd on the way (numpy.asarray, float(), x._value, a cache); use autograd.numpy "
+                "throughout"
+            )
         out = out if out.dtype.kind in "fc" else out.astype(float)
     return out, [out] + [None] * algebra.order
 
@@ -149,7 +159,9 @@ def model_value(fun: Callable[[Any], Any], x: Any, s: Any, order: int) -> Any:
     return anp.sum(taylor(fun, x, s, order), axis=0)
 
 
-def model_value_and_gradient(fun: Callable[[Any], Any], x: Any, s: Any, order: int) -> tuple[float, onp.ndarray]:
+def model_value_and_gradient(
+    fun: Callable[[Any], Any], x: Any, s: Any, order: int
+) -> tuple[float, onp.ndarray]:
     """m(s) and its gradient, by reverse mode through the Taylor arithmetic: O(n) memory for any order.
 
     Parameters
@@ -174,7 +186,9 @@ def model_value_and_gradient(fun: Callable[[Any], Any], x: Any, s: Any, order: i
     """
     value, backward = trace(lambda d: model_value(fun, x, d, order), as_real(s, "s"))
     if onp.size(value) != 1:
-        raise ValueError(f"model_value_and_gradient: fun must return one number, got shape {onp.shape(value)}")
+        raise ValueError(
+            f"model_value_and_gradient: fun must return one number, got shape {onp.shape(value)}"
+        )
     return float(value), backward(onp.ones(onp.shape(value)))
 
 

@@ -1,8 +1,9 @@
 """Taylor rules for linear algebra, Fourier transforms and `autograd.scipy`: the second half of the table.
 
-Matrix rules solve the defining equation order by order, so each costs one factorisation's worth of products per order:
-``A X = B``, ``A X = 1``, ``L L^T = A``, ``A Q = Q Lambda``. Special functions of one variable use the differential
-equation of their derivative; each recurrence stands in the docstring of its function, u = x + t.
+Matrix rules solve the defining equation order by order, so each costs one factorisation's worth of products
+per order: ``A X = B``, ``A X = 1``, ``L L^T = A``, ``A Q = Q Lambda``. Special functions of one variable
+use the differential equation of their derivative; each recurrence stands in the docstring of its function,
+u = x + t.
 """
 
 from __future__ import annotations
@@ -22,18 +23,16 @@ import numpy as onp
 from autograd.tracer import getval
 
 from .series import REFUSED, RULES, Algebra, Series, TaylorError, primitive_name
-from .taylor_rules import (
+from .taylor_elementary import factorials, integral, two_term
+from .taylor_families import (
     all_axes,
     bilinear,
     by_partials,
     defined,
     elementwise,
-    factorials,
     inner,
-    integral,
     linear,
     series_of,
-    two_term,
 )
 
 # ---------------------------------------------------------------------- linear algebra
@@ -73,7 +72,7 @@ def inverse_series(algebra: Algebra, inverse: Any, a: list[Any], top: int) -> li
 
 
 def solve_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-    """A x = b: A_0 x_k = b_k - sum_{j>=1} A_j x_{k-j}, by one inverse for all orders and one correction of each."""
+    """A x = b: A_0 x_k = b_k - sum_{j>=1} A_j x_{k-j}; one inverse for all orders, one correction of each."""
     np = algebra.np
     a, b = series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
     vector = onp.ndim(getval(args[1])) == 1
@@ -103,7 +102,9 @@ def inv_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[in
 def slogdet_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
     """log|det A|: k l_k = sum_{j=1..k} j tr(A_j X_{k-j}), X = A^-1; the sign does not move."""
     if onp.iscomplexobj(getval(args[0])):
-        raise TaylorError("taylor: 'slogdet' of a complex matrix has no Taylor rule; use the real 2n x 2n form")
+        raise TaylorError(
+            "taylor: 'slogdet' of a complex matrix has no Taylor rule; use the real 2n x 2n form"
+        )
     return [None if c is None else (None, c) for c in log_determinant(algebra, args[0], active[0])]
 
 
@@ -123,11 +124,12 @@ def log_determinant(algebra: Algebra, value: Any, a: Series) -> list[Any]:
 
 
 def det_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-    """det A = det A_0 exp(log det A - log det A_0); Faddeev and Le Verrier's recursion where A_0 is singular."""
+    """det A_0 exp(log det A - log det A_0); Faddeev and Le Verrier's recursion where A_0 is singular."""
     value = onp.asarray(getval(args[0]))
     n = value.shape[-1]
     size = onp.prod(onp.linalg.norm(value, axis=-1), axis=-1)
     if onp.any(onp.abs(getval(ans)) <= 1e-12 * size) or onp.iscomplexobj(value):
+
         def faddeev(a: Any) -> Any:
             m, c = onp.eye(n) + 0 * getval(a), None
             for k in range(1, n + 1):
@@ -138,11 +140,15 @@ def det_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[in
 
         return algebra.trace(faddeev, args, active, {})
     log = [0.0 * ans, *log_determinant(algebra, args[0], active[0])]
-    return [None if c is None else ans * c for c in algebra.compose([1.0 / f for f in factorials(algebra.order)], log)]
+    return [
+        None if c is None else ans * c
+        for c in algebra.compose([1.0 / f for f in factorials(algebra.order)], log)
+    ]
 
 
 def cholesky_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-    """L L^T = A: L_k = L_0 Phi(L_0^-1 (A_k - sum_{0<j<k} L_j L_{k-j}^T) L_0^-T), Phi = lower half, diagonal halved.
+    """L L^T = A: L_k = L_0 Phi(L_0^-1 (A_k - sum_{0<j<k} L_j L_{k-j}^T) L_0^-T), Phi = lower half, diagonal
+    halved.
 
     As NumPy does, only the lower triangle of A is read.
     """
@@ -160,17 +166,28 @@ def cholesky_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: di
         total = None
         for j in range(1, k):
             if factors[j] is not None and factors[k - j] is not None:
-                total = algebra.accumulate(total, times(algebra, factors[j], transpose(algebra, factors[k - j])))
+                total = algebra.accumulate(
+                    total, times(algebra, factors[j], transpose(algebra, factors[k - j]))
+                )
         rest = minus(a, total)
-        factors.append(None if rest is None else times(algebra, ans, half * times(
-            algebra, times(algebra, inverse, rest), transpose(algebra, inverse))))
+        factors.append(
+            None
+            if rest is None
+            else times(
+                algebra,
+                ans,
+                half * times(algebra, times(algebra, inverse, rest), transpose(algebra, inverse)),
+            )
+        )
     return factors[1:]
 
 
 def eigh_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-    """A Q = Q Lambda with Q = Q_0 U, B = Q_0^T A Q_0: for i != j and R_k = sum_{j>=1} B_j U_{k-j} - sum U_{k-j} Lambda_j
+    """A Q = Q Lambda with Q = Q_0 U, B = Q_0^T A Q_0: for i != j and R_k = sum_{j>=1} B_j U_{k-j} - sum
+    U_{k-j} Lambda_j
 
-        Lambda_k = diag R_k,  (U_k)_ij = (R_k)_ij / (lambda_j - lambda_i),  diag U_k = -1/2 sum diag U_j^T U_{k-j}.
+        Lambda_k = diag R_k,  (U_k)_ij = (R_k)_ij / (lambda_j - lambda_i),  diag U_k = -1/2 sum diag U_j^T
+        U_{k-j}.
 
     Only for real matrices with distinct eigenvalues; only the triangle that NumPy reads counts.
     """
@@ -182,8 +199,10 @@ def eigh_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[i
         raise TaylorError("taylor: 'eigh' of a complex matrix has no Taylor rule; use the real 2n x 2n form")
     gap = onp.diff(values, axis=-1)
     if gap.size and gap.min() <= 1e-10 * max(float(onp.abs(values).max()), 1e-300):
-        raise TaylorError("taylor: 'eigh' cannot be expanded where eigenvalues coincide (they are not smooth there); "
-                          "use a symmetric function of them (trace, det, slogdet, norm) or move the point")
+        raise TaylorError(
+            "taylor: 'eigh' cannot be expanded where eigenvalues coincide (they are not smooth there); "
+            "use a symmetric function of them (trace, det, slogdet, norm) or move the point"
+        )
     uplo = args[1] if len(args) > 1 else kwargs.get("UPLO", "L")
     strict = onp.tril(onp.ones((n, n)), -1) if uplo.upper() == "L" else onp.triu(onp.ones((n, n)), 1)
     b: list[Any] = [None]
@@ -216,8 +235,10 @@ def eigh_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[i
         if norm is not None:
             step = step - 0.5 * onp.eye(n) * np.reshape(norm, (*np.shape(norm)[:-1], 1, n))
         u.append(step)
-    return [None if c is None and v is None else (c, None if v is None else times(algebra, q0, v))
-            for c, v in zip(lam[1:], u[1:], strict=True)]
+    return [
+        None if c is None and v is None else (c, None if v is None else times(algebra, q0, v))
+        for c, v in zip(lam[1:], u[1:], strict=True)
+    ]
 
 
 def pinv_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
@@ -225,8 +246,10 @@ def pinv_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[i
     value = onp.asarray(getval(args[0]))
     m, n = value.shape[-2:]
     if onp.iscomplexobj(value) or onp.any(onp.linalg.matrix_rank(value) < min(m, n)):
-        raise TaylorError("taylor: 'pinv' is expanded for real matrices of full rank only (elsewhere it is not "
-                          "continuous); use lstsq's normal equations with a damping term")
+        raise TaylorError(
+            "taylor: 'pinv' is expanded for real matrices of full rank only (elsewhere it is not "
+            "continuous); use lstsq's normal equations with a damping term"
+        )
     if m < n:
         flipped = [transpose(algebra, c) for c in active[0]]
         return [transpose(algebra, c) for c in tall_pinv(algebra, transpose(algebra, ans), flipped)]
@@ -263,15 +286,19 @@ def norm_definition(ans: Any, x: Any, ord: Any = None, axis: Any = None, keepdim
             raise TaylorError("taylor: 'norm' with ord=0 counts elements and has no derivative")
         scale = onp.max(onp.abs(onp.asarray(lowest(x))), axis=axes, keepdims=True)
         scale = onp.where(scale == 0, 1.0, scale)
-        return anp.reshape((anp.sum((size / scale) ** ord, axis=axes)) ** (1.0 / ord), shape) * anp.reshape(scale, shape)
+        return anp.reshape((anp.sum((size / scale) ** ord, axis=axes)) ** (1.0 / ord), shape) * anp.reshape(
+            scale, shape
+        )
     if ord in (None, "fro"):
         return anp.reshape(euclidean(x, axes), shape)
     if ord in (1, -1, onp.inf, -onp.inf):
         rows, columns = axes if abs(ord) != 1 else axes[::-1]
         total = anp.sum(size, axis=columns, keepdims=True)
         return anp.reshape((anp.max if ord > 0 else anp.min)(total, axis=(rows, columns)), shape)
-    raise TaylorError(f"taylor: 'norm' of a matrix with ord={ord!r} has no Taylor rule; use ord='fro', 1 or inf, or "
-                      "eigenvalues by eigh of A^T A")
+    raise TaylorError(
+        f"taylor: 'norm' of a matrix with ord={ord!r} has no Taylor rule; use ord='fro', 1 or inf, or "
+        "eigenvalues by eigh of A^T A"
+    )
 
 
 def lowest(x: Any) -> Any:
@@ -288,8 +315,15 @@ def euclidean(x: Any, axes: tuple[int, ...]) -> Any:
     return anp.sqrt(anp.sum(square, axis=axes, keepdims=True)) * scale
 
 
-def triangular_definition(ans: Any, a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False,
-                          **_options: Any) -> Any:
+def triangular_definition(
+    ans: Any,
+    a: Any,
+    b: Any,
+    trans: Any = 0,
+    lower: bool = False,
+    unit_diagonal: bool = False,
+    **_options: Any,
+) -> Any:
     """solve with the triangle that is read."""
     a = anp.tril(a, -1 if unit_diagonal else 0) if lower else anp.triu(a, 1 if unit_diagonal else 0)
     if unit_diagonal:
@@ -302,7 +336,9 @@ def sylvester(algebra: Algebra, a: Any, b: Any, q: Any) -> Any:
     return algebra.rows(lambda rhs: slinalg.solve_sylvester(a, b, rhs), q)
 
 
-def sylvester_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+def sylvester_rule(
+    algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]
+) -> list[Any]:
     """A X + X B = Q: A_0 X_k + X_k B_0 = Q_k - sum_{j>=1} (A_j X_{k-j} + X_{k-j} B_j)."""
     a, b, q = (series_of(algebra, args, active, n) for n in range(3))
     x = [ans]
@@ -346,11 +382,17 @@ defined(linalg.matrix_power, power_definition)
 defined(slinalg.solve_triangular, triangular_definition)
 RULES[slinalg.solve_sylvester] = sylvester_rule
 RULES[slinalg.sqrtm] = sqrtm_rule
-REFUSED[linalg.eig] = ("the phase of its eigenvectors is arbitrary and autograd's own derivative is wrong in real "
-                       "arithmetic; use eigh for symmetric matrices, det or slogdet otherwise")
-REFUSED[linalg.svd] = "its factors are not smooth where singular values coincide; use eigh of A^T A, norm, pinv or det"
+REFUSED[linalg.eig] = (
+    "the phase of its eigenvectors is arbitrary and autograd's own derivative is wrong in real "
+    "arithmetic; use eigh for symmetric matrices, det or slogdet otherwise"
+)
+REFUSED[linalg.svd] = (
+    "its factors are not smooth where singular values coincide; use eigh of A^T A, norm, pinv or det"
+)
 REFUSED[slinalg.solve_banded] = "use autograd.numpy.linalg.solve on the full matrix"
-REFUSED[integrate.odeint] = "an adaptive integrator is no smooth function; write a fixed-step integrator in autograd.numpy"
+REFUSED[integrate.odeint] = (
+    "an adaptive integrator is no smooth function; write a fixed-step integrator in autograd.numpy"
+)
 REFUSED[stats.multivariate_normal.entropy] = "use 0.5 * slogdet(2 pi e cov)[1]"
 
 
@@ -359,7 +401,10 @@ REFUSED[stats.multivariate_normal.entropy] = "use 0.5 * slogdet(2 pi e cov)[1]"
 
 def transform(fun: Any, default_axes: Any) -> None:
     """One Fourier transform; its axes are counted from the end in the batched call."""
-    def batched(np: Any, c: Any, ans: Any, x: Any, n: Any = None, axes: Any = default_axes, norm: Any = None) -> Any:
+
+    def batched(
+        np: Any, c: Any, ans: Any, x: Any, n: Any = None, axes: Any = default_axes, norm: Any = None
+    ) -> Any:
         if axes is None and n is not None:
             axes = tuple(range(-len(n), 0))
         f = fun if np is anp else fun.fun
@@ -379,7 +424,9 @@ for fun in (fft.fft2, fft.ifft2, fft.rfft2, fft.irfft2):
 for fun in (fft.fftn, fft.ifftn, fft.rfftn, fft.irfftn):
     transform(fun, None)
 for fun in (fft.fftshift, fft.ifftshift):
-    linear(fun, lambda np, c, ans, x, axes=None, _fun=fun: (_fun if np is anp else _fun.fun)(c, inner(axes, x)))
+    linear(
+        fun, lambda np, c, ans, x, axes=None, _fun=fun: (_fun if np is anp else _fun.fun)(c, inner(axes, x))
+    )
 linear(fft.truncate_pad, None)
 bilinear(signal.convolve, None)
 
@@ -413,15 +460,18 @@ def betainc_series(a: Any, b: Any, x: Any, p: int) -> list[Any]:
 
     def step(k: int, w: Any, v: Any) -> Any:
         return ((a - 1.0 - (a + b - 2.0) * x - k * (1.0 - 2.0 * x)) * w + (k - 1.0 - (a + b - 2.0)) * v) / (
-            x * (1.0 - x) * (k + 1))
+            x * (1.0 - x) * (k + 1)
+        )
 
     return integral(two_term(w0, step, p))
 
 
 elementwise(special.gamma, lambda np, p, y, x: gamma_series(x, y, p, 1.0))
 elementwise(special.rgamma, lambda np, p, y, x: gamma_series(x, y, p, -1.0))
-elementwise(special.gammaln, lambda np, p, y, x: [special.psi(x), *(
-    c / j for j, c in enumerate(polygammas(0, x, p - 1), 2))][:p])
+elementwise(
+    special.gammaln,
+    lambda np, p, y, x: [special.psi(x), *(c / j for j, c in enumerate(polygammas(0, x, p - 1), 2))][:p],
+)
 for fun in (special.psi, special.digamma):
     elementwise(fun, lambda np, p, y, x: polygammas(0, x, p))
 elementwise(special.polygamma, lambda np, p, y, n, x: polygammas(n, x, p), argnum=1)
@@ -429,10 +479,16 @@ elementwise(special.gammainc, lambda np, p, y, a, x: gammainc_series(a, x, p, 1.
 elementwise(special.gammaincc, lambda np, p, y, a, x: gammainc_series(a, x, p, -1.0), argnum=1)
 elementwise(special.betainc, lambda np, p, y, a, b, x: betainc_series(a, b, x, p), argnum=2)
 defined(special.multigammaln, lambda ans, a, d: sum(special.gammaln(a - 0.5 * i) for i in range(int(d))))
-by_partials(special.betaln, lambda ans, a, b: special.psi(a) - special.psi(a + b),
-            lambda ans, a, b: special.psi(b) - special.psi(a + b))
-by_partials(special.beta, lambda ans, a, b: special.beta(a, b) * (special.psi(a) - special.psi(a + b)),
-            lambda ans, a, b: special.beta(a, b) * (special.psi(b) - special.psi(a + b)))
+by_partials(
+    special.betaln,
+    lambda ans, a, b: special.psi(a) - special.psi(a + b),
+    lambda ans, a, b: special.psi(b) - special.psi(a + b),
+)
+by_partials(
+    special.beta,
+    lambda ans, a, b: special.beta(a, b) * (special.psi(a) - special.psi(a + b)),
+    lambda ans, a, b: special.beta(a, b) * (special.psi(b) - special.psi(a + b)),
+)
 RULES[special.gammasgn] = lambda algebra, ans, args, kwargs, active: [None] * algebra.order
 
 
@@ -441,8 +497,10 @@ RULES[special.gammasgn] = lambda algebra, ans, args, kwargs, active: [None] * al
 
 def bessel_series(order: Any, function: Any, x: Any, p: int, sign: float) -> list[Any]:
     """f_n' = (f_{n-1} + sign f_{n+1}) / 2, so d_j = sum_i binom(j, i) sign^i f_{n-j+2i} / (2^j j!)."""
-    return [sum(math.comb(j, i) * sign ** i * function(order - j + 2 * i, x) for i in range(j + 1)) / (2.0 ** j * f)
-            for j, f in enumerate(factorials(p), 1)]
+    return [
+        sum(math.comb(j, i) * sign**i * function(order - j + 2 * i, x) for i in range(j + 1)) / (2.0**j * f)
+        for j, f in enumerate(factorials(p), 1)
+    ]
 
 
 def scaled_bessel(v: Any, x: Any, value: Any, p: int) -> list[Any]:
@@ -480,7 +538,7 @@ def inverse_error(y: Any, p: int, c: float) -> list[Any]:
         ys.append(e[k] / (k + 1))
         square = [sum(e[i] * e[j - i] for i in range(j + 1)) for j in range(k + 1)]
         e.append(2.0 * sum(ys[i] * square[k - i] for i in range(k + 1)) / (k + 1))
-    return ys[1:p + 1]
+    return ys[1 : p + 1]
 
 
 def expit_series(np: Any, p: int, y: Any, x: Any) -> list[Any]:
@@ -490,7 +548,7 @@ def expit_series(np: Any, p: int, y: Any, x: Any) -> list[Any]:
     for k in range(1, p):
         square = sum(d[i] * d[k - i] for i in range(1, k)) if k > 1 else 0.0
         d.append((d[k] * (other - y) - square) / (k + 1))
-    return d[1:p + 1]
+    return d[1 : p + 1]
 
 
 elementwise(special.erf, lambda np, p, y, x: gaussian(2.0 / math.sqrt(math.pi) * np.exp(-x * x), x, p))
@@ -498,18 +556,24 @@ elementwise(special.erfc, lambda np, p, y, x: gaussian(-2.0 / math.sqrt(math.pi)
 elementwise(special.erfinv, lambda np, p, y, x: inverse_error(y, p, math.sqrt(math.pi) / 2))
 elementwise(special.erfcinv, lambda np, p, y, x: inverse_error(y, p, -math.sqrt(math.pi) / 2))
 elementwise(special.expit, expit_series)
-elementwise(special.logit, lambda np, p, y, x: [((-1.0) ** (j - 1) / x ** j + 1.0 / (1.0 - x) ** j) / j
-                                                for j in range(1, p + 1)])
+elementwise(
+    special.logit,
+    lambda np, p, y, x: [((-1.0) ** (j - 1) / x**j + 1.0 / (1.0 - x) ** j) / j for j in range(1, p + 1)],
+)
 
 
-def logsumexp_definition(ans: Any, x: Any, axis: Any = None, b: Any = 1.0, keepdims: bool = False,
-                         return_sign: bool = False) -> Any:
+def logsumexp_definition(
+    ans: Any, x: Any, axis: Any = None, b: Any = 1.0, keepdims: bool = False, return_sign: bool = False
+) -> Any:
     """log(sum(b exp(x - m))) + m with m the result itself, so that the sum is one."""
     if return_sign:
         raise TaylorError("taylor: 'logsumexp' with return_sign=True has no Taylor rule")
     axes = all_axes(axis, x)
-    level = ans if keepdims else anp.reshape(ans, [1 if i - anp.ndim(x) in axes else n
-                                                   for i, n in enumerate(anp.shape(x))])
+    level = (
+        ans
+        if keepdims
+        else anp.reshape(ans, [1 if i - anp.ndim(x) in axes else n for i, n in enumerate(anp.shape(x))])
+    )
     level = anp.where(onp.isfinite(getval(level)), level, anp.zeros(anp.shape(level)))
     return anp.log(anp.sum(b * anp.exp(x - level), axis=axes, keepdims=keepdims))
 
@@ -560,12 +624,18 @@ def normal_logpdf(ans: Any, x: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
 def t_logpdf(ans: Any, x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
     """log Gamma((nu+1)/2) - log Gamma(nu/2) - log(nu pi)/2 - log scale - (nu+1)/2 log(1 + z^2/nu)"""
     z = (x - loc) / scale
-    return (special.gammaln((df + 1.0) / 2) - special.gammaln(df / 2.0) - 0.5 * anp.log(df * math.pi)
-            - anp.log(scale) - (df + 1.0) / 2 * anp.log1p(z * z / df))
+    return (
+        special.gammaln((df + 1.0) / 2)
+        - special.gammaln(df / 2.0)
+        - 0.5 * anp.log(df * math.pi)
+        - anp.log(scale)
+        - (df + 1.0) / 2 * anp.log1p(z * z / df)
+    )
 
 
 def t_tail(fun: Any, log: bool) -> None:
     """cdf and logcdf of Student's t, in x, loc and scale."""
+
     def rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
         if 1 in active:
             raise TaylorError(f"taylor: '{primitive_name(fun)}' of Student's t cannot be expanded in df")
@@ -592,6 +662,7 @@ def t_tail(fun: Any, log: bool) -> None:
 
 def exponential_of(fun: Any, logarithm: Any) -> None:
     """A density by its logarithm: ans * exp(log f - log f(x))."""
+
     def rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
         log = algebra.trace_all(lambda *a, **k: logarithm(None, *a, **k), args, active, kwargs)
         d = [ans / f for f in factorials(algebra.order)]
@@ -624,26 +695,38 @@ def dirichlet_logpdf(ans: Any, x: Any, alpha: Any) -> Any:
     """sum (alpha-1) log x + log Gamma(sum alpha) - sum log Gamma(alpha)"""
     if anp.shape(x) != anp.shape(alpha):
         raise TaylorError("taylor: 'dirichlet' is expanded for x of the length of alpha")
-    return anp.sum((alpha - 1.0) * anp.log(x)) + special.gammaln(anp.sum(alpha)) - anp.sum(special.gammaln(alpha))
+    return (
+        anp.sum((alpha - 1.0) * anp.log(x))
+        + special.gammaln(anp.sum(alpha))
+        - anp.sum(special.gammaln(alpha))
+    )
 
 
 def multivariate_normal_logpdf(ans: Any, x: Any, mean: Any, cov: Any, allow_singular: bool = False) -> Any:
     """-(x-m)^T C^-1 (x-m)/2 - log det(2 pi C)/2, for one point or rows of points"""
     if allow_singular or anp.ndim(cov) != 2 or anp.ndim(x) not in (1, 2):
-        raise TaylorError("taylor: 'multivariate_normal' is expanded for x of shape (d,) or (m, d), cov of shape (d, d) "
-                          "and allow_singular=False")
+        raise TaylorError(
+            "taylor: 'multivariate_normal' is expanded for x of shape (d,) or (m, d), cov of shape (d, d) "
+            "and allow_singular=False"
+        )
     gap = x - mean
     rows = anp.reshape(gap, (-1, anp.shape(cov)[0]))
     solved = anp.transpose(anp.linalg.solve(cov, anp.transpose(rows)))
     log = -0.5 * anp.sum(rows * solved, axis=1) - 0.5 * (
-        anp.linalg.slogdet(cov)[1] + anp.shape(cov)[0] * math.log(2 * math.pi))
+        anp.linalg.slogdet(cov)[1] + anp.shape(cov)[0] * math.log(2 * math.pi)
+    )
     return log[0] if anp.ndim(gap) == 1 else log
 
 
-for family, logarithm in ((stats.norm, normal_logpdf), (stats.t, t_logpdf), (stats.beta, beta_logpdf),
-                          (stats.gamma, gamma_logpdf), (stats.chi2, chi2_logpdf),
-                          (stats.dirichlet, dirichlet_logpdf),
-                          (stats.multivariate_normal, multivariate_normal_logpdf)):
+for family, logarithm in (
+    (stats.norm, normal_logpdf),
+    (stats.t, t_logpdf),
+    (stats.beta, beta_logpdf),
+    (stats.gamma, gamma_logpdf),
+    (stats.chi2, chi2_logpdf),
+    (stats.dirichlet, dirichlet_logpdf),
+    (stats.multivariate_normal, multivariate_normal_logpdf),
+):
     defined(family.logpdf, logarithm)
     exponential_of(family.pdf, logarithm)
 t_tail(stats.t.cdf, False)
@@ -652,6 +735,8 @@ defined(stats.poisson.logpmf, poisson_logpmf)
 exponential_of(stats.poisson.pmf, poisson_logpmf)
 by_partials(stats.poisson.cdf, None, lambda ans, k, mu: -stats.poisson.pmf(onp.floor(k), mu))
 elementwise(stats.gamma.cdf, lambda np, p, y, x, a: gammainc_series(a, x, p, 1.0))
-elementwise(stats.chi2.cdf, lambda np, p, y, x, df: [
-    c / 2.0 ** j for j, c in enumerate(gammainc_series(0.5 * df, 0.5 * x, p, 1.0), 1)])
+elementwise(
+    stats.chi2.cdf,
+    lambda np, p, y, x, df: [c / 2.0**j for j, c in enumerate(gammainc_series(0.5 * df, 0.5 * x, p, 1.0), 1)],
+)
 elementwise(stats.beta.cdf, lambda np, p, y, x, a, b: betainc_series(a, b, x, p))

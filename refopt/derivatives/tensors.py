@@ -1,14 +1,15 @@
-"""Derivative tensors and contractions from univariate Taylor series, and a test of the user's own derivatives.
+"""Derivative tensors and contractions from univariate Taylor series, and a test of the user's own
+derivatives.
 
-A symmetric tensor of order p is fixed by the values ``D_p[s]`` of its polynomial on the lattice directions s = j with
-nonnegative integers ``|j| = p`` (Griewank, Utke, Walther 2000, eq. 3.3): every partial derivative of order k <= p is an
-exact rational combination of the k-th Taylor coefficients along them,
+A symmetric tensor of order p is fixed by the values ``D_p[s]`` of its polynomial on the lattice directions
+s = j with nonnegative integers ``|j| = p`` (Griewank, Utke, Walther 2000, eq. 3.3): every partial
+derivative of order k <= p is an exact rational combination of the k-th Taylor coefficients along them,
 
     d^i f = sum_j gamma_ij c_k(j),
     gamma_ij = sum_{0 < m <= i} (-1)^|i-m| binom(i, m) binom(p m/|m|, j) (|m|/p)^k        (|i| = k),
 
-where only directions j inside the support of i take part. Applied to the gradient, one order less is needed and n
-times fewer directions.
+where only directions j inside the support of i take part. Applied to the gradient, one order less is needed
+and n times fewer directions.
 """
 
 from __future__ import annotations
@@ -23,11 +24,18 @@ from typing import Any
 
 import numpy as np
 
-from .reverse import TraceError, gradient, product_function, trace
+from .reverse import TraceError, gradient, product_function
 from .taylor import as_real, taylor
 
-__all__ = ["DerivativeCheck", "check_derivatives", "derivative_tensors", "directional", "tensor_product",
-           "tensor_vector", "tensors_memory"]
+__all__ = [
+    "DerivativeCheck",
+    "check_derivatives",
+    "derivative_tensors",
+    "directional",
+    "tensor_product",
+    "tensor_vector",
+    "tensors_memory",
+]
 
 MEMORY_LIMIT = 2 * 2**30
 #: bytes of coefficients per chunk of directions; about the size of a second-level cache
@@ -64,9 +72,11 @@ def directional(fun: Callable, x: Any, s: Any, order: int) -> Any:
 
 
 def tensor_product(fun: Callable, x: Any, s: Any, order: int = 3) -> Callable[[np.ndarray], np.ndarray]:
-    """``v -> D_order[s, ..., s, v, .]``: for order 3 the product ``T[s] v``, for order 2 ``H v``; O(n) memory.
+    """``v -> D_order[s, ..., s, v, .]``: for order 3 the product ``T[s] v``, for order 2 ``H v``; O(n)
+    memory.
 
-    One trace serves all v. It is the Hessian in s of the Taylor coefficient ``c_order(s)``, by reverse mode twice.
+    One trace serves all v. It is the Hessian in s of the Taylor coefficient ``c_order(s)``, by reverse mode
+    twice.
 
     Parameters
     ----------
@@ -94,7 +104,8 @@ def tensor_vector(fun: Callable, x: Any, s: Any, v: Any, order: int = 3) -> np.n
     Examples
     --------
     >>> import autograd.numpy as anp
-    >>> tensor_vector(lambda x: anp.sum(x**3), np.ones(2), np.array([1.0, 2.0]), np.array([3.0, 1.0])).tolist()
+    >>> s, v = np.array([1.0, 2.0]), np.array([3.0, 1.0])
+    >>> tensor_vector(lambda x: anp.sum(x**3), np.ones(2), s, v).tolist()
     [18.0, 12.0]
     """
     return tensor_product(fun, x, s, order)(v)
@@ -103,8 +114,9 @@ def tensor_vector(fun: Callable, x: Any, s: Any, v: Any, order: int = 3) -> np.n
 # ---------------------------------------------------------------------- full tensors
 
 
-def derivative_tensors(fun: Callable, x: Any, order: int, *, route: str | None = None,
-                       memory_limit: float = MEMORY_LIMIT) -> list[Any]:
+def derivative_tensors(
+    fun: Callable, x: Any, order: int, *, route: str | None = None, memory_limit: float = MEMORY_LIMIT
+) -> list[Any]:
     """All derivatives of a scalar function: ``[f, g, H, T, ...]``, full symmetric arrays of shape (n,)*k.
 
     Parameters
@@ -115,8 +127,8 @@ def derivative_tensors(fun: Callable, x: Any, order: int, *, route: str | None =
     order : int
         Highest order, at least 0.
     route : {None, "univariate", "gradient"}
-        Expand `fun` along all lattice directions of order p, or its gradient along those of order p-1. None takes the
-        cheaper one, and the first where reverse mode cannot be expanded.
+        Expand `fun` along all lattice directions of order p, or its gradient along those of order p-1. None
+        takes the cheaper one, and the first where reverse mode cannot be expanded.
     memory_limit : float
         Bytes; 2 GiB by default.
 
@@ -133,8 +145,8 @@ def derivative_tensors(fun: Callable, x: Any, order: int, *, route: str | None =
 
     Notes
     -----
-    At a kink (abs at 0, equal arguments of a maximum) directional derivatives are not polynomials in the direction and
-    tensors do not exist; use `directional` there.
+    At a kink (abs at 0, equal arguments of a maximum) directional derivatives are not polynomials in the
+    direction and tensors do not exist; use `directional` there.
 
     Examples
     --------
@@ -147,7 +159,9 @@ def derivative_tensors(fun: Callable, x: Any, order: int, *, route: str | None =
         raise ValueError(f"derivative_tensors: order must be an integer >= 0, got {order!r}")
     x = as_real(x, "x")
     if x.ndim != 1 or x.size == 0:
-        raise ValueError(f"derivative_tensors: x must be a vector with at least one element, got shape {x.shape}")
+        raise ValueError(
+            f"derivative_tensors: x must be a vector with at least one element, got shape {x.shape}"
+        )
     n, p = x.size, int(order)
     if route is None:
         route = "gradient" if prefers_gradient(n, p) else "univariate"
@@ -159,9 +173,11 @@ def derivative_tensors(fun: Callable, x: Any, order: int, *, route: str | None =
     need = tensors_memory(n, p)
     if need > memory_limit:
         raise MemoryError(
-            f"derivative_tensors: all derivatives of {n} variables up to order {p} need about {need / 2**30:.3g} GiB, "
-            f"more than memory_limit = {memory_limit / 2**30:.3g} GiB; use contractions (directional, tensor_vector, "
-            "model_value_and_gradient: memory proportional to n), a lower order, or a larger memory_limit")
+            f"derivative_tensors: all derivatives of {n} variables up to order {p} need about "
+            f"{need / 2**30:.3g} GiB, more than memory_limit = {memory_limit / 2**30:.3g} GiB; use contractions "
+            "(directional, tensor_vector, model_value_and_gradient: memory proportional to n), a lower order, or a "
+            "larger memory_limit"
+        )
     if p == 0:
         return [taylor(fun, x, np.zeros_like(x), 0)[0]]
     if route == "gradient":
@@ -176,14 +192,14 @@ def derivative_tensors(fun: Callable, x: Any, order: int, *, route: str | None =
 def prefers_gradient(n: int, p: int) -> bool:
     """Whether the gradient along C(n+p-2, p-1) directions is cheaper than the function along C(n+p-1, p).
 
-    Per direction the gradient costs about 2.5 times as much (measured on Rosenbrock's function) at one order less, and
-    its trace costs about as much as 20,000 elements of arithmetic.
+    Per direction the gradient costs about 2.5 times as much (measured on Rosenbrock's function) at one
+    order less, and its trace costs about as much as 20,000 elements of arithmetic.
     """
     return p >= 1 and n * math.comb(n + p - 1, p) > 2.5 * n * math.comb(n + p - 2, p - 1) + 20_000
 
 
 def tensors_memory(n: int, order: int) -> int:
-    """Bytes that `derivative_tensors` needs at its peak, for n variables up to `order` (an estimate from above)."""
+    """Bytes that `derivative_tensors` needs at its peak for n variables, estimated from above."""
     if order == 0:
         return 16 * CHUNK
     elements = sum(n**k for k in range(order + 1)) + 3 * n**order  # the tensors; where each element is found
@@ -195,7 +211,9 @@ def tensors_memory(n: int, order: int) -> int:
 
 def gathered(n: int, p: int) -> int:
     """Number of coefficients that the interpolation of order p combines."""
-    return sum(math.comb(n, m) * math.comb(p - 1, m - 1) * math.comb(m + p - 1, p) for m in range(1, min(n, p) + 1))
+    return sum(
+        math.comb(n, m) * math.comb(p - 1, m - 1) * math.comb(m + p - 1, p) for m in range(1, min(n, p) + 1)
+    )
 
 
 def univariate_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
@@ -208,7 +226,7 @@ def univariate_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
 
 
 def gradient_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
-    """[f, g, ..., T_p] from the Taylor coefficients of the gradient along the lattice directions of order p-1."""
+    """[f, g, ..., T_p] from the Taylor coefficients of the gradient along the lattice of order p-1."""
     n, q = x.size, p - 1
     tensors = [taylor(fun, x, x, 0)[0]]
     if q == 0:
@@ -223,9 +241,11 @@ def gradient_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
 
 
 def along(fun: Callable, x: np.ndarray, p: int, order: int) -> np.ndarray:
-    """`taylor` along the lattice of order p, shape (order+1, C(n+p-1, p), ...), a chunk of directions at a time."""
+    """`taylor` along the lattice of order p, a chunk at a time: shape (order+1, C(n+p-1, p), ...)."""
     tuples, rows = multisets(x.size, p), max(1, CHUNK // (8 * x.size))
-    parts = [taylor(fun, x, lattice(tuples[i:i + rows], x.size), order) for i in range(0, len(tuples), rows)]
+    parts = [
+        taylor(fun, x, lattice(tuples[i : i + rows], x.size), order) for i in range(0, len(tuples), rows)
+    ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
@@ -239,6 +259,7 @@ def lattice(tuples: np.ndarray, n: int) -> np.ndarray:
 
 def cached(size: Callable[..., int], limit: int = 10**6) -> Callable[[Callable], Callable]:
     """Remember the last results of a function of integers, but none with more than `limit` elements."""
+
     def decorate(function: Callable) -> Callable:
         remembered = lru_cache(maxsize=16)(function)
 
@@ -299,7 +320,7 @@ def binomial(z: Fraction, j: int) -> Fraction:
 
 @cached(lambda n, p, k: gathered(n, p))
 def plan(n: int, p: int, k: int) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
-    """For each pattern of multiplicities of an order-k derivative: (its ranks, the directions used, gamma)."""
+    """For each pattern of multiplicities: (ranks of those derivatives, the directions used, gamma)."""
     steps = []
     for m in range(1, min(k, n) + 1):
         support = np.array(list(itertools.combinations(range(n), m)), dtype=np.int64)
@@ -318,7 +339,7 @@ def spelled(i: tuple[int, ...]) -> list[int]:
 
 
 def interpolate(c: np.ndarray, n: int, p: int, k: int) -> np.ndarray:
-    """Derivatives of order k by rank, shape (C(n+k-1, k), ...), from the k-th coefficients along the lattice of order p."""
+    """Derivatives of order k by rank, (C(n+k-1, k), ...), from the k-th coefficients along the lattice."""
     out = np.empty((math.comb(n + k - 1, k), *c.shape[1:]), dtype=c.dtype)
     for ranks, used, weights in plan(n, p, k):
         out[ranks] = np.tensordot(c[used], weights, axes=((1,), (0,)))
@@ -369,24 +390,37 @@ class DerivativeCheck:
         for name, order, slope, expected, ok, note in self.rows:
             verdict = ("ok" if ok else "WRONG") + (f" ({note})" if note else "")
             lines.append(f"{name:<22} {order:>5} {slope:>7.2f} {expected:>9.0f}  {verdict}")
-        lines.append("all derivatives agree with the function" if self.ok else "wrong: " + ", ".join(self.wrong))
+        lines.append(
+            "all derivatives agree with the function" if self.ok else "wrong: " + ", ".join(self.wrong)
+        )
         return "\n".join(lines)
 
 
-def check_derivatives(fun: Callable, x: Any, order: int = 2, *, jac: Callable | None = None,
-                      hess: Callable | None = None, hessp: Callable | None = None, directions: int = 3,
-                      step: float = 0.1, seed: int = 0) -> DerivativeCheck:
-    """Test at which order derivatives of `fun` are wrong, from values of `fun` alone (Taylor-remainder slopes).
+def check_derivatives(
+    fun: Callable,
+    x: Any,
+    order: int = 2,
+    *,
+    jac: Callable | None = None,
+    hess: Callable | None = None,
+    hessp: Callable | None = None,
+    directions: int = 3,
+    step: float = 0.1,
+    seed: int = 0,
+) -> DerivativeCheck:
+    """Test at which order derivatives of `fun` are wrong, from values of `fun` alone (Taylor-remainder
+    slopes).
 
-    Along random directions s the remainder of a right k-th derivative shrinks one (here, by symmetric differences, two)
-    powers of h faster than that of a wrong one:
+    Along random directions s the remainder of a right k-th derivative shrinks one (here, by symmetric
+    differences, two) powers of h faster than that of a wrong one:
 
         |f(x+hs) - f(x-hs) - 2h jac.s|          = O(h^3), O(h) if jac is wrong;
         |f(x+hs) + f(x-hs) - 2f(x) - h^2 s.H s|  = O(h^4), O(h^2) if H is wrong.
 
-    The two do not influence each other, so a wrong `jac` does not make a right `hess` look wrong. Symmetry of `hess`
-    and `hessp`, which no value of `fun` can see, is tested beside. Without `jac`, `hess`, `hessp` the Taylor
-    coefficients of `fun` itself are tested: ``f(x+hs) - sum_{j<=k} c_j h^j = O(h^(k+1))`` for k = 1..order.
+    The two do not influence each other, so a wrong `jac` does not make a right `hess` look wrong. Symmetry
+    of `hess` and `hessp`, which no value of `fun` can see, is tested beside. Without `jac`, `hess`, `hessp`
+    the Taylor coefficients of `fun` itself are tested: ``f(x+hs) - sum_{j<=k} c_j h^j = O(h^(k+1))`` for k
+    = 1..order.
 
     Parameters
     ----------
@@ -401,7 +435,8 @@ def check_derivatives(fun: Callable, x: Any, order: int = 2, *, jac: Callable | 
     directions : int
         Number of random directions.
     step : float
-        Largest step h, relative to the size of x (at least 1). Choose it smaller for functions that vary fast.
+        Largest step h, relative to the size of x (at least 1). Choose it smaller for functions that vary
+        fast.
     seed : int
         Of the directions.
 
@@ -420,9 +455,13 @@ def check_derivatives(fun: Callable, x: Any, order: int = 2, *, jac: Callable | 
     """
     x = np.array(x, dtype=float)
     if x.ndim != 1 or x.size == 0:
-        raise ValueError(f"check_derivatives: x must be a vector with at least one element, got shape {x.shape}")
+        raise ValueError(
+            f"check_derivatives: x must be a vector with at least one element, got shape {x.shape}"
+        )
     if directions < 1 or not step > 0:
-        raise ValueError(f"check_derivatives: directions must be >= 1 and step > 0, got {directions!r} and {step!r}")
+        raise ValueError(
+            f"check_derivatives: directions must be >= 1 and step > 0, got {directions!r} and {step!r}"
+        )
     rng = np.random.default_rng(seed)
     ss = rng.standard_normal((directions, x.size))
     ss *= step * max(1.0, float(np.linalg.norm(x))) / np.linalg.norm(ss, axis=1, keepdims=True)
@@ -438,10 +477,16 @@ def check_derivatives(fun: Callable, x: Any, order: int = 2, *, jac: Callable | 
     right = np.array([[value(x + h * s) for h in hs] for s in ss])
     left = np.array([[value(x - h * s) for h in hs] for s in ss])
     if not (np.isfinite(right).all() and np.isfinite(left).all() and np.isfinite(f0)):
-        raise ValueError("check_derivatives: fun is not finite near x; choose another point or a smaller step")
+        raise ValueError(
+            "check_derivatives: fun is not finite near x; choose another point or a smaller step"
+        )
     # rounding of f itself, and of forming x + h s: the change of f over one unit in the last place of x
-    floor = 2.0**-52 * (abs(f0) + np.abs(right - f0).max(axis=1, keepdims=True) + np.abs(
-        (right - left)[:, -1:] / (2 * hs[-1])) * (np.linalg.norm(x) / np.linalg.norm(ss, axis=1))[:, None])
+    floor = 2.0**-52 * (
+        abs(f0)
+        + np.abs(right - f0).max(axis=1, keepdims=True)
+        + np.abs((right - left)[:, -1:] / (2 * hs[-1]))
+        * (np.linalg.norm(x) / np.linalg.norm(ss, axis=1))[:, None]
+    )
     odd, even = right - left, (right - f0) + (left - f0)
     rows: list[tuple[str, int, float, float, bool, str]] = []
 
@@ -456,16 +501,34 @@ def check_derivatives(fun: Callable, x: Any, order: int = 2, *, jac: Callable | 
         H = shaped(hess(x), (x.size, x.size), "hess")
         judge("hess", 2, even - hs**2 * np.einsum("ki,ij,kj->k", ss, H, ss)[:, None], 4)
         gap = float(np.abs(H - H.T).max())
-        rows.append(("hess symmetry", 2, np.inf, 0, gap <= 1e-8 * max(float(np.abs(H).max()), 1e-300),
-                     f"largest difference H - H^T: {gap:.2g}"))
+        rows.append(
+            (
+                "hess symmetry",
+                2,
+                np.inf,
+                0,
+                gap <= 1e-8 * max(float(np.abs(H).max()), 1e-300),
+                f"largest difference H - H^T: {gap:.2g}",
+            )
+        )
     if hessp is not None:
         Hs = np.array([shaped(hessp(x, s), (x.size,), "hessp") for s in ss])
         judge("hessp", 2, even - hs**2 * np.sum(ss * Hs, axis=1)[:, None], 4)
         u = rng.standard_normal(x.size)
-        cross = np.array([u @ Hs[i] - ss[i] @ shaped(hessp(x, u), (x.size,), "hessp") for i in range(directions)])
+        cross = np.array(
+            [u @ Hs[i] - ss[i] @ shaped(hessp(x, u), (x.size,), "hessp") for i in range(directions)]
+        )
         scale = float(np.linalg.norm(u) * np.linalg.norm(Hs, axis=1).max())
-        rows.append(("hessp symmetry", 2, np.inf, 0, bool(np.abs(cross).max() <= 1e-8 * max(scale, 1e-300)),
-                     f"largest u.Hs - s.Hu: {np.abs(cross).max():.2g}"))
+        rows.append(
+            (
+                "hessp symmetry",
+                2,
+                np.inf,
+                0,
+                bool(np.abs(cross).max() <= 1e-8 * max(scale, 1e-300)),
+                f"largest u.Hs - s.Hu: {np.abs(cross).max():.2g}",
+            )
+        )
     if jac is None and hess is None and hessp is None:
         c = taylor(fun, x, ss, order)
         total = np.zeros_like(right)
@@ -485,7 +548,7 @@ def shaped(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
 
 
 def slope_of(hs: np.ndarray, remainder: np.ndarray, floor: float) -> float:
-    """Slope of log remainder against log h over the three smallest steps where it is clear of rounding; inf if none."""
+    """Slope of log remainder against log h, over the three smallest steps clear of rounding; inf if none."""
     clear = np.flatnonzero(remainder > 200 * floor)
     if clear.size == 0:
         return np.inf

@@ -1,7 +1,8 @@
 """An independent judge for Taylor coefficients: the same formula evaluated with mpmath numbers.
 
-`coefficients(g, order)` interpolates g at t = 0, h, ..., order*h with h = 1e-25 and 230 digits. Nodes on one side make
-it right at kinks too (the curve for t > 0), where the truncation error is about h relative to the next coefficient.
+`coefficients(g, order)` interpolates g at t = 0, h, ..., order*h with h = 1e-25 and 230 digits. Nodes on
+one side make it right at kinks too (the curve for t > 0), where the truncation error is about h relative to
+the next coefficient.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def coefficients(g, order):
 def to_float(array):
     """Object array of mpf or mpc to float64 or complex128."""
     flat = np.array([complex(v) if isinstance(v, mpmath.mpc) else float(v) for v in np.ravel(array)])
-    flat = np.where(np.abs(flat) < 1e-23, 0.0, flat) if len(flat) else flat  # truncation of the interpolation, see above
+    flat = (
+        np.where(np.abs(flat) < 1e-23, 0.0, flat) if len(flat) else flat
+    )  # truncation of the interpolation, see above
     return flat.reshape(np.shape(array))
 
 
@@ -65,7 +68,7 @@ def reference(fun, x, s, order):
 
 
 def reference_slope(fun, x, s, dx, ds, order):
-    """Derivative of the coefficients when x moves along dx and s along ds (a difference quotient of step 1e-30)."""
+    """Derivative of the coefficients when x moves along dx and s along ds (quotient of step 1e-30)."""
     with mp.workdps(DIGITS + 60):
         e = mpmath.mpf(10) ** -30
         a, b, u, v = vector(x), vector(s), vector(dx), vector(ds)
@@ -79,6 +82,7 @@ def reference_slope(fun, x, s, dx, ds, order):
 
 def matrix_function(f):
     """A function of one mpmath matrix, on (stacks of) object arrays."""
+
     def call(a, *args):
         if np.ndim(a) > 2:
             return np.array([call(m, *args) for m in a], dtype=object)
@@ -92,8 +96,10 @@ def matrix_function(f):
 
 def solve(a, b):
     if np.ndim(a) > 2:
-        return np.array([solve(m, v) for m, v in zip(a, np.broadcast_to(b, (len(a), *np.shape(b)[-2:])),
-                                                     strict=True)], dtype=object)
+        return np.array(
+            [solve(m, v) for m, v in zip(a, np.broadcast_to(b, (len(a), *np.shape(b)[-2:])), strict=True)],
+            dtype=object,
+        )
     columns = np.reshape(b, (len(b), -1))
     inverse = np.array((mpmath.matrix(a.tolist()) ** -1).tolist(), dtype=object)
     return np.reshape(inverse @ columns, np.shape(b))
@@ -102,11 +108,23 @@ def solve(a, b):
 def dft(a, n, axis, norm, sign):
     a = np.moveaxis(np.asarray(a, dtype=object), axis, -1)
     m = n or a.shape[-1]
-    a = np.concatenate([a, np.zeros((*a.shape[:-1], max(0, m - a.shape[-1])), dtype=object)], axis=-1)[..., :m]
-    w = np.array([[mpmath.expjpi(mpmath.mpf(sign * 2 * ((i * j) % m)) / m) for j in range(m)] for i in range(m)],
-                 dtype=object)
-    scale = {(-1, None): 1, (-1, "backward"): 1, (-1, "ortho"): mpmath.sqrt(m), (-1, "forward"): m,
-             (1, None): m, (1, "backward"): m, (1, "ortho"): mpmath.sqrt(m), (1, "forward"): 1}[sign, norm]
+    a = np.concatenate([a, np.zeros((*a.shape[:-1], max(0, m - a.shape[-1])), dtype=object)], axis=-1)[
+        ..., :m
+    ]
+    w = np.array(
+        [[mpmath.expjpi(mpmath.mpf(sign * 2 * ((i * j) % m)) / m) for j in range(m)] for i in range(m)],
+        dtype=object,
+    )
+    scale = {
+        (-1, None): 1,
+        (-1, "backward"): 1,
+        (-1, "ortho"): mpmath.sqrt(m),
+        (-1, "forward"): m,
+        (1, None): m,
+        (1, "backward"): m,
+        (1, "ortho"): mpmath.sqrt(m),
+        (1, "forward"): 1,
+    }[sign, norm]
     return np.moveaxis(a @ w / scale, -1, axis)
 
 
@@ -137,7 +155,7 @@ class FFT:
 
     def rfft(self, a, n=None, axis=-1, norm=None):
         full = np.moveaxis(dft(a, n, axis, norm, -1), axis, -1)
-        return np.moveaxis(full[..., :full.shape[-1] // 2 + 1], -1, axis)
+        return np.moveaxis(full[..., : full.shape[-1] // 2 + 1], -1, axis)
 
     def irfft(self, a, n=None, axis=-1, norm=None):
         a = np.moveaxis(np.asarray(a, dtype=object), axis, -1)
@@ -146,8 +164,8 @@ class FFT:
         a[..., 0] = mnp.real(a[..., 0])
         if n % 2 == 0:
             a[..., -1] = mnp.real(a[..., n // 2])
-        tail = mnp.conj(a[..., 1:(n + 1) // 2][..., ::-1])
-        full = np.concatenate([a[..., :n // 2 + 1], tail], axis=-1)
+        tail = mnp.conj(a[..., 1 : (n + 1) // 2][..., ::-1])
+        full = np.concatenate([a[..., : n // 2 + 1], tail], axis=-1)
         return np.moveaxis(mnp.real(dft(full, None, -1, norm, 1)), -1, axis)
 
     def rfftn(self, a, s=None, axes=None, norm=None):
@@ -179,8 +197,10 @@ def eigh(a):
     order = np.argsort(w)
     w, v = w[order], v[:, order]
     model = np.linalg.eigh(to_float(a))[1]
-    signs = [1 if float(mpmath.re(sum(v[i, j] * float(model[i, j]) for i in range(len(w))))) > 0 else -1
-             for j in range(len(w))]
+    signs = [
+        1 if float(mpmath.re(sum(v[i, j] * float(model[i, j]) for i in range(len(w))))) > 0 else -1
+        for j in range(len(w))
+    ]
     return w, v * np.array(signs, dtype=object)
 
 
@@ -195,7 +215,7 @@ def cholesky(a):
 
 
 class Linalg:
-    inv = staticmethod(matrix_function(lambda m: m ** -1))
+    inv = staticmethod(matrix_function(lambda m: m**-1))
     det = staticmethod(matrix_function(mpmath.det))
     solve = staticmethod(solve)
     cholesky = staticmethod(cholesky)
@@ -224,9 +244,9 @@ class Linalg:
             if ord in (np.inf, -np.inf):
                 return (np.max if ord > 0 else np.min)(size, axis=axis, keepdims=keepdims)
             power = mpmath.mpf(ord)
-            return ufunc(lambda v: v ** (1 / power))(np.sum(size ** power, axis=axis, keepdims=keepdims))
+            return ufunc(lambda v: v ** (1 / power))(np.sum(size**power, axis=axis, keepdims=keepdims))
         if ord in (None, "fro"):
-            return ufunc(mpmath.sqrt)(np.sum(size ** 2, axis=axis, keepdims=keepdims))
+            return ufunc(mpmath.sqrt)(np.sum(size**2, axis=axis, keepdims=keepdims))
         rows, columns = axis if abs(ord) != 1 else axis[::-1]
         total = np.sum(size, axis=columns, keepdims=True)
         return (np.max if ord > 0 else np.min)(total, axis=axis, keepdims=keepdims)
@@ -246,7 +266,7 @@ def loggamma(x):
 
 class Norm:
     def logpdf(self, x, loc=0, scale=1):
-        return -((x - loc) / scale) ** 2 / 2 - log(scale + 0 * x) - mpmath.log(2 * mpmath.pi) / 2
+        return -(((x - loc) / scale) ** 2) / 2 - log(scale + 0 * x) - mpmath.log(2 * mpmath.pi) / 2
 
     def pdf(self, x, loc=0, scale=1):
         return ufunc(mpmath.exp)(self.logpdf(x, loc, scale))
@@ -267,8 +287,13 @@ class Norm:
 class Student:
     def logpdf(self, x, df, loc=0, scale=1):
         df, z = df + 0 * x, (x - loc) / scale
-        return (loggamma((df + 1) / 2) - loggamma(df / 2) - log(df * mpmath.pi) / 2 - log(scale + 0 * x)
-                - (df + 1) / 2 * log(1 + z * z / df))
+        return (
+            loggamma((df + 1) / 2)
+            - loggamma(df / 2)
+            - log(df * mpmath.pi) / 2
+            - log(scale + 0 * x)
+            - (df + 1) / 2 * log(1 + z * z / df)
+        )
 
     def pdf(self, x, df, loc=0, scale=1):
         return ufunc(mpmath.exp)(self.logpdf(x, df, loc, scale))
@@ -276,8 +301,12 @@ class Student:
     def cdf(self, x, df, loc=0, scale=1):
         df = mpmath.mpf(df)
         factor = mpmath.gamma((df + 1) / 2) / (mpmath.sqrt(df * mpmath.pi) * mpmath.gamma(df / 2))
-        return ufunc(lambda z: mpmath.mpf(1) / 2 + z * factor * mpmath.hyp2f1(
-            mpmath.mpf(1) / 2, (df + 1) / 2, mpmath.mpf(3) / 2, -z * z / df))((x - loc) / scale)
+        return ufunc(
+            lambda z: (
+                mpmath.mpf(1) / 2
+                + z * factor * mpmath.hyp2f1(mpmath.mpf(1) / 2, (df + 1) / 2, mpmath.mpf(3) / 2, -z * z / df)
+            )
+        )((x - loc) / scale)
 
     def logcdf(self, x, df, loc=0, scale=1):
         return log(self.cdf(x, df, loc, scale))
@@ -311,39 +340,57 @@ def betainc(a, b, x):
 def mvn(x, mean, cov):
     gap = np.reshape(x - mean, (-1, len(cov)))
     inverse = Linalg.inv(cov)
-    out = -np.array([g @ inverse @ g for g in gap], dtype=object) / 2 - (
-        mpmath.log(Linalg.det(cov)) + len(cov) * mpmath.log(2 * mpmath.pi)) / 2
+    out = (
+        -np.array([g @ inverse @ g for g in gap], dtype=object) / 2
+        - (mpmath.log(Linalg.det(cov)) + len(cov) * mpmath.log(2 * mpmath.pi)) / 2
+    )
     return out[0] if np.ndim(x - mean) == 1 else out
 
 
 class Stats:
     norm, t = Norm(), Student()
-    beta = Density(lambda x, a, b: (a - 1) * log(x) + (b - 1) * log(1 - x) - loggamma(a + 0 * x) - loggamma(b + 0 * x)
-                   + loggamma(a + b + 0 * x), lambda x, a, b: betainc(a, b, x))
+    beta = Density(
+        lambda x, a, b: (
+            (a - 1) * log(x)
+            + (b - 1) * log(1 - x)
+            - loggamma(a + 0 * x)
+            - loggamma(b + 0 * x)
+            + loggamma(a + b + 0 * x)
+        ),
+        lambda x, a, b: betainc(a, b, x),
+    )
     gamma = Density(lambda x, a: (a - 1) * log(x) - x - loggamma(a + 0 * x), lambda x, a: gammainc(a, x))
-    chi2 = Density(lambda x, k: (k / mpmath.mpf(2) - 1) * log(x) - x / 2 - k / mpmath.mpf(2) * mpmath.log(2)
-                   - loggamma(k / mpmath.mpf(2) + 0 * x), lambda x, k: gammainc(k / mpmath.mpf(2), x / 2))
-    poisson = Density(lambda k, mu: k * log(mu) - mu - loggamma(k + mpmath.mpf(1) + 0 * mu),
-                      lambda k, mu: gammaincc(np.floor(k) + 1.0, mu))
-    dirichlet = Density(lambda x, a: np.sum((a - 1) * log(x)) + mpmath.loggamma(np.sum(a)) - np.sum(loggamma(a)))
+    chi2 = Density(
+        lambda x, k: (
+            (k / mpmath.mpf(2) - 1) * log(x)
+            - x / 2
+            - k / mpmath.mpf(2) * mpmath.log(2)
+            - loggamma(k / mpmath.mpf(2) + 0 * x)
+        ),
+        lambda x, k: gammainc(k / mpmath.mpf(2), x / 2),
+    )
+    poisson = Density(
+        lambda k, mu: k * log(mu) - mu - loggamma(k + mpmath.mpf(1) + 0 * mu),
+        lambda k, mu: gammaincc(np.floor(k) + 1.0, mu),
+    )
+    dirichlet = Density(
+        lambda x, a: np.sum((a - 1) * log(x)) + mpmath.loggamma(np.sum(a)) - np.sum(loggamma(a))
+    )
     multivariate_normal = Density(mvn)
 
 
 class Special:
-    gamma, gammaln, rgamma = ufunc(mpmath.gamma), ufunc(mpmath.loggamma), ufunc(mpmath.rgamma)
-    psi = digamma = staticmethod(lambda x: ufunc(lambda v: mpmath.psi(0, v))(x))
-    beta = ufunc(mpmath.beta, 2)
-    j0, j1 = ufunc(lambda v: mpmath.besselj(0, v)), ufunc(lambda v: mpmath.besselj(1, v))
-    y0, y1 = ufunc(lambda v: mpmath.bessely(0, v)), ufunc(lambda v: mpmath.bessely(1, v))
-    i0, i1 = ufunc(lambda v: mpmath.besseli(0, v)), ufunc(lambda v: mpmath.besseli(1, v))
-    erf, erfc, erfinv = ufunc(mpmath.erf), ufunc(mpmath.erfc), ufunc(mpmath.erfinv)
+    gamma = staticmethod(ufunc(mpmath.gamma))
+    gammaln = staticmethod(ufunc(mpmath.loggamma))
+    rgamma = staticmethod(ufunc(mpmath.rgamma))
+    psi = digamma = staticmethod(ufunc(lambda v: mpmath.psi(0, v)))
+    beta = staticmethod(ufunc(mpmath.beta, 2))
+    j0, j1 = (staticmethod(ufunc(lambda v, n=n: mpmath.besselj(n, v))) for n in (0, 1))
+    y0, y1 = (staticmethod(ufunc(lambda v, n=n: mpmath.bessely(n, v))) for n in (0, 1))
+    i0, i1 = (staticmethod(ufunc(lambda v, n=n: mpmath.besseli(n, v))) for n in (0, 1))
+    erf, erfc = staticmethod(ufunc(mpmath.erf)), staticmethod(ufunc(mpmath.erfc))
+    erfinv = staticmethod(ufunc(mpmath.erfinv))
     gammainc, gammaincc, betainc = staticmethod(gammainc), staticmethod(gammaincc), staticmethod(betainc)
-
-    def __getattribute__(self, name):
-        value = type(self).__dict__[name]
-        if isinstance(value, staticmethod):
-            return value.__func__
-        return value if name in PLAIN else value.__get__(self)
 
     def erfcinv(self, x):
         return ufunc(mpmath.erfinv)(1 - x)
@@ -358,7 +405,9 @@ class Special:
         return ufunc(lambda v: mpmath.psi(n, v))(x)
 
     def multigammaln(self, a, d):
-        return sum(loggamma(a - mpmath.mpf(i) / 2) for i in range(d)) + d * (d - 1) * mpmath.log(mpmath.pi) / 4
+        return (
+            sum(loggamma(a - mpmath.mpf(i) / 2) for i in range(d)) + d * (d - 1) * mpmath.log(mpmath.pi) / 4
+        )
 
     def jn(self, n, x):
         return ufunc(lambda v: mpmath.besselj(n, v))(x)
@@ -382,9 +431,6 @@ class Special:
         return log(np.sum(b * ufunc(mpmath.exp)(x), axis=axis, keepdims=keepdims))
 
 
-PLAIN = {"gamma", "gammaln", "rgamma", "beta", "j0", "j1", "y0", "y1", "i0", "i1", "erf", "erfc", "erfinv"}
-
-
 class SciLinalg:
     def solve_triangular(self, a, b, trans=0, lower=False, unit_diagonal=False):
         a = np.tril(a) if lower else np.triu(a)
@@ -403,7 +449,10 @@ class SciLinalg:
 
 class Signal:
     def convolve(self, a, b, mode="full"):
-        full = [sum(a[i] * b[k - i] for i in range(len(a)) if 0 <= k - i < len(b)) for k in range(len(a) + len(b) - 1)]
+        full = [
+            sum(a[i] * b[k - i] for i in range(len(a)) if 0 <= k - i < len(b))
+            for k in range(len(a) + len(b) - 1)
+        ]
         if mode == "valid":
             low, high = min(len(a), len(b)) - 1, max(len(a), len(b))
             full = full[low:high]
@@ -411,28 +460,63 @@ class Signal:
 
 
 class MNP:
-    """`numpy` with mpmath inside: elementary functions from the table, everything else from NumPy on object arrays."""
+    """`numpy` with mpmath inside: functions from the tables, the rest from NumPy on object arrays."""
 
     pi = math.pi
     linalg, fft, special, stats, slinalg, signal = Linalg(), FFT(), Special(), Stats(), SciLinalg(), Signal()
     table = {
-        "exp": mpmath.exp, "exp2": lambda v: mpmath.mpf(2) ** v, "expm1": mpmath.expm1, "log": mpmath.log,
-        "log2": lambda v: mpmath.log(v, 2), "log10": mpmath.log10, "log1p": mpmath.log1p, "sin": mpmath.sin,
-        "cos": mpmath.cos, "tan": mpmath.tan, "arcsin": mpmath.asin, "arccos": mpmath.acos, "arctan": mpmath.atan,
-        "sinh": mpmath.sinh, "cosh": mpmath.cosh, "tanh": mpmath.tanh, "arcsinh": mpmath.asinh,
-        "arccosh": mpmath.acosh, "arctanh": mpmath.atanh, "sqrt": mpmath.sqrt, "cbrt": mpmath.cbrt,
-        "square": lambda v: v * v, "reciprocal": lambda v: 1 / v, "abs": abs, "absolute": abs, "fabs": abs,
-        "real": mpmath.re, "imag": mpmath.im, "conj": mpmath.conj, "angle": mpmath.arg, "sinc": lambda v: (
-            mpmath.sin(mpmath.pi * v) / (mpmath.pi * v) if v else mpmath.mpf(1)),
-        "rad2deg": mpmath.degrees, "degrees": mpmath.degrees, "deg2rad": mpmath.radians, "radians": mpmath.radians,
-        "nan_to_num": lambda v: v, "real_if_close": lambda v: v, "positive": lambda v: v, "negative": lambda v: -v,
-        "floor": mpmath.floor, "sign": mpmath.sign, "round": mpmath.nint,
+        "exp": mpmath.exp,
+        "exp2": lambda v: mpmath.mpf(2) ** v,
+        "expm1": mpmath.expm1,
+        "log": mpmath.log,
+        "log2": lambda v: mpmath.log(v, 2),
+        "log10": mpmath.log10,
+        "log1p": mpmath.log1p,
+        "sin": mpmath.sin,
+        "cos": mpmath.cos,
+        "tan": mpmath.tan,
+        "arcsin": mpmath.asin,
+        "arccos": mpmath.acos,
+        "arctan": mpmath.atan,
+        "sinh": mpmath.sinh,
+        "cosh": mpmath.cosh,
+        "tanh": mpmath.tanh,
+        "arcsinh": mpmath.asinh,
+        "arccosh": mpmath.acosh,
+        "arctanh": mpmath.atanh,
+        "sqrt": mpmath.sqrt,
+        "cbrt": mpmath.cbrt,
+        "square": lambda v: v * v,
+        "reciprocal": lambda v: 1 / v,
+        "abs": abs,
+        "absolute": abs,
+        "fabs": abs,
+        "real": mpmath.re,
+        "imag": mpmath.im,
+        "conj": mpmath.conj,
+        "angle": mpmath.arg,
+        "sinc": lambda v: mpmath.sin(mpmath.pi * v) / (mpmath.pi * v) if v else mpmath.mpf(1),
+        "rad2deg": mpmath.degrees,
+        "degrees": mpmath.degrees,
+        "deg2rad": mpmath.radians,
+        "radians": mpmath.radians,
+        "nan_to_num": lambda v: v,
+        "real_if_close": lambda v: v,
+        "positive": lambda v: v,
+        "negative": lambda v: -v,
+        "floor": mpmath.floor,
+        "sign": mpmath.sign,
+        "round": mpmath.nint,
     }
     table2 = {
-        "arctan2": mpmath.atan2, "hypot": mpmath.hypot, "power": mpmath.power, "float_power": mpmath.power,
+        "arctan2": mpmath.atan2,
+        "hypot": mpmath.hypot,
+        "power": mpmath.power,
+        "float_power": mpmath.power,
         "logaddexp": lambda a, b: mpmath.log(mpmath.exp(a) + mpmath.exp(b)),
         "logaddexp2": lambda a, b: mpmath.log(mpmath.mpf(2) ** a + mpmath.mpf(2) ** b, 2),
-        "mod": lambda a, b: a - mpmath.floor(a / b) * b, "remainder": lambda a, b: a - mpmath.floor(a / b) * b,
+        "mod": lambda a, b: a - mpmath.floor(a / b) * b,
+        "remainder": lambda a, b: a - mpmath.floor(a / b) * b,
     }
 
     def var(self, x, axis=None, ddof=0, keepdims=False):

@@ -52,7 +52,7 @@ def test_shapes(order):
     assert taylor(lambda x: anp.outer(x, x), X, S, order).shape == (order + 1, n, n)
     assert taylor(lambda x: anp.outer(x, x), X, directions, order).shape == (order + 1, k, n, n)
     assert taylor(lambda x: [x[0], x[1] ** 2], X, directions, order).shape == (order + 1, k, 2)
-    assert taylor(lambda x: x**2, 2.0, 1.0, order).tolist() == [4.0, 4.0, 1.0, 0.0, 0.0][:order + 1]
+    assert taylor(lambda x: x**2, 2.0, 1.0, order).tolist() == [4.0, 4.0, 1.0, 0.0, 0.0][: order + 1]
     assert taylor(lambda x: anp.sum(x**2), np.ones((2, 2)), np.ones((3, 2, 2)), order).shape == (order + 1, 3)
 
 
@@ -109,13 +109,17 @@ class Hidden:
         return float(np.sum(np.asarray(value) ** 2))
 
 
-@pytest.mark.parametrize("fun", [
-    lambda x: math.exp(x[0]),
-    lambda x: float(x[0]) * x[1],
-    lambda x: np.array(x, dtype=float)[0],
-    lambda x: np.array([x[0], x[1]]),
-    Hidden(),
-], ids=["math", "float", "array", "object", "value"])
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: math.exp(x[0]),
+        lambda x: float(x[0]) * x[1],
+        lambda x: np.array(x, dtype=float)[0],
+        lambda x: np.array([x[0], x[1]]),
+        Hidden(),
+    ],
+    ids=["math", "float", "array", "object", "value"],
+)
 def test_hidden_dependence_is_refused(fun):
     with pytest.raises(TraceError):
         taylor(fun, X, S, 2)
@@ -123,8 +127,13 @@ def test_hidden_dependence_is_refused(fun):
 
 def test_plain_numpy_that_keeps_the_trace_is_followed():
     """NumPy hands its own functions of traced arrays to autograd; what comes out traced is right."""
-    f = lambda x: np.exp(x[0]) * np.sum(x) + np.linalg.norm(np.asarray([x[0], x[1]]))
-    g = lambda x: anp.exp(x[0]) * anp.sum(x) + anp.sqrt(x[0] ** 2 + x[1] ** 2)
+
+    def f(x):
+        return np.exp(x[0]) * np.sum(x) + np.linalg.norm(np.asarray([x[0], x[1]]))
+
+    def g(x):
+        return anp.exp(x[0]) * anp.sum(x) + anp.sqrt(x[0] ** 2 + x[1] ** 2)
+
     np.testing.assert_allclose(taylor(f, X, S, 4), taylor(g, X, S, 4), rtol=1e-13)
 
 
@@ -174,15 +183,19 @@ def curve(fun, x, s, order):
 
 
 @pytest.mark.parametrize("s", [[1.0, 0.5], [-1.0, 0.5], [0.0, 1.0], [-2.0, -3.0]])
-@pytest.mark.parametrize("fun", [
-    lambda np, x: np.abs(x[0]) + np.abs(x[0]) ** 2 * x[1],
-    lambda np, x: np.maximum(x[0], x[1] * x[0]) + np.minimum(x[0] ** 2, x[0]),
-    lambda np, x: np.max(x * x[0]) + np.min(x * x[0]),
-    lambda np, x: np.sort(x * x[0])[0] * np.sort(x * x[0])[1],
-    lambda np, x: np.clip(x[0], 0.0, 1.0) * x[1],
-    lambda np, x: np.max(np.array([x[0], -x[0], 2 * x[0] * x[1]])),
-    lambda np, x: np.abs(np.abs(x[0]) - np.abs(x[0] * x[1])),
-], ids=["abs", "maximum", "max", "sort", "clip", "array", "nested"])
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda np, x: np.abs(x[0]) + np.abs(x[0]) ** 2 * x[1],
+        lambda np, x: np.maximum(x[0], x[1] * x[0]) + np.minimum(x[0] ** 2, x[0]),
+        lambda np, x: np.max(x * x[0]) + np.min(x * x[0]),
+        lambda np, x: np.sort(x * x[0])[0] * np.sort(x * x[0])[1],
+        lambda np, x: np.clip(x[0], 0.0, 1.0) * x[1],
+        lambda np, x: np.max(np.array([x[0], -x[0], 2 * x[0] * x[1]])),
+        lambda np, x: np.abs(np.abs(x[0]) - np.abs(x[0] * x[1])),
+    ],
+    ids=["abs", "maximum", "max", "sort", "clip", "array", "nested"],
+)
 def test_kinks_give_the_right_sided_series(fun, s):
     x = np.array([0.0, 0.8])
     c = taylor(lambda z: fun(anp, z), x, np.array(s), 3)
@@ -207,8 +220,9 @@ def test_sqrt_and_powers_at_zero():
 def test_negative_bases():
     x = np.array([-2.0])
     assert taylor(lambda x: x**3, x, np.ones(1), 4).ravel().tolist() == [-8.0, 12.0, -6.0, 1.0, 0.0]
-    np.testing.assert_allclose(taylor(lambda x: x**-1, x, np.ones(1), 3).ravel(), [-1 / 2, -1 / 4, -1 / 8, -1 / 16],
-                               rtol=1e-15)
+    np.testing.assert_allclose(
+        taylor(lambda x: x**-1, x, np.ones(1), 3).ravel(), [-1 / 2, -1 / 4, -1 / 8, -1 / 16], rtol=1e-15
+    )
     with pytest.warns(RuntimeWarning):
         assert np.isnan(taylor(lambda x: x**0.5, x, np.ones(1), 2)).all()
 
@@ -221,10 +235,16 @@ def test_taylor_of_taylor_gives_mixed_derivatives():
     c = taylor(lambda z: taylor(smooth, z, V, 1)[1], X, S, 2)
     e = 1e-30
     with reference.mp.workdps(120):
-        f = lambda z: reference.mnp.exp(reference.mnp.sin(z[0] * z[1])) + sum(reference.mnp.log(1 + z**2)) * z[2]
+
+        def f(z):
+            return reference.mnp.exp(reference.mnp.sin(z[0] * z[1])) + sum(reference.mnp.log(1 + z**2)) * z[2]
+
         x, s, v = (reference.vector(a) for a in (X, S, V))
         h, e = reference.mpmath.mpf(10) ** -20, reference.mpmath.mpf(10) ** -30
-        slope = lambda t: (f(x + t * s + e * v) - f(x + t * s)) / e
+
+        def slope(t):
+            return (f(x + t * s + e * v) - f(x + t * s)) / e
+
         second = (slope(h) - 2 * slope(0) + slope(-h)) / h**2 / 2
         expected = [float(slope(0)), float((slope(h) - slope(-h)) / (2 * h)), float(second)]
     np.testing.assert_allclose(c, expected, rtol=1e-11)
@@ -246,7 +266,9 @@ def elements(x):
 
 
 REVERSIBLE = {
-    "elements": elements, "rosenbrock": rosenbrock, "smooth": smooth,
+    "elements": elements,
+    "rosenbrock": rosenbrock,
+    "smooth": smooth,
     "dot": lambda x: anp.dot(x, anp.dot(anp.outer(x, x) + anp.eye(3), x)) + anp.dot(x**2, x),
     "matmul": lambda x: anp.sum((anp.outer(x, x) @ x) ** 2),
     "tensordot": lambda x: anp.sum(anp.tensordot(anp.outer(x, x), anp.outer(x, x**2), axes=1) ** 2),
@@ -255,8 +277,12 @@ REVERSIBLE = {
     "reduce": lambda x: anp.var(x) * anp.mean(x**2) + anp.prod(x) + anp.sum(anp.cumsum(x) ** 3),
     "norm": lambda x: anp.linalg.norm(x) ** 3 + anp.linalg.norm(x),
     "solve": lambda x: anp.sum(anp.linalg.solve(anp.outer(x, x) + 2 * anp.eye(3), x) ** 2),
-    "choose": lambda x: anp.max(x**2) + anp.sum(anp.maximum(x, x**2)) + anp.sum(anp.abs(x) ** 3)
-    + anp.sum(anp.where(x > 0, x**2, anp.sin(x))),
+    "choose": lambda x: (
+        anp.max(x**2)
+        + anp.sum(anp.maximum(x, x**2))
+        + anp.sum(anp.abs(x) ** 3)
+        + anp.sum(anp.where(x > 0, x**2, anp.sin(x)))
+    ),
     "tanh": lambda x: anp.sum(anp.tanh(anp.outer(x, x) @ anp.tanh(x)) ** 2),
     "index": lambda x: anp.sum(x[np.array([0, 2, 2])] ** 3 * x[np.array([1, 1, 0])]) + x[-1] ** 2 * x[0],
     "stack": lambda x: anp.sum(anp.stack([x, x**2]) * anp.array([x[0], x[1], x[2] ** 2])),
@@ -274,7 +300,9 @@ def test_forward_over_reverse_agrees_with_reverse_over_forward(name):
     for i, d in enumerate(directions):
         for k in range(order + 1):
             by_reverse = gradient(lambda z, k=k, d=d: taylor(f, z, d, order)[k], X)
-            np.testing.assert_allclose(curve[k, i], by_reverse, rtol=1e-11, atol=1e-12 * np.abs(curve[k]).max())
+            np.testing.assert_allclose(
+                curve[k, i], by_reverse, rtol=1e-11, atol=1e-12 * np.abs(curve[k]).max()
+            )
             if k < order:  # the gradient in s of the next coefficient is the same vector
                 in_s = gradient(lambda s, k=k: taylor(f, X, s, order)[k + 1], d)
                 np.testing.assert_allclose(curve[k, i], in_s, rtol=1e-11, atol=1e-12 * np.abs(curve[k]).max())
@@ -282,10 +310,14 @@ def test_forward_over_reverse_agrees_with_reverse_over_forward(name):
 
 def test_outer_variables_are_followed():
     """A parameter the function closes over may be under differentiation."""
-    f = lambda a: taylor(lambda x: anp.sum(anp.sin(a * x)) * a + a, X, S, 2)[2]
+
+    def f(a):
+        return taylor(lambda x: anp.sum(anp.sin(a * x)) * a + a, X, S, 2)[2]
+
     h = 1e-6
-    np.testing.assert_allclose(gradient(lambda a: f(a[0]), np.array([1.3]))[0], (f(1.3 + h) - f(1.3 - h)) / (2 * h),
-                               rtol=1e-8)
+    np.testing.assert_allclose(
+        gradient(lambda a: f(a[0]), np.array([1.3]))[0], (f(1.3 + h) - f(1.3 - h)) / (2 * h), rtol=1e-8
+    )
 
 
 # ---------------------------------------------------------------------- random compositions
@@ -340,14 +372,16 @@ def test_random_compositions_agree_with_50_digits(tree, seed):
     x = rng.uniform(-1.2, 1.2, 3)
     directions = rng.uniform(-0.7, 0.7, (2, 3))
     ref = [reference.reference(lambda m, z: evaluate(m, tree, z), x, d, 6) for d in directions]
-    f = lambda z: evaluate(anp, tree, z)
+
+    def f(z):
+        return evaluate(anp, tree, z)
+
     c = taylor(f, x, directions, 6)
-    # Composition cancels, so each coefficient is measured against the largest of its order and below, and those
-    # against the growth of the series: 1e-12 of the largest coefficient seen so far.
+    # composition cancels: every coefficient is measured against the largest of the whole series
     for i in range(2):
         single = taylor(f, x, directions[i], 6)
         for k in range(7):
-            scale = max(np.abs(ref[i][:k + 1]).max(), np.abs(ref[i]).max())
+            scale = np.abs(ref[i]).max()
             assert np.abs(c[k, i] - ref[i][k]).max() <= 1e-12 * scale, f"{tree}, seed {seed}, order {k}"
             assert np.abs(single[k] - ref[i][k]).max() <= 1e-12 * scale, f"{tree}, seed {seed}, order {k}"
     weights = rng.standard_normal(ref[0].shape)
@@ -355,8 +389,9 @@ def test_random_compositions_agree_with_50_digits(tree, seed):
     slope = reference.reference_slope(lambda m, z: evaluate(m, tree, z), x, directions[0], 0 * u, u, 3)
     w = weights[:4]
     g = gradient(lambda s: anp.sum(w * taylor(f, x, s, 3)), directions[0])
-    assert abs(g @ u - np.sum(w * slope)) <= 1e-11 * max(np.sum(np.abs(w * slope)), np.abs(ref[0]).max(),
-                                                         float(np.abs(g) @ np.abs(u))), f"{tree}, seed {seed}"
+    assert abs(g @ u - np.sum(w * slope)) <= 1e-11 * max(
+        np.sum(np.abs(w * slope)), np.abs(ref[0]).max(), float(np.abs(g) @ np.abs(u))
+    ), f"{tree}, seed {seed}"
 
 
 # ---------------------------------------------------------------------- the model
@@ -380,11 +415,15 @@ def test_model_gradient_and_product_by_differences():
     for order in range(1, 6):
         m, g = model_value_and_gradient(smooth, X, S, order)
         h = 1e-6
-        numeric = [(model_value(smooth, X, S + h * e, order) - model_value(smooth, X, S - h * e, order)) / (2 * h)
-                   for e in np.eye(3)]
+        numeric = [
+            (model_value(smooth, X, S + h * e, order) - model_value(smooth, X, S - h * e, order)) / (2 * h)
+            for e in np.eye(3)
+        ]
         np.testing.assert_allclose(g, numeric, rtol=1e-7, atol=1e-8)
-        slope = (model_value_and_gradient(smooth, X, S + h * V, order)[1]
-                 - model_value_and_gradient(smooth, X, S - h * V, order)[1]) / (2 * h)
+        slope = (
+            model_value_and_gradient(smooth, X, S + h * V, order)[1]
+            - model_value_and_gradient(smooth, X, S - h * V, order)[1]
+        ) / (2 * h)
         np.testing.assert_allclose(model_hvp(smooth, X, S, V, order), slope, rtol=1e-7, atol=1e-8)
 
 

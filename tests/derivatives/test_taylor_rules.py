@@ -13,7 +13,7 @@ import autograd.scipy.integrate
 import autograd.scipy.linalg
 import autograd.scipy.signal
 import autograd.scipy.special
-import autograd.scipy.stats  # noqa: F401
+import autograd.scipy.stats
 import numpy as np
 import pytest
 from autograd.core import VSpace, primitive_vjps
@@ -43,8 +43,8 @@ cases = neighbour("taylor_cases")
 CASES, NP = cases.CASES, cases.np_
 
 ORDER = 6
-# Relative to the largest element of the same coefficient: rules are sums of products of well-conditioned quantities,
-# so the error is some tens of rounding errors; 1e-12 is the promise.
+# Relative to the largest element of the same coefficient: rules are sums of products of well-conditioned
+# quantities, so the error is some tens of rounding errors; 1e-12 is the promise.
 RTOL = 1e-12
 
 
@@ -80,7 +80,10 @@ def test_coefficients_agree_with_50_digits(name):
 def test_batches_agree_with_single_directions(name):
     fun, x, s, rng = point(name)
     directions = np.stack([s, rng.standard_normal(x.shape), np.zeros(x.shape), np.eye(len(x))[0]])
-    f = lambda z: fun(NP, z)
+
+    def f(z):
+        return fun(NP, z)
+
     batch = taylor(f, x, directions, 4)
     for i, one in enumerate(directions):
         single = taylor(f, x, one, 4)
@@ -90,9 +93,10 @@ def test_batches_agree_with_single_directions(name):
         assert np.all(error <= 1e-11 * size), f"{name} (seed {seed_of(name)}), direction {i}: {error / size}"
 
 
-# Gradients in x run through the primitive's own vjp as well, and autograd's is missing or wrong for these functions at
-# these points (established in the test by differentiating the function itself, without any Taylor arithmetic).
-AUTOGRAD_FAILS_IN_X = set("""
+# Gradients in x run through the primitive's own vjp as well, and autograd's is missing or wrong for these
+# functions at these points (the test establishes it by differentiating the function itself, without Taylor).
+AUTOGRAD_FAILS_IN_X = set(
+    """
 cbrt
 positive
 sinc near zero
@@ -120,7 +124,8 @@ norm matrix
 matrix_power
 t.cdf
 t.logcdf
-""".split("\n")) - {""}
+""".split("\n")
+) - {""}
 
 
 def autograd_differentiates(f, x, weights, u, slope):
@@ -129,7 +134,9 @@ def autograd_differentiates(f, x, weights, u, slope):
         g = grad(lambda z: anp.sum(weights * f(z)))(x)
     except Exception:
         return False
-    return abs(g @ u - np.sum(weights * slope)) <= 1e-8 * (np.sum(np.abs(weights * slope)) + np.abs(g) @ np.abs(u))
+    return abs(g @ u - np.sum(weights * slope)) <= 1e-8 * (
+        np.sum(np.abs(weights * slope)) + np.abs(g) @ np.abs(u)
+    )
 
 
 @pytest.mark.parametrize("wrt", ["s", "x"])
@@ -137,14 +144,19 @@ def autograd_differentiates(f, x, weights, u, slope):
 def test_gradients_through_coefficients(name, wrt):
     fun, x, s, rng = point(name)
     order = 3
-    f = lambda z: fun(NP, z)
+
+    def f(z):
+        return fun(NP, z)
+
     shape = taylor(f, x, s, order).shape
     weights, u = rng.standard_normal(shape), rng.standard_normal(x.shape)
     zero = np.zeros(x.shape)
     slope = reference.reference_slope(fun, x, s, *((zero, u) if wrt == "s" else (u, zero)), order)
     if wrt == "x":
         works = autograd_differentiates(f, x, weights[0], u, slope[0])
-        assert works == (name not in AUTOGRAD_FAILS_IN_X), f"autograd itself {'works' if works else 'fails'} here"
+        assert works == (name not in AUTOGRAD_FAILS_IN_X), (
+            f"autograd itself {'works' if works else 'fails'} here"
+        )
         if not works:
             return
     if wrt == "s":
@@ -161,7 +173,7 @@ def test_gradients_through_coefficients(name, wrt):
 # ---------------------------------------------------------------------- none is forgotten
 
 SLOW_ROUTE = {"container_untake", "sequence_extend_right", "sequence_extend_left", "_make_dict"}
-# Pieces of reverse mode over containers: refused by name, and `derivative_tensors` then takes the univariate route.
+# Pieces of reverse mode over containers: refused, and `derivative_tensors` then takes the univariate route.
 
 
 def status(fun):
@@ -179,9 +191,16 @@ def test_every_differentiable_primitive_is_accounted_for():
     assert len(table["rule"]) > 170
 
 
-@pytest.mark.parametrize("fun", [
-    lambda x: linalg.eig(x.reshape(2, 2))[0], lambda x: linalg.svd(x.reshape(2, 2))[1],
-    lambda x: autograd.scipy.stats.multivariate_normal.entropy(np.zeros(2), x.reshape(2, 2) @ x.reshape(2, 2).T)])
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: linalg.eig(x.reshape(2, 2))[0],
+        lambda x: linalg.svd(x.reshape(2, 2))[1],
+        lambda x: autograd.scipy.stats.multivariate_normal.entropy(
+            np.zeros(2), x.reshape(2, 2) @ x.reshape(2, 2).T
+        ),
+    ],
+)
 def test_refused_by_name_with_advice(fun):
     with pytest.raises(TaylorError, match="no Taylor rule for '(eig|svd|entropy)': .*use "):
         taylor(fun, np.array([1.0, 0.2, 0.3, 2.0]), np.ones(4), 2)
@@ -193,6 +212,7 @@ def test_degenerate_eigenvalues_are_refused():
 
 
 # ---------------------------------------------------------------------- the slow route
+
 
 @primitive
 def cube_of_tests(x):
@@ -207,17 +227,30 @@ def matrix_of_tests(x, y):
     return np.outer(x, y) ** 2
 
 
-defvjp(matrix_of_tests, lambda ans, x, y: lambda g: 2 * anp.sum(g * anp.outer(x, y) * y, axis=1),
-       lambda ans, x, y: lambda g: 2 * anp.sum(g * anp.outer(x, y) * x[:, None], axis=0))
+defvjp(
+    matrix_of_tests,
+    lambda ans, x, y: lambda g: 2 * anp.sum(g * anp.outer(x, y) * y, axis=1),
+    lambda ans, x, y: lambda g: 2 * anp.sum(g * anp.outer(x, y) * x[:, None], axis=0),
+)
 
 
 def test_user_primitive_by_its_own_vjp():
     x, s = np.array([0.4, -1.2]), np.array([1.0, 0.7])
-    f = lambda z: cube_of_tests(anp.sin(z)) * z[0]
-    g = lambda z: anp.sin(z) ** 3 * z[0]
+
+    def f(z):
+        return cube_of_tests(anp.sin(z)) * z[0]
+
+    def g(z):
+        return anp.sin(z) ** 3 * z[0]
+
     judged(taylor(f, x, s, 5), taylor(g, x, s, 5), "vjp of one argument")
-    f = lambda z: matrix_of_tests(anp.exp(z), z)
-    g = lambda z: anp.outer(anp.exp(z), z) ** 2
+
+    def f(z):
+        return matrix_of_tests(anp.exp(z), z)
+
+    def g(z):
+        return anp.outer(anp.exp(z), z) ** 2
+
     directions = np.stack([s, -s, 2 * s])
     judged(taylor(f, x, directions, 4), taylor(g, x, directions, 4), "vjp of two arguments, batched")
     by_rule = grad(lambda d: anp.sum(taylor(g, x, d, 3)))(s)
@@ -226,7 +259,7 @@ def test_user_primitive_by_its_own_vjp():
 
 @pytest.mark.parametrize("name", ["exp", "tanh", "multiply", "dot", "special.gammaln", "arctan2", "std"])
 def test_slow_route_agrees_with_the_rules(name, monkeypatch):
-    """Two independent derivations of the same coefficients: our rules, and autograd's vjps raised to any order."""
+    """Two independent derivations of the same coefficients: our rules, and autograd's vjps at any order."""
     fun, x, s, _ = point(name)
     expected = taylor(lambda z: fun(NP, z), x, s, 4)
     removed = [f for f in RULES if f in primitive_vjps and getattr(f, "__name__", "") == name.split(".")[-1]]
@@ -244,6 +277,7 @@ def test_primitive_without_any_derivative_is_refused():
 
 
 # ---------------------------------------------------------------------- the judge is judged
+
 
 @pytest.mark.parametrize("order", range(1, ORDER + 1))
 def test_a_wrong_rule_is_caught(order, monkeypatch):

@@ -77,17 +77,21 @@ def test_any_order_on_a_polynomial(order):
 
 
 def test_interpolation_reproduces_every_monomial_exactly():
-    """sum_j gamma_ij j^a / k! is the i-th derivative of z^a, for all |a| = |i| = k <= p (a sum of a few rationals)."""
+    """sum_j gamma_ij j^a / k! is the i-th derivative of z^a, for all |a| = |i| = k <= p (rationals)."""
     for p in range(1, 6):
         for k in range(1, p + 1):
-            patterns = [i for m in (1, 2, 3) for i in itertools.product(range(1, k + 1), repeat=m) if sum(i) == k]
+            patterns = [
+                i for m in (1, 2, 3) for i in itertools.product(range(1, k + 1), repeat=m) if sum(i) == k
+            ]
             for i in patterns:
                 js, weights = gamma(i, p)
                 for a in itertools.product(range(k + 1), repeat=len(i)):
                     if sum(a) != k:
                         continue
-                    value = sum(w * np.prod([float(b) ** c for b, c in zip(j, a, strict=True)])
-                                for j, w in zip(js, weights, strict=True))
+                    value = sum(
+                        w * np.prod([float(b) ** c for b, c in zip(j, a, strict=True)])
+                        for j, w in zip(js, weights, strict=True)
+                    )
                     expected = np.prod([float(np.prod(np.arange(1, c + 1))) for c in a]) if a == i else 0.0
                     assert value == pytest.approx(expected, rel=1e-11, abs=1e-9), (p, i, a)
 
@@ -99,7 +103,9 @@ def test_many_variables():
     np.testing.assert_allclose(g, gradient(rosenbrock, x), rtol=1e-12)
     np.testing.assert_allclose(H, hessian(rosenbrock, x), rtol=1e-12, atol=1e-9)
     T = derivative_tensors(rosenbrock, x[:12], 3)[3]
-    np.testing.assert_allclose(np.einsum("ijk,j,k", T, x[:12], x[:12]), 2 * directional_gradient(x[:12]), rtol=1e-9)
+    np.testing.assert_allclose(
+        np.einsum("ijk,j,k", T, x[:12], x[:12]), 2 * directional_gradient(x[:12]), rtol=1e-9
+    )
 
 
 def directional_gradient(x):
@@ -107,7 +113,9 @@ def directional_gradient(x):
 
 
 def test_functions_that_reverse_mode_cannot_expand_fall_back():
-    f = lambda x: anp.linalg.slogdet(anp.outer(x, x) + 2 * anp.eye(40))[1]
+    def f(x):
+        return anp.linalg.slogdet(anp.outer(x, x) + 2 * anp.eye(40))[1]
+
     x = np.full(40, 0.1)
     H = derivative_tensors(f, x, 2)[2]
     np.testing.assert_allclose(H, hessian(f, x), rtol=1e-10, atol=1e-12)
@@ -115,7 +123,9 @@ def test_functions_that_reverse_mode_cannot_expand_fall_back():
 
 def test_memory_is_refused_before_anything_is_allocated():
     tracemalloc.start()
-    with pytest.raises(MemoryError, match=r"1000 variables up to order 4 need about .* GiB, more than memory_limit"):
+    with pytest.raises(
+        MemoryError, match=r"1000 variables up to order 4 need about .* GiB, more than memory_limit"
+    ):
         derivative_tensors(rosenbrock, np.ones(1000), 4)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -157,15 +167,28 @@ def test_contractions_agree_with_the_tensors():
     rng = np.random.default_rng(5)
     x, s, v = rng.standard_normal((3, 4))
     f, g, H, T, Q = derivative_tensors(smooth, x, 4)
-    expected = [f, g @ s, s @ H @ s, np.einsum("ijk,i,j,k", T, s, s, s), np.einsum("ijkl,i,j,k,l", Q, s, s, s, s)]
+    expected = [
+        f,
+        g @ s,
+        s @ H @ s,
+        np.einsum("ijk,i,j,k", T, s, s, s),
+        np.einsum("ijkl,i,j,k,l", Q, s, s, s, s),
+    ]
     np.testing.assert_allclose(directional(smooth, x, s, 4), expected, rtol=1e-11)
-    np.testing.assert_allclose(directional(smooth, x, np.stack([s, 2 * s]), 4)[:, 1],
-                               [2**k * e for k, e in enumerate(expected)], rtol=1e-11)
+    np.testing.assert_allclose(
+        directional(smooth, x, np.stack([s, 2 * s]), 4)[:, 1],
+        [2**k * e for k, e in enumerate(expected)],
+        rtol=1e-11,
+    )
     np.testing.assert_allclose(tensor_vector(smooth, x, s, v, 2), H @ v, rtol=1e-12)
     np.testing.assert_allclose(tensor_vector(smooth, x, s, v), np.einsum("ijk,i,j", T, s, v), rtol=1e-11)
-    np.testing.assert_allclose(tensor_vector(smooth, x, s, v, 4), np.einsum("ijkl,i,j,k", Q, s, s, v), rtol=1e-10)
+    np.testing.assert_allclose(
+        tensor_vector(smooth, x, s, v, 4), np.einsum("ijkl,i,j,k", Q, s, s, v), rtol=1e-10
+    )
     product = tensor_product(smooth, x, s)
-    np.testing.assert_allclose([product(e) for e in np.eye(4)], np.einsum("ijk,i", T, s), rtol=1e-10, atol=1e-11)
+    np.testing.assert_allclose(
+        [product(e) for e in np.eye(4)], np.einsum("ijk,i", T, s), rtol=1e-10, atol=1e-11
+    )
     assert not tensor_vector(smooth, x, np.zeros(4), v).any()
 
 
@@ -184,7 +207,9 @@ JAC, HESS = (lambda x: gradient(target, x)), (lambda x: hessian(target, x))
 def test_right_derivatives_pass():
     check = check_derivatives(target, X, jac=JAC, hess=HESS, hessp=lambda x, v: HESS(x) @ v)
     assert check.ok and bool(check) and check.wrong == []
-    assert check.slopes["jac"] == pytest.approx(3, abs=0.2) and check.slopes["hess"] == pytest.approx(4, abs=0.2)
+    assert check.slopes["jac"] == pytest.approx(3, abs=0.2) and check.slopes["hess"] == pytest.approx(
+        4, abs=0.2
+    )
     assert "all derivatives agree" in str(check)
 
 
@@ -203,7 +228,9 @@ def bump(shape, index, size):
 
 @pytest.mark.parametrize(("size", "seed"), [(1.0, 0), (1e-3, 1), (1e-6, 2)])
 def test_planted_errors_are_named(size, seed):
-    wrong_jac = lambda x: JAC(x) + bump(3, seed % 3, size)
+    def wrong_jac(x):
+        return JAC(x) + bump(3, seed % 3, size)
+
     symmetric = bump((3, 3), (0, 1), size) + bump((3, 3), (1, 0), size)
     check = check_derivatives(target, X, jac=wrong_jac, hess=HESS, seed=seed)
     assert check.wrong == ["jac"] and "WRONG" in str(check)  # the right hess is not blamed
@@ -220,8 +247,12 @@ def test_asymmetry_is_seen():
 
 
 def test_functions_without_trace_and_exact_polynomials():
-    plain = lambda x: float(np.asarray(x, dtype=float)[0] ** 2 + 3 * np.asarray(x, dtype=float)[1])
-    right = check_derivatives(plain, X, jac=lambda x: np.array([2 * x[0], 3.0, 0.0]), hess=lambda x: np.diag([2.0, 0, 0]))
+    def plain(x):
+        return float(np.asarray(x, dtype=float)[0] ** 2 + 3 * np.asarray(x, dtype=float)[1])
+
+    right = check_derivatives(
+        plain, X, jac=lambda x: np.array([2 * x[0], 3.0, 0.0]), hess=lambda x: np.diag([2.0, 0, 0])
+    )
     assert right.ok and right.slopes["jac"] == np.inf
     assert check_derivatives(plain, X, jac=lambda x: np.array([2 * x[0], 3.001, 0.0])).wrong == ["jac"]
     assert check_derivatives(plain, X, hess=lambda x: np.diag([2.001, 0, 0])).wrong == ["hess"]
