@@ -16,7 +16,7 @@
     rho < rho_bad      sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
     rho > REGULAR      sigma <- L, kept between sigma/nplus^(p+1) and sigma
     and s is refused before f is evaluated when it is a *transient* minimiser, one that the branch of minimisers starting
-    at s = 0 for sigma = inf does not reach: some t in (0, 1] has sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0.
+    at s = 0 for sigma = inf does not reach: some t in (0, 1] has sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0; then sigma <- 2 sigma.
 
 argmin_local: the local minimiser to which monotone descent from s = 0 leads (`support/ball_subproblem.py`). For p >= 3 the
 *global* minimiser of m is the wrong target: it is often a far point where the polynomial means nothing, and rates of
@@ -53,6 +53,7 @@ __all__ = ["HigherOrderNewton"]
 TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
 DERIVATIVES = ("auto", "tensors", "matrix-free")
 REGULAR = 0.9  # rho above which sigma falls
+TRANSIENT = 2.0  # factor of sigma after a transient minimiser; a small one, because another try costs no evaluation
 TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
 TINY = 1e-150  # a radius or sigma outside [1e-150, 1e150] restarts at its first value
 NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
@@ -158,7 +159,7 @@ class HigherOrderNewton(Method):
         "native", or a method of `scipy.optimize.minimize` for comparison: "trust-constr" or "SLSQP" with "bounds", also
         "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
     theta : float >= 0
-        "regularized": a subproblem is solved when the gradient of its model is below ``theta |s|^p``.
+        "regularized": a subproblem is solved when the gradient of its model is below ``theta min(|s|^p, |g|)``.
 
     Notes
     -----
@@ -236,7 +237,7 @@ class HigherOrderNewton(Method):
                 scale = scale * self.nminus
                 continue
             if self.trust_method == "regularized" and transient(model.line(s)):
-                scale = scale / self.nminus ** (self.order + 1)
+                scale = scale * TRANSIENT
                 continue
             decrease = -model.value(s)
             update = (-s).astype(x.dtype)

@@ -237,7 +237,8 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
     tol : float > 0
         The residual is small enough below ``tol |grad m(start)|``,
     theta : (float, int)
-        or, for (theta, p), below ``theta |s|^p``: the relative rule of the AR-p methods.
+        or, for (theta, p), below ``theta min(|s|^p, |grad m(start)|)``: the relative rule of the AR-p methods, kept in
+        proportion for long steps.
     maxiter : int
         Quadratics at most.
 
@@ -258,7 +259,7 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
     while True:
         lam, left = certificate(y, at.gradient, r)
         residual = float(np.sqrt(left @ left))
-        small = residual <= max(tol * first, theta[0] * float(np.sqrt(y @ y)) ** theta[1])
+        small = residual <= max(tol * first, theta[0] * min(float(np.sqrt(y @ y)) ** theta[1], first))
         curvature = np.nan
         if at.hessian is None and (small or quadratics >= maxiter):
             break
