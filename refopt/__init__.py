@@ -15,6 +15,7 @@ from .methods.curve_ball import CurveBall
 from .methods.dct_projection import DCTProjection
 from .methods.fft_projection import FFTProjection
 from .methods.grad_min import GradMin
+from .methods.higher_order_newton import HigherOrderNewton
 from .methods.infinity_norm_trust_region import InfinityNormTrustRegion
 from .methods.newton_newton import NewtonNewton
 from .methods.newton_solver import NewtonSolver
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adam", "Backtracking", "BlockPartition", "BroydenClass", "CoordinateMomentum", "CubicAdam", "CurveBall",
-    "DCTProjection", "DFP", "EMA", "FFTProjection", "GGT", "GaussNewton", "GradMin", "HeavyBall",
+    "DCTProjection", "DFP", "EMA", "FFTProjection", "GGT", "GaussNewton", "GradMin", "HeavyBall", "HigherOrderNewton",
     "InfinityNormTrustRegion", "LBFGS", "LR", "LeastSquares", "Method", "ModelLoss", "Newton", "NewtonNewton",
     "NewtonSolver", "PSB", "Record", "ReduceOutwardLR", "ScipyNewtonCG", "Status", "StrongWolfe",
     "SubspaceAdam", "SubspaceCubicAdam", "TensorizeProjection", "__version__", "chain", "derivatives",
