@@ -26,7 +26,7 @@ import numpy as np
 from ..methods.base import Chain, copy_state
 from .precise import Arithmetic, PrecisePoint, Record, cbrt, cholesky, eigh, norm, solve, sqrt
 
-__all__ = ["EXACT", "step", "run", "Violation"]
+__all__ = ["EXACT", "ULPS", "step", "run", "Violation"]
 
 
 class Violation(AssertionError):
@@ -235,4 +235,21 @@ EXACT: dict[str, Callable] = {
     "StrongWolfe": strong_wolfe,
     "LBFGS": lbfgs,
     "Newton": newton,
+}
+
+# By how many ulps (of the largest entry of the update) one step in float64 may miss its definition, with room for a
+# factor of about three over the worst seen. An elementwise formula loses a few; the debiasing factor 1 - beta^t of
+# Adam's beta2 = 0.999 is known to 1000 ulps only, a solve to the condition number of its matrix.
+ULPS: dict[str, float] = {
+    "ReduceOutwardLR": 1,
+    "CoordinateMomentum": 1,
+    "CubicAdam": 32,
+    "Adam": 256,
+    "HeavyBall": 4,
+    "EMA": 16,
+    "LR": 1,
+    "Backtracking": 2,
+    "StrongWolfe": 2,
+    "LBFGS": 64,
+    "Newton": 1e4,
 }
