@@ -20,6 +20,7 @@ through them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -356,7 +357,7 @@ class TaylorNode(Node):
                         f"keyword {name}=; autograd traces positional arguments only, so pass it by "
                         "position"
                     )
-        rule = RULES.get(fun)
+        rule = RULES.get(fun) or late_rule(fun)
         active = {argnum: parent.series for argnum, parent in zip(parent_argnums, parents, strict=True)}
         if rule is not None:
             coefficients = rule(algebra, value, args, kwargs, active)
@@ -374,6 +375,13 @@ class TaylorNode(Node):
 
     def initialize_root(self, algebra: Algebra, series: Series) -> None:
         self.algebra, self.series = algebra, series
+
+
+def late_rule(fun: Any) -> Rule | None:
+    """The rule of a primitive of `autograd.scipy`, whose table is loaded once such a primitive can exist."""
+    if "autograd.scipy" in sys.modules:
+        from . import taylor_scipy  # noqa: F401  (fills the table)
+    return RULES.get(fun)
 
 
 def primitive_name(fun: Any) -> str:

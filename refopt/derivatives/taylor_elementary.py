@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import autograd.numpy as anp
-import autograd.scipy.special as special
 import numpy as onp
 from autograd.tracer import getval
 
@@ -275,12 +274,44 @@ by_partials(
     lambda ans, y, x: (lambda r: -(y / r) / r)(anp.hypot(x, y)),
 )
 by_partials(anp.hypot, lambda ans, x, y: x / anp.hypot(x, y), lambda ans, x, y: y / anp.hypot(x, y))
-by_partials(anp.logaddexp, lambda ans, x, y: special.expit(x - y), lambda ans, x, y: special.expit(y - x))
-by_partials(
-    anp.logaddexp2,
-    lambda ans, x, y: special.expit((x - y) * math.log(2.0)),
-    lambda ans, x, y: special.expit((y - x) * math.log(2.0)),
-)
+
+
+def logistic(np: Any, x: Any) -> Any:
+    """1 / (1 + e^-x) without overflow."""
+    e = np.exp(-np.abs(x))
+    return np.where(onp.asarray(getval(x)) >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
+
+
+def logistic_series(np: Any, p: int, y: Any, x: Any) -> list[Any]:
+    """y' = y (1 - y), with 1 - y = logistic(-x) free of cancellation."""
+    other = logistic(np, -x)
+    d = [y, y * other]
+    for k in range(1, p):
+        square = sum(d[i] * d[k - i] for i in range(1, k)) if k > 1 else 0.0
+        d.append((d[k] * (other - y) - square) / (k + 1))
+    return d[1 : p + 1]
+
+
+def logaddexp_rule(scale: float) -> Rule:
+    """log(e^x + e^y) = y + softplus(x - y), softplus' = logistic; in base e^scale."""
+
+    def rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+        np, p, shape = algebra.np, algebra.order, onp.shape(getval(ans))
+        with onp.errstate(all="ignore"):
+            gap = algebra.trace_all(lambda x, y: x - y, args, active, {})
+            w = logistic(np, scale * gap[0])
+            d = integral([w, *logistic_series(np, p - 1, w, scale * gap[0])][:p])
+            soft = algebra.spread(
+                [ans, *algebra.compose([c * scale**j for j, c in enumerate(d)], gap)], shape
+            )
+        y = algebra.spread(series_of(algebra, args, active, 1), shape)
+        return [b if a is None else a if b is None else a + b for a, b in zip(soft, y, strict=True)]
+
+    return rule
+
+
+RULES[anp.logaddexp] = logaddexp_rule(1.0)
+RULES[anp.logaddexp2] = logaddexp_rule(math.log(2.0))
 
 
 def sinc_series(np: Any, p: int, ans: Any, x: Any) -> list[Any]:

@@ -1,5 +1,7 @@
 """The table of Taylor rules: importing this module fills `series.RULES`.
 
+The rules of `autograd.scipy` (in `taylor_scipy`) join them when a function first uses it.
+
 Points where a function has no Taylor series:
 
 - *Ties and kinks* (``abs`` at 0, equal arguments of ``maximum``, equal elements in ``max``, ``sort``): the
@@ -15,7 +17,7 @@ Points where a function has no Taylor series:
 
 from __future__ import annotations
 
-from . import taylor_arrays, taylor_elementary, taylor_reverse, taylor_scientific
+from . import taylor_arrays, taylor_elementary, taylor_linalg, taylor_reverse
 from .series import REFUSED, RULES
 
-__all__ = ["REFUSED", "RULES", "taylor_arrays", "taylor_elementary", "taylor_reverse", "taylor_scientific"]
+__all__ = ["REFUSED", "RULES", "taylor_arrays", "taylor_elementary", "taylor_linalg", "taylor_reverse"]

@@ -174,9 +174,9 @@ def derivative_tensors(
     if need > memory_limit:
         raise MemoryError(
             f"derivative_tensors: all derivatives of {n} variables up to order {p} need about "
-            f"{need / 2**30:.3g} GiB, more than memory_limit = {memory_limit / 2**30:.3g} GiB; use contractions "
-            "(directional, tensor_vector, model_value_and_gradient: memory proportional to n), a lower order, or a "
-            "larger memory_limit"
+            f"{need / 2**30:.3g} GiB, more than memory_limit = {memory_limit / 2**30:.3g} GiB; use "
+            "contractions (directional, tensor_vector, model_value_and_gradient: memory proportional to n), "
+            "a lower order, or a larger memory_limit"
         )
     if p == 0:
         return [taylor(fun, x, np.zeros_like(x), 0)[0]]
