@@ -3,7 +3,8 @@
     f(x) = l(y(x)),      y the model, l the loss            ModelLoss
     f(x) = sum_i r_i(x)^2                                   LeastSquares: y = r, l(y) = y^T y
 
-Gauss-Newton methods need the parts: their matrix is ``J^T H_l J`` with J the Jacobian of y and H_l the Hessian of l.
+Gauss-Newton methods need the parts: their matrix is ``J^T H_l J`` with J the Jacobian of y and H_l the
+Hessian of l.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class ModelLoss:
     model : callable
         `model(x, *args) -> y`, from shape (n,) to an array of any shape, written in `autograd.numpy`.
     loss : callable
-        `loss(y) -> l`, one number, written in `autograd.numpy`; targets belong to its closure. The Gauss-Newton
-        matrix ``J^T H_l J`` is positive semidefinite where the loss is convex.
+        `loss(y) -> l`, one number, written in `autograd.numpy`; targets belong to its closure. The
+        Gauss-Newton matrix ``J^T H_l J`` is positive semidefinite where the loss is convex.
 
     Raises
     ------

@@ -1,34 +1,39 @@
 """CurveBall: momentum that solves Newton's system while it moves.
 
-With C the curvature (the Hessian, or the Gauss-Newton matrix J^T H_l J of a model and a loss) and u the gradient:
+With C the curvature (the Hessian, or the Gauss-Newton matrix J^T H_l J of a model and a loss) and u the
+gradient:
 
 fixed                                   auto=True
     D = C z + reg z + u                     D = C z + lam z + u
-    z <- momentum z - precond_lr D          (beta, rho) = argmin  m(rho z - beta D),  m(p) = u^T p + p^T (C + lam I) p / 2
+    z <- momentum z - precond_lr D          (beta, rho) = argmin  m(rho z - beta D)
                                             z <- rho z - beta D
     x <- x + alpha z                        x <- x + alpha z
 
-The argmin solves, with K(a, b) = a^T C b + lam a^T b,
+with the damped model m(p) = u^T p + p^T (C + lam I) p / 2. The argmin solves, with K(a, b) = a^T C b + lam
+a^T b,
 
     [K(D,D)  K(D,z)] [beta]   [u^T D]
     [K(z,D)  K(z,z)] [-rho] = [u^T z]
 
-in an orthonormal basis of span{D, z}, which has the same solution and half the digits of its condition number.
-Branches: "rank one" where D and z are parallel (the first step has z = 0): rho = 0; "indefinite" where K has a negative
-eigenvalue and m no minimiser: the eigenvalues are replaced by their sizes, which keeps p a descent direction.
+in an orthonormal basis of span{D, z}, which has the same solution and half the digits of its condition
+number. Branches: "rank one" where D and z are parallel (the first step has z = 0): rho = 0; "indefinite"
+where K has a negative eigenvalue and m no minimiser: the eigenvalues are replaced by their sizes, which keeps
+p a descent direction.
 
     every 5 steps   ratio = (f(x + alpha z) - f(x)) / M,   M = -(beta u^T D - rho u^T z) / 2
                     lam <- lam 0.999^5 where ratio > 1.5,  lam / 0.999^5 where ratio < 0.5
     acceptance="ratio" (every step)   M for the step taken: (alpha - alpha^2 / 2) u^T p
                     lam <- 4 lam where ratio < 1/4,  lam / 2 where ratio > 3/4;  x stays where ratio <= 1e-4
 
-Source: Henriques, Ehrhardt, Albanie, Vedaldi, Small steps and giant leaps, ICCV 2019, arXiv 1805.08095, eq. 14 to 20
-and algorithm 1; the constants of the first adaptation are its code's. Fixed form: `torchzero` 0.4.4. Factors of the
-acceptance test: Nocedal, Wright, Numerical Optimization, 2006, algorithm 4.1, with lam in the place of 1/radius.
-Deviations: the branches (the paper's code solves the 2x2 system in float32 whatever its rank). The yardstick in the
-tests holds for f = sum r^2, without 1/2: lam is measured against the curvature, so the scale of f matters.
+Source: Henriques, Ehrhardt, Albanie, Vedaldi, Small steps and giant leaps, ICCV 2019, arXiv 1805.08095, eq.
+14 to 20 and algorithm 1; the constants of the first adaptation are its code's. Fixed form: `torchzero` 0.4.4.
+Factors of the acceptance test: Nocedal, Wright, Numerical Optimization, 2006, algorithm 4.1, with lam in the
+place of 1/radius. Deviations: the branches (the paper's code solves the 2x2 system in float32 whatever its
+rank). The yardstick in the tests holds for f = sum r^2, without 1/2: lam is measured against the curvature,
+so the scale of f matters.
 
-Cost per step: one product with C (fixed) or two (auto), O(n) arithmetic and memory; f of the trial comes for free.
+Cost per step: one product with C (fixed) or two (auto), O(n) arithmetic and memory; f of the trial comes for
+free.
 """
 
 from __future__ import annotations
@@ -60,6 +65,7 @@ class CurveBallState(NamedTuple):
     branch: str  # "fixed", or how the 2x2 system was solved: "regular", "rank one", "indefinite"
     ratio: float  # actual to predicted change, nan where it was not asked for
     accepted: bool
+    promise: float  # largest decrease predicted since x last moved
     inner: object
 
 
@@ -83,11 +89,11 @@ def minimise_over_span(u: np.ndarray, D: np.ndarray, z: np.ndarray, KD: np.ndarr
         return slope / (length * (abs(k) or 1.0)), 0.0, "rank one" if k > 0 else "indefinite"
     e2, Ke2 = rest / height, (Kz - share * Ke1) / height
     cross = (float(np.dot(e1, Ke2)) + float(np.dot(e2, Ke1))) / 2
-    k, V = np.linalg.eigh([[float(np.dot(e1, Ke1)), cross], [cross, float(np.dot(e2, Ke2))]])
-    size = np.maximum(np.abs(k), eps * np.abs(k).max()) if k.any() else np.ones(2)
+    values, V = np.linalg.eigh([[float(np.dot(e1, Ke1)), cross], [cross, float(np.dot(e2, Ke2))]])
+    size = np.maximum(np.abs(values), eps * np.abs(values).max()) if values.any() else np.ones(2)
     a, b = -V @ ((V.T @ [float(np.dot(e1, u)), float(np.dot(e2, u))]) / size)  # p = a e1 + b e2
     rho = b / height
-    return float(rho * share - a) / length, float(rho), "regular" if k[0] > 0 else "indefinite"
+    return float(rho * share - a) / length, float(rho), "regular" if values[0] > 0 else "indefinite"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,9 +127,11 @@ class CurveBall(Method):
     Raises
     ------
     ValueError
-        For a value outside its range, or one that its form does not use (`reg` with ``auto=True``, `lam` without).
+        For a value outside its range, or one that its form does not use (`reg` with ``auto=True``, `lam`
+        without).
     Stop
-        (Inside a run, with ``acceptance="ratio"``.) When refused steps promise no more than the rounding error of f.
+        (Inside a run, with ``acceptance="ratio"``.) When refused steps promise no more than the rounding
+        error of f.
 
     Examples
     --------
@@ -149,8 +157,8 @@ class CurveBall(Method):
 
     def __post_init__(self):
         self.check(precond_lr="(-inf, inf)", momentum="(-inf, inf)", hvp_method=HVP_METHODS, h="(0, inf)",
-                   reg="[0, inf)", auto=bool, curvature=("hessian", "gauss-newton"), lam="[0, inf)", alpha="(0, inf)",
-                   acceptance=("none", "ratio"))
+                   reg="[0, inf)", auto=bool, curvature=("hessian", "gauss-newton"), lam="[0, inf)",
+                   alpha="(0, inf)", acceptance=("none", "ratio"))
         unused = {True: ("precond_lr", "momentum", "reg"), False: ("lam", "acceptance")}[self.auto]
         for field in dataclasses.fields(self):
             if field.name in unused and getattr(self, field.name) != field.default:
@@ -167,7 +175,8 @@ class CurveBall(Method):
 
     def init(self, x, shapes=None, rng=None):
         inner = None if self.inner is None else self.inner.init(x, shapes, rng)
-        return CurveBallState(0, np.zeros_like(x), self.lam, np.nan, np.nan, "fixed", np.nan, True, inner)
+        nan = float("nan")
+        return CurveBallState(0, np.zeros_like(x), self.lam, nan, nan, "fixed", nan, True, 0.0, inner)
 
     def step(self, point, update, state):
         inner = state.inner
@@ -216,17 +225,19 @@ class CurveBall(Method):
             ratio = 1.0 if np.abs(point.after(step).g).max() < np.abs(point.g).max() else ratio
         if ratio > ETA:
             factor = RAISE if ratio < POOR else LOWER if ratio > GOOD else 1.0
-            return step, new._replace(lam=new.lam * factor, ratio=ratio)
-        if predicted <= LONG_SUMS * noise:
-            raise Stop(Status.ROUNDING, predicted, LONG_SUMS * noise)
+            return step, new._replace(lam=new.lam * factor, ratio=ratio, promise=0.0)
+        promise = max(old.promise, predicted)
+        if promise <= LONG_SUMS * noise:
+            raise Stop(Status.ROUNDING, promise, LONG_SUMS * noise)
         lam = RAISE * (old.lam or np.finfo(step.dtype).eps)
-        if not np.isfinite(lam):
-            raise Stop(Status.STALLED, reason=f"CurveBall found no decrease of f = {point.f:.6g} with any damping; f "
-                                              "may be noisy, non-smooth, or its gradient wrong")
-        return np.zeros_like(step), old._replace(lam=lam, ratio=ratio, beta=new.beta, rho=new.rho, branch=new.branch,
-                                                 accepted=False)
+        if predicted <= noise or not np.isfinite(lam):
+            raise Stop(Status.STALLED, reason=(
+                f"CurveBall found no decrease of f = {point.f:.6g} with any damping up to "
+                f"{old.lam:.3g}; f may be noisy, non-smooth, or its gradient wrong"))
+        return np.zeros_like(step), old._replace(lam=lam, ratio=ratio, beta=new.beta, rho=new.rho,
+                                                 branch=new.branch, accepted=False, promise=promise)
 
     def figures(self, state):
-        own = {} if not self.auto else {"lam": state.lam, "beta": state.beta, "rho": state.rho,
-                                        "branch": state.branch, "ratio": state.ratio, "accepted": state.accepted}
+        names = ("lam", "beta", "rho", "branch", "ratio", "accepted") if self.auto else ()
+        own = {name: getattr(state, name) for name in names}
         return {**(self.inner.figures(state.inner) if self.inner is not None else {}), **own}

@@ -1,24 +1,28 @@
 """InfinityNormTrustRegion: minimise a quadratic model over a box, and adapt the box.
 
-    subproblem="quadratic"   d = argmin_{|d_i| <= radius}  q(d) = d^T H d / 2 - u^T d          (u: the gradient)
+    subproblem="quadratic"   d = argmin_{|d_i| <= radius}  q(d) = d^T H d / 2 - u^T d    (u: the gradient)
     subproblem="residual"    d = argmin_{|d_i| <= radius}  |H d - u|
     rho = (f(x) - f(x - d)) / (-q(d))
     rho < rho_bad or not finite                       radius <- |d|_inf nminus
     rho > rho_good (and |d|_inf >= (1 - boundary_tol) radius)     radius <- max(radius, |d|_inf nplus)
     rho > eta                                         x <- x - d,  else the next attempt
 
-After `max_attempts` solves x stays for this iteration. A radius that under- or overflows restarts at `init_radius`. Bounds
-on x intersect with the box, so they are kept, and met exactly where they are active. `hess` says where H comes from.
+After `max_attempts` solves x stays for this iteration. A radius that under- or overflows restarts at
+`init_radius`. Bounds on x intersect with the box, so they are kept, and met exactly where they are active.
+`hess` says where H comes from.
 
-Near a minimiser f changes less than its rounding error and rho is noise. There a step is accepted if f does not rise
-by more than long sums lose and the gradient falls to 0.9 of its size, or if the step ends at the edge of the box and the mean
-slope (g(x) + g(x - d))^T d / 2 confirms the model; else rounding has ended the run.
+Near a minimiser f changes less than its rounding error and rho is noise. There a step is accepted if f does
+not rise by more than long sums lose and the gradient falls to 0.9 of its size, or if the step ends at the
+edge of the box and the mean slope (g(x) + g(x - d))^T d / 2 confirms the model; else rounding has ended the
+run.
 
-Source: `torchzero` 0.4.4, ``InfinityNormTrustRegion`` (constants and radius rule); Conn, Gould, Toint, Trust-Region
-Methods, 2000, algorithm 6.1.1 and section 17.4.2 (rounding of rho). Deviations: the original stops with a KeyError
-before its first step; its subproblem is the residual, which is drawn to saddle points, and its length a signed maximum.
+Source: `torchzero` 0.4.4, ``InfinityNormTrustRegion`` (constants and radius rule); Conn, Gould, Toint,
+Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2 (rounding of rho). Deviations: the original
+stops with a KeyError before its first step; its subproblem is the residual, which is drawn to saddle points,
+and its length a signed maximum.
 
-Cost per step: H, one gradient, one value of f and one subproblem (O(n^3) dense) per attempt; see `support.box_qp`.
+Cost per step: H, one gradient, one value of f and one subproblem (O(n^3) dense) per attempt; see
+`support.box_qp`.
 """
 
 from __future__ import annotations
@@ -30,7 +34,9 @@ import numpy as np
 
 from ..objective import Point
 from ..status import Status, Stop
-from ..support.box_qp import conjugate_gradient_step, least_squares_step, quadratic_step, residual_step
+from ..support.box_cg import conjugate_gradient_step
+from ..support.box_qp import least_squares_step, quadratic_step, residual_step
+from ..support.box_region import box_around, next_radius, projected_gradient, rounding_of_x, usable
 from ..support.hessians.models import CurvatureModel, make_model, needs_of
 from ..support.line_search import FLAT, LONG_SUMS, rounding_error
 from .base import Method
@@ -57,46 +63,6 @@ class InfinityNormState(NamedTuple):
     inner: object
 
 
-def next_radius(radius: float, rho: float, size: float, eta_bad: float, good: float, nminus: float, nplus: float,
-                boundary_tol: float | None) -> float:
-    """The radius after a trial of length `size` = |d|_inf with ratio `rho`."""
-    if not rho >= eta_bad or np.isinf(rho):
-        return size * nminus
-    if rho > good and (boundary_tol is None or size >= (1 - boundary_tol) * radius):
-        return max(radius, size * nplus)
-    return radius
-
-
-def usable(radius: float, dtype: np.dtype) -> bool:
-    """Whether the radius is a normal number with room on both sides."""
-    return 4 * np.finfo(dtype).tiny < radius < np.finfo(dtype).max / 4
-
-
-def rounding_of_x(x: np.ndarray, H: Any) -> float:
-    """The rise of the model when every x_i is off by its rounding error: no f resolves less (0 for operators)."""
-    if not isinstance(H, np.ndarray):
-        return 0.0
-    e = float(np.finfo(x.dtype).eps) * np.abs(x)
-    return float(e @ (np.abs(H) @ e)) / 2
-
-
-def projected_gradient(point: Point) -> float:
-    """|g|_inf, with bounds that of x - clip(x - g)."""
-    g = point.g
-    if point.objective.bounds is not None:
-        g = point.x - np.clip(point.x - g, *point.objective.bounds)
-    return float(np.abs(g).max())
-
-
-def box_around(point: Point, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """``(lower, upper)`` of d: the trust region within the bounds."""
-    lower, upper = np.full(point.x.size, -float(radius)), np.full(point.x.size, float(radius))
-    if point.objective.bounds is not None:
-        low, high = point.objective.bounds
-        lower, upper = np.maximum(lower, point.x - high), np.minimum(upper, point.x - low)
-    return lower, upper
-
-
 @dataclasses.dataclass(frozen=True)
 class InfinityNormTrustRegion(Method):
     """Trust region in the infinity norm, with bounds and any model of the Hessian.
@@ -104,9 +70,9 @@ class InfinityNormTrustRegion(Method):
     Parameters
     ----------
     hess : {"exact", "gauss-newton"}, scipy.optimize.HessianUpdateStrategy, or callable
-        The model's matrix: the Hessian (the user's `hess` where `minimize` got one), the Gauss-Newton matrix (`fun`
-        must be `refopt.LeastSquares` or `refopt.ModelLoss`), a quasi-Newton strategy such as ``BFGS()``, `refopt.DFP`,
-        or ``hess(x)`` -> array, sparse matrix or LinearOperator.
+        The model's matrix: the Hessian (the user's `hess` where `minimize` got one), the Gauss-Newton matrix
+        (`fun` must be `refopt.LeastSquares` or `refopt.ModelLoss`), a quasi-Newton strategy such as
+        ``BFGS()``, `refopt.DFP`, or ``hess(x)`` -> array, sparse matrix or LinearOperator.
     eta : float >= 0
         A trial is accepted when rho is above it.
     nplus : float >= 1
@@ -169,13 +135,14 @@ class InfinityNormTrustRegion(Method):
     supports_bounds: ClassVar[bool] = True
 
     def __post_init__(self):
-        self.check(eta="[0, inf)", nplus="[1, inf)", nminus="(0, 1)", rho_good="(-inf, inf)", rho_bad="(-inf, inf)",
-                   boundary_tol=["[0, 1)"], init_radius="(0, inf)", update_freq="whole >= 1", max_attempts="whole >= 1",
-                   tol="(0, inf)", prefer_dense=bool, fallback=bool, subproblem=("quadratic", "residual"))
+        self.check(eta="[0, inf)", nplus="[1, inf)", nminus="(0, 1)", rho_good="(-inf, inf)",
+                   rho_bad="(-inf, inf)", boundary_tol=["[0, 1)"], init_radius="(0, inf)",
+                   update_freq="whole >= 1", max_attempts="whole >= 1", tol="(0, inf)",
+                   prefer_dense=bool, fallback=bool, subproblem=("quadratic", "residual"))
         needs_of("InfinityNormTrustRegion", self.hess)
         if self.rho_bad > self.rho_good:
-            raise ValueError(f"InfinityNormTrustRegion: rho_bad must not be above rho_good, got rho_bad={self.rho_bad:g}, "
-                             f"rho_good={self.rho_good:g}")
+            raise ValueError("InfinityNormTrustRegion: rho_bad must not be above rho_good, got "
+                             f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")
 
     def all_needs(self):
         return super().all_needs() | needs_of("InfinityNormTrustRegion", self.hess)
@@ -193,7 +160,8 @@ class InfinityNormTrustRegion(Method):
         H = state.model.at(point) if fresh else state.H
         factor = state.model.factor(point) if fresh and u is point.g else None
         if isinstance(H, np.ndarray) and not np.all(np.isfinite(H)):
-            raise Stop(Status.NONFINITE, reason=f"the model's matrix has entries that are not finite where f = {point.f:.6g}")
+            raise Stop(Status.NONFINITE, reason="the model's matrix has entries that are not finite where "
+                                                f"f = {point.f:.6g}")
         state = state._replace(t=state.t + 1, H=H, inner=inner)
         noise = rounding_error(point.f, point.x.dtype) + rounding_of_x(point.x, H)
         for attempts in range(1, self.max_attempts + 1):
@@ -202,8 +170,8 @@ class InfinityNormTrustRegion(Method):
             size = float(np.abs(d).max())
             trial = point.after(d)
             rho = -np.inf if trial is point else self.ratio(point, trial, d, predicted, noise, edge)
-            radius = next_radius(state.radius, rho, size, self.rho_bad, self.rho_good, self.nminus, self.nplus,
-                                 self.boundary_tol)
+            radius = next_radius(state.radius, rho, size, self.rho_bad, self.rho_good, self.nminus,
+                                 self.nplus, self.boundary_tol)
             state = state._replace(radius=radius, rho=rho, attempts=attempts, active=active, solver=solver,
                                    promise=max(state.promise, abs(predicted)), accepted=bool(rho > self.eta))
             if state.accepted:
@@ -225,21 +193,25 @@ class InfinityNormTrustRegion(Method):
         if self.subproblem == "residual":
             d, solver = residual_step(dense64(H), g, lower, upper, self.tol)
         elif factor is not None:
-            d, solver = least_squares_step(*factor, lower, upper, self.tol)
+            A, b = factor
+            d, solver = least_squares_step(A, b, lower, upper, self.tol)
         elif isinstance(H, np.ndarray):
             d, solver = quadratic_step(dense64(H), g, lower, upper, self.tol)
         else:
-            d, solver = conjugate_gradient_step(lambda v: np.asarray(H @ v, dtype=np.float64), g, lower, upper, self.tol)
+            product = lambda v: np.asarray(H @ v, dtype=np.float64)  # noqa: E731
+            d, solver = conjugate_gradient_step(product, g, lower, upper, self.tol)
         edge = bool(np.any(np.abs(d) >= radius))
         active = int(np.count_nonzero((d <= lower) | (d >= upper)))
         d = d.astype(point.x.dtype)
-        if point.objective.bounds is not None:  # x - d may miss a bound by rounding: one step of d beyond, `after` clips
+        if point.objective.bounds is not None:  # x - d may miss a bound by rounding: go beyond, `after` clips
             low, high = point.objective.bounds
-            d = np.where((d >= upper) & (upper < radius) & (x - d > low), np.nextafter(d, np.inf, dtype=d.dtype), d)
-            d = np.where((d <= lower) & (lower > -radius) & (x - d < high), np.nextafter(d, -np.inf, dtype=d.dtype), d)
+            far = d.dtype.type(np.inf)
+            d = np.where((d >= upper) & (upper < radius) & (x - d > low), np.nextafter(d, far), d)
+            d = np.where((d <= lower) & (lower > -radius) & (x - d < high), np.nextafter(d, -far), d)
         return d, solver, edge, active
 
-    def ratio(self, point: Point, trial: Point, d: np.ndarray, predicted: float, noise: float, edge: bool) -> float:
+    def ratio(self, point: Point, trial: Point, d: np.ndarray, predicted: float, noise: float,
+              edge: bool) -> float:
         """Actual to predicted decrease of f; where f is noise, what the gradients say, -inf for "no"."""
         if not np.isfinite(trial.f) or predicted == 0:
             return -np.inf
@@ -257,9 +229,9 @@ class InfinityNormTrustRegion(Method):
     def restarted(self, point: Point, state: InfinityNormState) -> InfinityNormState:
         """The radius at its first value; the second time at one x it would only repeat itself."""
         if state.restarts:
-            raise Stop(Status.STALLED, reason=f"no box, however small, holds a step that decreases f = {point.f:.6g} as its "
-                                              f"model promises ({state.promise:.3g}); f may be noisy, non-smooth, or its "
-                                              "gradient wrong")
+            raise Stop(Status.STALLED, reason=(
+                f"no box, however small, holds a step that decreases f = {point.f:.6g} as its model promises "
+                f"({state.promise:.3g}); f may be noisy, non-smooth, or its gradient wrong"))
         return state._replace(radius=self.init_radius, restarts=1)
 
     def figures(self, state):

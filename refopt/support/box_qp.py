@@ -1,23 +1,22 @@
 """A quadratic model over a box: the subproblem of the infinity-norm trust region.
 
-    minimise  q(d) = d^T H d / 2 - g^T d     over   lower <= d <= upper,     lower <= 0 <= upper       (x moves to x - d)
+    minimise  q(d) = d^T H d / 2 - g^T d   over  lower <= d <= upper,  lower <= 0 <= upper  (x moves to x - d)
 
-H positive definite, H = L L^T     q is |L^T d - L^-1 g|^2 / 2 up to a constant: bounded least squares. `lsq_linear`
-                                   (BVLS, an active-set method) begins, `face_descent` ends it at a verified KKT point,
-                                   because BVLS stops on the relative change of the residual, which a small box hides.
-H = A^T A with A given             the same without squaring the condition number (Gauss-Newton).
-H indefinite, up to 6 variables    the global minimiser. It lies inside a face whose free block of H is positive definite
-                                   (else the face's boundary is as low), so all 3^n faces are looked at.
-H indefinite, more variables       the lowest of several local minimisers found by `face_descent`; each is a KKT point
-                                   from which neither the free variables nor one more variable lead down (finding the
-                                   global one is NP-hard).
-H as a product only                projected conjugate gradients (`conjugate_gradient_step`), a local minimiser.
+H positive definite, H = L L^T. Then q is |L^T d - L^-1 g|^2 / 2 up to a constant: bounded least squares.
+    `lsq_linear` (BVLS, an active-set method) begins, further active-set steps end at a verified KKT point,
+    because BVLS stops on the relative change of the residual, which a small box hides.
+H = A^T A with A given. The same without squaring the condition number (Gauss-Newton).
+H indefinite, up to 6 variables. The global minimiser. It lies inside a face whose free block of H is positive
+    definite (else the face's boundary is as low), so all 3^n faces are looked at.
+H indefinite, more variables. The lowest of several local minimisers found by `face_descent`; each is a KKT
+    point from which neither the free variables nor one more variable lead down (finding the global one is
+    NP-hard).
+H as a product only: see `box_cg`.
 
 Bounds that are active in the answer are met exactly. Variables with lower = upper stay at it.
 
-Source: Stark, Parker, Bounded-variable least squares, Computational Statistics 10 (1995) 129-141 (BVLS); Nocedal,
-Wright, Numerical Optimization, 2006, section 16.5 (active sets, inertia), 16.7 (gradient projection); Moré, Toraldo, On
-the solution of large quadratic programming problems with bound constraints, SIAM J. Optim. 1 (1991) 93-113.
+Source: Stark, Parker, Bounded-variable least squares, Computational Statistics 10 (1995) 129-141 (BVLS);
+Nocedal, Wright, Numerical Optimization, 2006, section 16.5 (active sets, inertia).
 """
 
 from __future__ import annotations
@@ -29,10 +28,9 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-__all__ = ["quadratic_step", "least_squares_step", "residual_step", "conjugate_gradient_step"]
+__all__ = ["quadratic_step", "least_squares_step", "residual_step"]
 
 GLOBAL_UP_TO = 6  # variables up to which an indefinite model is minimised globally: 3^6 = 729 faces, 2 ms
-SEARCHES = 30  # trials of a projected search; 4^-30 of the box is nothing
 MANY_STARTS_UP_TO = 50  # variables up to which an indefinite model is minimised from every start
 
 
@@ -175,7 +173,7 @@ def wrong_multiplier(slope: np.ndarray, active: np.ndarray, size: np.ndarray) ->
 
 
 def advance(d, free, p, longest, low, high):
-    """``(d + t p on the free variables, whether a bound cut t below longest)``; the bound reached is met exactly."""
+    """``(d + t p on the free variables, whether a bound was reached)``; a bound reached is met exactly."""
     where = np.flatnonzero(free)
     goal = np.where(p < 0, low[where], high[where])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -194,8 +192,9 @@ def advance(d, free, p, longest, low, high):
 # ---------------------------------------------------------------- indefinite
 
 
-def face_descent(H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """A local minimiser of q over the box, by an active-set method from the feasible point `d`; q never rises."""
+def face_descent(H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray, d: np.ndarray
+                 ) -> np.ndarray:
+    """A local minimiser of q over the box, by an active-set method from the feasible `d`; q never rises."""
     active = np.where(d <= low, -1, np.where(d >= high, 1, 0))
     size = np.abs(H) @ np.maximum(np.abs(low), np.abs(high)) + np.abs(g)
     for _ in range(20 * d.size + 20):
@@ -236,7 +235,7 @@ def face_direction(H: np.ndarray, slope: np.ndarray, size: np.ndarray) -> tuple[
 
 
 def saddle_multiplier(H, slope, active, size):
-    """A bound with multiplier zero that, freed, opens a direction of negative curvature into the box; or None."""
+    """A bound with multiplier zero that, freed, opens a way of negative curvature into the box; or None."""
     zero = np.flatnonzero((active != 0) & (np.abs(slope) <= 8 * np.finfo(float).eps * size))
     for i in zero:
         free = np.flatnonzero(active == 0)
@@ -273,7 +272,8 @@ def lowest_face(H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray)
 
 
 def lowest_of_starts(H, g, low, high, tol):
-    """The lowest local minimiser from: 0, the convexified model's minimiser, the corner along g, +-lowest eigenvector."""
+    """The lowest local minimiser from: 0, the convexified model's minimiser, the corner along g, the lowest
+    eigenvector both ways."""
     k, V = scipy.linalg.eigh(H, check_finite=False)
     first = face_descent(H, g, low, high, np.zeros(g.size))
     small = 10 * k.size * np.finfo(float).eps * np.abs(k).max()
@@ -292,90 +292,12 @@ def lowest_of_starts(H, g, low, high, tol):
     return min(found, key=lambda d: value(H, g, d))
 
 
-# ---------------------------------------------------------------- products only
-
-
-def conjugate_gradient_step(product: Callable, g: np.ndarray, lower: np.ndarray, upper: np.ndarray,
-                            tol: float = 1e-10, maxiter: int = 50) -> tuple[np.ndarray, str]:
-    """A local minimiser of q over the box from products ``v -> H v`` alone; O(n) memory.
-
-    It starts a thousandth of the box away from 0, in a fixed random direction: the Krylov space then holds every
-    eigenvector, so a direction of negative curvature orthogonal to g is found too.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refopt.support.box_qp import conjugate_gradient_step
-    >>> k, one = np.array([2.0, -1.0]), np.ones(2)
-    >>> abs(conjugate_gradient_step(lambda v: k * v, np.array([1.0, 0.0]), -one, one)[0]).round(9)
-    array([0.5, 1. ])
-    """
-    noise = np.random.default_rng(0).uniform(-1e-3, 1e-3, g.size)
-    d = np.where(noise > 0, upper, -lower) * noise
-    slope = product(d) - g
-    small = tol * float(np.linalg.norm(g))
-    for _ in range(maxiter):
-        free = ((d > lower) | (slope < 0)) & ((d < upper) | (slope > 0))  # the way down does not leave the box
-        down = np.where(free, -slope, 0.0)
-        size = float(down @ down)
-        if np.sqrt(size) <= small:
-            break
-        k = float(down @ product(down))
-        d, slope, moved = projected_search(product, g, d, slope, down, size / k if k > 0 else np.inf, lower, upper)
-        inside = (lower < d) & (d < upper)
-        if inside.any():
-            p, longest = truncated_newton_direction(product, slope, inside, max(small, 1e-2 * tol * np.sqrt(size)))
-            d, slope, further = projected_search(product, g, d, slope, p, longest, lower, upper)
-            moved = moved or further
-        if not moved:
-            break
-    return (d if float(d @ (slope - g)) <= 0 else np.zeros_like(d)), "conjugate gradients"
-
-
-def truncated_newton_direction(product, slope, free, small):
-    """``(p, longest)``: conjugate gradients for H p = -slope on a face, or a way without curvature (longest inf)."""
-    r = np.where(free, -slope, 0.0)
-    p, s = np.zeros_like(r), r.copy()
-    rr = float(r @ r)
-    for _ in range(2 * int(free.sum()) + 10):
-        if np.sqrt(rr) <= small:
-            break
-        Hs = np.where(free, product(s), 0.0)
-        k = float(s @ Hs)
-        if k <= np.finfo(r.dtype).eps * float(np.linalg.norm(s)) * float(np.linalg.norm(Hs)):
-            return (s if float(s @ slope) <= 0 else -s), np.inf
-        a = rr / k
-        p, r = p + a * s, r - a * Hs
-        new = float(r @ r)
-        s, rr = r + (new / rr) * s, new
-    return p, 1.0
-
-
-def projected_search(product, g, d, slope, p, longest, lower, upper):
-    """``(d, slope, moved)`` at the first decrease of q along the projected path of p, from far to near."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        room = np.where(p == 0, 0.0, (np.where(p > 0, upper, lower) - d) / p)
-    breaks = room[np.isfinite(room) & (room > 0)]
-    if not breaks.size:
-        return d, slope, False
-    now = float(d @ (slope - g)) / 2  # q = d^T H d / 2 - g^T d
-    t, first = min(longest, float(breaks.max())), float(breaks.min())
-    for _ in range(SEARCHES):
-        trial = np.clip(d + t * p, lower, upper)
-        trial = np.where(t >= room, np.where(p > 0, upper, np.where(p < 0, lower, trial)), trial)
-        there = product(trial) - g
-        if float(trial @ (there - g)) / 2 < now:
-            return trial, there, True
-        t = max(t / 4, first) if t > first else t / 4
-    return d, slope, False
-
-
 # ---------------------------------------------------------------- the residual
 
 
 def residual_step(H, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
                   ) -> tuple[np.ndarray, str]:
-    """The minimiser of ``|H d - g|`` over the box by `lsq_linear`; H an array, sparse matrix or LinearOperator.
+    """The minimiser of ``|H d - g|`` over the box; H an array, sparse matrix or LinearOperator.
 
     Examples
     --------

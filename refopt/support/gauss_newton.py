@@ -1,13 +1,14 @@
 """GaussNewton: Newton's direction with the curvature of the model's linearisation.
 
-    f = sum_i r_i^2                    d = argmin |J d - r|                   (the gradient is 2 J^T r, the matrix 2 J^T J)
-    f = l(y(x)), u another update      d = (J^T H_l J + reg I)^+ u            J the Jacobian of y, H_l the Hessian of l
+    f = sum_i r_i^2                  d = argmin |J d - r|           (gradient 2 J^T r, matrix 2 J^T J)
+    f = l(y(x)), u another update    d = (J^T H_l J + reg I)^+ u    J the Jacobian of y, H_l the Hessian of l
 
-The first form works on J itself, so the condition number of J^T J does not appear; both give the shortest solution
-where the matrix is singular. With reg > 0 the first form solves the stacked problem |[J; sqrt(reg/2) I] d - [r; 0]|.
+The first form works on J itself, so the condition number of J^T J does not appear; both give the shortest
+solution where the matrix is singular. With reg > 0 the first form solves the stacked problem |[J; sqrt(reg/2)
+I] d - [r; 0]|.
 
-Source: Nocedal, Wright, Numerical Optimization, 2006, section 10.3; Schraudolph, Neural Computation 14 (2002) 1723-1738
-(J^T H_l J). Cost per step: min(m, n) passes through the model, O(m n^2) arithmetic.
+Source: Nocedal, Wright, Numerical Optimization, 2006, section 10.3; Schraudolph, Neural Computation 14 (2002)
+1723-1738 (J^T H_l J). Cost per step: min(m, n) passes through the model, O(m n^2) arithmetic.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def shortest_least_squares(J: np.ndarray, r: np.ndarray, reg: float) -> np.ndarr
 
 @dataclasses.dataclass(frozen=True)
 class GaussNewton(Method):
-    """Gauss-Newton's direction for `refopt.LeastSquares` and `refopt.ModelLoss`. Follow it with a line search.
+    """Gauss-Newton's direction for `refopt.LeastSquares` and `refopt.ModelLoss`. Add a line search.
 
     Parameters
     ----------
@@ -66,8 +67,10 @@ class GaussNewton(Method):
 
     def step(self, point, update, state):
         if not np.all(np.isfinite(point.jacobian)):
-            raise Stop(Status.NONFINITE, reason=f"the Jacobian has entries that are not finite where f = {point.f:.6g}")
+            raise Stop(Status.NONFINITE, reason="the Jacobian has entries that are not finite where "
+                                                f"f = {point.f:.6g}")
         if update is point.g and has_residuals(point):
-            return shortest_least_squares(point.jacobian, point.residuals, self.reg).astype(update.dtype), state
+            d = shortest_least_squares(point.jacobian, point.residuals, self.reg)
+            return d.astype(update.dtype), state
         G = point.gauss_newton + self.reg * np.eye(update.size, dtype=update.dtype)
         return scipy.linalg.lstsq(G, update, check_finite=False)[0].astype(update.dtype), state

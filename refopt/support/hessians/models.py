@@ -1,7 +1,7 @@
 """Where a method gets the matrix of its quadratic model from.
 
-A `CurvatureModel` lives in the state of a method and answers ``at(point)`` with an array, a sparse matrix or a
-LinearOperator of shape (n, n).
+A `CurvatureModel` lives in the state of a method and answers ``at(point)`` with an array, a sparse matrix or
+a LinearOperator of shape (n, n).
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ class QuasiNewton(CurvatureModel):
         self.g: np.ndarray | None = None
         self.inverse = not hessian_form(self.strategy, n)
         if self.inverse and not fallback:
-            raise ValueError(f"{type(strategy).__name__} holds only the inverse of the Hessian, which the model would "
-                             "have to invert at O(n^3) per step; initialize it with approx_type='hess', use another "
-                             "strategy, or set fallback=True")
+            raise ValueError(f"{type(strategy).__name__} holds only the inverse of the Hessian, which would "
+                             "have to be inverted at O(n^3) per step; initialize it with approx_type='hess', "
+                             "use another strategy, or set fallback=True")
 
     def at(self, point: Point) -> Any:
         if self.x is not None and self.g is not None and not np.array_equal(self.x, point.x):
@@ -117,8 +117,8 @@ class QuasiNewton(CurvatureModel):
         try:
             B = scipy.linalg.inv(B, check_finite=False)
         except scipy.linalg.LinAlgError:
-            raise Stop(Status.NONFINITE, reason=f"the inverse that {type(self.strategy).__name__} holds is singular"
-                       ) from None
+            name = type(self.strategy).__name__
+            raise Stop(Status.NONFINITE, reason=f"the inverse that {name} holds is singular") from None
         return (B + B.T) / 2
 
     def copy_state(self) -> QuasiNewton:
@@ -174,6 +174,7 @@ def needs_of(who: str, hess: Any) -> frozenset[str]:
     if isinstance(hess, type) and issubclass(hess, HessianUpdateStrategy):
         raise TypeError(f"{who}: hess={hess.__name__} is a class; give an instance, {hess.__name__}()")
     if not isinstance(hess, HessianUpdateStrategy) and not callable(hess):
-        raise TypeError(f"{who}: hess must be one of {', '.join(map(repr, NAMES))}, a scipy.optimize.HessianUpdateStrategy "
-                        f"such as BFGS(), or a function of x that returns a matrix, got {checks.describe(hess)}")
+        raise TypeError(f"{who}: hess must be one of {', '.join(map(repr, NAMES))}, a scipy.optimize."
+                        "HessianUpdateStrategy such as BFGS(), or a function of x that returns a matrix, got "
+                        f"{checks.describe(hess)}")
     return frozenset({"g"})

@@ -5,23 +5,24 @@
     DFP             phi = 1:  B <- (I - y s^T / y^T s) B (I - s y^T / y^T s) + y y^T / y^T s
     PSB             r = y - B s,  B <- B + (r s^T + s r^T) / (s^T s) - (r^T s) s s^T / (s^T s)^2
 
-The Broyden class with phi >= 0 keeps B positive definite where y^T s > 0. A pair whose curvature is smaller than
-``min_curvature`` of the model's is skipped, or damped: y <- theta y + (1 - theta) B s with
-theta = (1 - min_curvature) / (1 - y^T s / s^T B s), which makes y^T s = min_curvature s^T B s. PSB needs no such condition;
-it learns negative curvature.
+The Broyden class with phi >= 0 keeps B positive definite where y^T s > 0. A pair whose curvature is smaller
+than ``min_curvature`` of the model's is skipped, or damped: y <- theta y + (1 - theta) B s with theta = (1 -
+min_curvature) / (1 - y^T s / s^T B s), which makes y^T s = min_curvature s^T B s. PSB needs no such
+condition; it learns negative curvature.
 
-Self-scaling multiplies B by min(1, y^T s / s^T B s) before the update. DFP has it by default: in a trust region plain DFP
-needs more than 5000 iterations on Rosenbrock's function, because it takes too large a B back only slowly, scaled DFP 45.
+Self-scaling multiplies B by min(1, y^T s / s^T B s) before the update. DFP has it by default: in a trust
+region plain DFP needs more than 5000 iterations on Rosenbrock's function, because it takes too large a B back
+only slowly, scaled DFP 45.
 
-All are the interface of `scipy.optimize.HessianUpdateStrategy` and hold the Hessian itself (``approx_type="hess"``).
-Before the first update B is a multiple of I: y^T y / (y^T s) with ``init_scale="auto"`` (Broyden class), |y^T s| / s^T s
-(PSB, which does not suffer from being too small).
+All are the interface of `scipy.optimize.HessianUpdateStrategy` and hold the Hessian itself
+(``approx_type="hess"``). Before the first update B is a multiple of I: y^T y / (y^T s) with
+``init_scale="auto"`` (Broyden class), |y^T s| / s^T s (PSB, which does not suffer from being too small).
 
-Source: Nocedal, Wright, Numerical Optimization, 2006, eq. 6.13 (DFP), 6.20 (init_scale), 6.32 (Broyden class), and
-procedure 18.2 (damping); Oren, Luenberger, Management Science 20 (1974) 845-862 (self-scaling), restricted to factors
-below 1 as in Al-Baali, J. Optim. Theory Appl. 96 (1998) 533-553; Powell 1970 (PSB), as in Dennis, Moré, Quasi-Newton methods, motivation and theory, SIAM
-Review 19 (1977) 46-89, eq. 7.9.
-Cost per update: O(n^2).
+Source: Nocedal, Wright, Numerical Optimization, 2006, eq. 6.13 (DFP), 6.20 (init_scale), 6.32 (Broyden
+class), and procedure 18.2 (damping); Oren, Luenberger, Management Science 20 (1974) 845-862 (self-scaling),
+restricted to factors below 1 as in Al-Baali, J. Optim. Theory Appl. 96 (1998) 533-553; Powell 1970 (PSB), as
+in Dennis, Moré, Quasi-Newton methods, motivation and theory, SIAM Review 19 (1977) 46-89, eq. 7.9. Cost per
+update: O(n^2).
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class DenseStrategy(HessianUpdateStrategy):
     def initialize(self, n: int, approx_type: str) -> None:
         """Start with a multiple of I in `n` variables; `approx_type` must be "hess"."""
         if approx_type != "hess":
-            raise ValueError(f"{type(self).__name__} holds the Hessian: approx_type must be 'hess', got {approx_type!r}")
+            raise ValueError(f"{type(self).__name__} holds the Hessian: approx_type must be 'hess', "
+                             f"got {approx_type!r}")
         self.fresh = True
         self.B = np.eye(n) * (1.0 if self.init_scale == "auto" else self.init_scale)
 
@@ -84,7 +86,7 @@ class DenseStrategy(HessianUpdateStrategy):
         return self.B
 
     def update(self, delta_x: np.ndarray, delta_grad: np.ndarray) -> None:
-        """Learn from a step s = delta_x and y = delta_grad, both (n,); a zero or non-finite pair teaches nothing."""
+        """Learn from a step s = delta_x and y = delta_grad, both (n,); bad pairs are ignored."""
         s, y = np.asarray(delta_x, dtype=float), np.asarray(delta_grad, dtype=float)
         B = self.matrix()
         if not s.any() or not np.all(np.isfinite(s)) or not np.all(np.isfinite(y)):
@@ -112,12 +114,13 @@ class BroydenClass(DenseStrategy):
     exception_strategy : {"skip_update", "damp_update"}
         What to do with a pair of too little curvature.
     min_curvature : float in (0, 1)
-        Least ``y^T s`` as a share of ``s^T B s``; 1e-8 when skipping, as SciPy's, and 0.2 when damping, as Powell's.
+        Least ``y^T s`` as a share of ``s^T B s``; 1e-8 when skipping, as SciPy's, and 0.2 when damping, as
+        Powell's.
     init_scale : float > 0 or "auto"
         The first B is this multiple of I.
     self_scaling : bool
-        Before every update multiply B by ``min(1, y^T s / s^T B s)``: a B that is too large is corrected at once,
-        which updates with large phi do poorly by themselves.
+        Before every update multiply B by ``min(1, y^T s / s^T B s)``: a B that is too large is corrected at
+        once, which updates with large phi do poorly by themselves.
 
     Raises
     ------
@@ -134,8 +137,8 @@ class BroydenClass(DenseStrategy):
     array([3., 1.])
     """
 
-    def __init__(self, phi: float = 0.0, exception_strategy: str = "skip_update", min_curvature: float | None = None,
-                 init_scale: Any = "auto", self_scaling: bool = False):
+    def __init__(self, phi: float = 0.0, exception_strategy: str = "skip_update",
+                 min_curvature: float | None = None, init_scale: Any = "auto", self_scaling: bool = False):
         super().__init__(init_scale)
         who = type(self).__name__
         self.phi = checks.in_interval(who, "phi", phi, "[0, inf)")
