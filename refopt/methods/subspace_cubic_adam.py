@@ -15,6 +15,9 @@ the i-th largest, m3 with the sign of the overlap (what SOAP does with second mo
 The host is `GGT`: ``GGT(basis_optimizer=SubspaceCubicAdam())``, which the bare name in `minimize` sets up. On its own
 the method runs in the coordinates of x, where it is CubicAdam.
 
+Eigenvectors have arbitrary signs. They cancel in "signed_cbrt" and "halve", where d is an odd function of q. In
+"unsigned_cbrt" it is not, and the path depends on the signs that the eigensolver happens to choose.
+
 Source: `torchzero` 0.4.4, ``SubspaceCubicAdam``. Deviations: CubicAdam's (the root without cancellation); there
 `cautious` is ignored, and `exact_reproject` changes nothing but rounding.
 

@@ -25,7 +25,6 @@ import dataclasses
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 from ..methods.base import Method, as_method
 from ..status import Status, Stop
@@ -51,7 +50,7 @@ def eigenbasis(gram: np.ndarray, damping: float, eig_tol: float, truncate: int |
     """``(T, L)`` for a history with Gram matrix (k, k): T (k, r) with Q = rows^T T, eigenvalues L (r,) ascending."""
     A = gram.astype(np.float64)
     A[np.diag_indices_from(A)] += damping
-    L, V = scipy.linalg.eigh(A)
+    L, V = np.linalg.eigh(A)
     first = max(int(np.searchsorted(L, eig_tol * max(L[-1], 0), side="right")), 0 if truncate is None else L.size - truncate)
     L, V = L[first:], V[:, first:]
     return V / np.sqrt(L), L
