@@ -63,7 +63,7 @@ unary("log log2 log10 log1p sqrt cbrt", POSITIVE)
 unary("arcsin arccos arctanh", UNIT)
 unary("arccosh", ABOVE)
 unary("gamma gammaln rgamma psi digamma j0 j1 i0 i1 erf erfc", POSITIVE, "special")
-unary("y0 y1", [1.3, 0.6], "special")
+unary("y0 y1", [1.3], "special")  # slow in mpmath
 unary("expit gammasgn", REAL, "special")
 unary("logit erfcinv", OPEN, "special")
 unary("erfinv", UNIT, "special")
