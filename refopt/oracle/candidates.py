@@ -224,7 +224,8 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
     x = np.array(task.x0)
     for k in range(steps):
         try:
-            step = run.step(x, k)
+            with np.errstate(all="ignore"):  # a candidate may overflow; its numbers tell
+                step = run.step(x, k)
             check_update(step, task)
         except Broken as broken:
             trace.ended, trace.error = (broken.kind, str(broken)), broken.__cause__

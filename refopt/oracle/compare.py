@@ -208,6 +208,7 @@ def difference(step: int, q: Quantity, dtype: np.dtype) -> Difference:
         factor = np.where(error == 0, 0.0, error / bound)
         both = (np.isnan(theirs) & np.isnan(right)) | (np.isinf(theirs) & (theirs == right))
         factor = np.where(both, 0.0, np.where(np.isnan(factor), np.inf, factor))
+        theirs, right, error, factor = (a.reshape(-1) for a in (theirs, right, error, factor))
         i = int(np.argmax(factor))
         ulp = float(np.spacing(np.abs(right[i]).astype(dtype))) if np.isfinite(right[i]) else np.nan
         scale = abs(right[i])
@@ -296,7 +297,8 @@ class Judge:
         for k in range(count):
             step = self.trace.steps[k]
             try:
-                quantities = list(self.quantities(k, step))
+                with np.errstate(all="ignore"):
+                    quantities = list(self.quantities(k, step))
             except Stop as stop:
                 self.ended = (k, stop.message)
                 count = k
@@ -534,7 +536,7 @@ class _Run:
             point._f, point._g = f, g
         update, self.state = self.method.step(point, g, self.state)
         state = copy_state(self.state)
-        x, self.x = point.x, point.x - self.disturbed(np.array(update))
+        x, self.x = point.x, self.disturbed(point.x - update)  # the rounding of x - update is an ulp of x
         return x, g, np.array(update), state
 
 

@@ -241,15 +241,15 @@ EXACT: dict[str, Callable] = {
 # factor of about three over the worst seen. An elementwise formula loses a few; the debiasing factor 1 - beta^t of
 # Adam's beta2 = 0.999 is known to 1000 ulps only, a solve to the condition number of its matrix.
 ULPS: dict[str, float] = {
-    "ReduceOutwardLR": 1,
-    "CoordinateMomentum": 1,
+    "ReduceOutwardLR": 4,
+    "CoordinateMomentum": 2,
     "CubicAdam": 32,
     "Adam": 256,
     "HeavyBall": 4,
-    "EMA": 16,
-    "LR": 1,
+    "EMA": 8,
+    "LR": 2,
     "Backtracking": 2,
     "StrongWolfe": 2,
-    "LBFGS": 64,
-    "Newton": 1e4,
+    "LBFGS": 16,
+    "Newton": 1000,
 }

@@ -377,7 +377,7 @@ def explain(judge: Judge, report: Report) -> tuple[str, str]:
     for mistake in MISTAKES:
         if mistake.applies(judge.method) and reproduces(judge, mistake, last):
             return mistake.says, deviation
-    if judge.eps < 1e-10 and all(SINGLE[0] < judge.found[k].relative < SINGLE[1] for k in report.wrong):
+    if report.wrong and judge.eps < 1e-10 and all(SINGLE[0] < judge.found[k].relative < SINGLE[1] for k in report.wrong):
         return "float32 rounding: all errors are of the size of single precision", deviation
     return "", deviation
 
