@@ -84,52 +84,55 @@ def quadratic_in_ball(w: np.ndarray, V: np.ndarray, g: np.ndarray, r: float) -> 
     c = V.T @ g
     spread = max(abs(float(w[0])), abs(float(w[-1])))
     tiny = EPS * spread * w.size
+    gaps = w - w[0]
     if w[0] > tiny:
         z = c / w
         if z @ z <= r * r:
             return -(V @ z), 0.0
-        lam = secular_root(w, c, r, 0.0)
-        return -(V @ (c / (w + lam))), lam
-    low = max(0.0, -float(w[0]))
-    flat = w - w[0] <= tiny  # the lowest eigenspace
-    if np.all(np.abs(c[flat]) <= HARD * float(np.sqrt(c @ c))):
-        z = np.where(flat, 0.0, c) / np.where(flat, 1.0, w + low)
-        room = r * r - float(z @ z)
-        if room >= 0:
-            if low <= tiny:  # flat there: no reason to move
-                return -(V @ z), 0.0
-            z[0] = np.copysign(np.sqrt(room), c[0])
-            return -(V @ z), low
-    lam = secular_root(w, c, r, low)
-    return -(V @ (c / guarded(w + lam))), lam
+    else:
+        low = max(0.0, -float(w[0]))
+        flat = gaps <= tiny  # the lowest eigenspace
+        if np.all(np.abs(c[flat]) <= HARD * float(np.sqrt(c @ c))):
+            z = np.where(flat, 0.0, c) / np.where(flat, 1.0, w + low)
+            room = r * r - float(z @ z)
+            if room >= 0:
+                if low <= tiny:  # flat there: no reason to move
+                    return -(V @ z), 0.0
+                z[0] = np.copysign(np.sqrt(room), c[0])
+                return -(V @ z), low
+    t = secular_root(gaps, c, r, max(0.0, float(w[0])))
+    return -(V @ (c / guarded(gaps + t))), max(0.0, t - float(w[0]))
 
 
 def guarded(d: np.ndarray) -> np.ndarray:
-    """`d` with what rounding made zero or negative replaced by the least positive number."""
+    """`d` with zeros replaced by the least positive number."""
     return np.where(d > 0, d, np.finfo(float).tiny)
 
 
-def secular_root(w: np.ndarray, c: np.ndarray, r: float, low: float) -> float:
-    """The lam > low with ``|c / (w + lam)| = r``, by Newton's method on ``1/r - 1/|.|``, kept in a bracket."""
+def secular_root(gaps: np.ndarray, c: np.ndarray, r: float, low: float) -> float:
+    """The t > low with ``|c / (gaps + t)| = r``, by Newton's method on ``1/r - 1/|.|``, kept in a bracket.
+
+    t = lam + w_1 is the unknown, not lam: close to the hard case lam has no digits left to tell them apart.
+    """
     part = np.abs(c) / r
-    lower = max(low, float(np.max(part - w - 4 * EPS * (part + np.abs(w)))))  # |c_i|/(w_i + lam) <= r, rounding allowed for
-    upper = max(lower, float(np.sqrt(c @ c)) / r - float(w[0]))  # r <= |c|/(w_1 + lam)
-    lam = lower
+    lower = max(low, float(np.max(part - gaps - 4 * EPS * (part + gaps))))  # |c_i|/(gap_i + t) <= r, rounding allowed for
+    upper = max(lower, float(np.sqrt(c @ c)) / r)  # r <= |c|/t
+    t = lower
     for _ in range(SECULAR_STEPS):
-        d = guarded(w + lam)
+        d = guarded(gaps + t)
         z = c / d
         zz = float(z @ z)
-        gap = np.sqrt(zz) / r - 1
-        if abs(gap) <= SECULAR_TOL:
+        excess = np.sqrt(zz) / r - 1
+        if abs(excess) <= SECULAR_TOL:
             break
-        lower, upper = (lam, upper) if gap > 0 else (lower, lam)
-        new = lam + gap * zz / float(z @ (z / d))
+        lower, upper = (t, upper) if excess > 0 else (lower, t)
+        new = t + excess * zz / float(z @ (z / d))
         if not lower < new < upper:
             new = (lower + upper) / 2
-        if new == lam or upper - lower <= EPS * upper:
+        if new == t or upper - lower <= EPS * upper:
             break
-        lam = new
-    return lam
+        t = new
+    return t
 
 
 class DenseQuadratic:
@@ -224,6 +227,12 @@ def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarr
     return lam, g + lam * y
 
 
+def halves(residual: float, z: np.ndarray, g: np.ndarray, r: float) -> bool:
+    """Whether the residual at z is at most half of `residual`: progress where values are rounding."""
+    _, left = certificate(z, g, r)
+    return float(np.sqrt(left @ left)) <= 0.5 * residual
+
+
 def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0),
                      maxiter: int = 200) -> BallAnswer:
     """A point of first and second order of `model` over ``|s| <= r``, at least as low as `start`.
@@ -277,10 +286,13 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
             z, fall = quadratic.minimise(mu, r)
             step = float(np.sqrt(np.sum((z - y) ** 2)))
             quadratics += 1
-            if fall > 4 * EPS * abs(at.value) + model.noise:
-                new = model.expand(z)
+            new = model.expand(z)
+            rounding = 4 * EPS * abs(at.value) + model.noise
+            if fall > rounding:
                 if at.value - new.value >= FAIR * fall:
                     break
+            elif fall > 0 and new.value <= at.value + rounding and halves(residual, z, new.gradient, r):
+                break
             elif small or residual * step <= ROUNDING * abs(at.value) or step == 0:  # what is left to gain is rounding
                 fall = 0.0
                 break

@@ -105,12 +105,14 @@ def by_scipy(model: Model, solver: str, r: float, constrained: bool) -> BallAnsw
         s = scipy.optimize.minimize(lambda s: model.expand(s)[:2], zero, jac=True, method=solver,
                                     options=TIGHT[solver], **extra).x
     limit = r if constrained else r * GROWTH**BALLS
-    bounded = bool(np.all(np.isfinite(s))) and (constrained or float(np.linalg.norm(s)) < limit)
+    finite = bool(np.all(np.isfinite(s)))
     s = onto_ball(np.where(np.isfinite(s), s, 0.0), limit)
     at, first = model.expand(s), model.expand(zero).gradient
     lam, left = certificate(s, at.gradient, r if constrained else np.inf)
+    residual = float(np.linalg.norm(left))
+    bounded = finite and (constrained or residual <= float(np.linalg.norm(first)))  # else it gave up on the way down
     lowest = float(np.linalg.eigvalsh(matrix(at.hessian, at.product, s.size))[0])
-    return BallAnswer(s, at.value, lam, float(np.linalg.norm(left)), float(np.linalg.norm(first)), lowest + lam, 0, bounded)
+    return BallAnswer(s, at.value, lam, residual, float(np.linalg.norm(first)), lowest + lam, 0, bounded)
 
 
 def matrix(H: np.ndarray | None, product: Callable, n: int) -> np.ndarray:
