@@ -27,7 +27,7 @@ from scipy.sparse.linalg import LinearOperator
 from . import checks
 from .derivatives import finite, reverse
 from .derivatives.taylor import model_product, model_value_and_gradient, taylor
-from .derivatives.tensors import derivative_tensors
+from .derivatives.tensors import derivative_tensors, hessian
 from .least_squares import LeastSquares, ModelLoss
 from .status import Status, Stop
 
@@ -441,7 +441,7 @@ class FunctionObjective(CountedObjective):
             self.nhev -= 1
             columns = [self.product(point, e) for e in np.eye(self.n, dtype=self.dtype)]
             return symmetrised(np.stack(columns, axis=1), "the matrix of hessp products")
-        return np.asarray(reverse.hessian(self._traced, point.x), dtype=self.dtype)
+        return np.asarray(hessian(self._traced, point.x), dtype=self.dtype)
 
     # ------------------------------------------------------------ Taylor series
 

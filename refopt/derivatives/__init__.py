@@ -1,10 +1,10 @@
 """Derivatives as plain functions of ``(fun, x, ...)``: reverse mode, Taylor mode, tensors, and a test of your own."""
 
 from .finite import central_product, forward_product
-from .reverse import TraceError, gradient, hessian, hvp, value_and_gradient
+from .reverse import TraceError, gradient, hvp, value_and_gradient
 from .series import TaylorError
 from .taylor import model_hvp, model_product, model_value, model_value_and_gradient, taylor
-from .tensors import check_derivatives, derivative_tensors, directional, tensor_product, tensor_vector
+from .tensors import check_derivatives, derivative_tensors, directional, hessian, tensor_product, tensor_vector
 
 __all__ = [
     "TaylorError", "TraceError", "central_product", "check_derivatives", "derivative_tensors", "directional",

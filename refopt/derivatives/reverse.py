@@ -21,7 +21,7 @@ from autograd.tracer import isbox, new_box, trace_stack
 
 from ..checks import describe
 
-__all__ = ["TraceError", "gradient", "value_and_gradient", "hvp", "hessian", "trace", "open_trace"]
+__all__ = ["TraceError", "gradient", "value_and_gradient", "hvp", "hessian_by_rows", "trace", "open_trace"]
 
 
 class TraceError(TypeError):
@@ -147,18 +147,9 @@ def hvp(fun: Callable, x: Any, v: Any, *args: Any) -> Any:
     return product_function(lambda x: fun(x, *args), x)(v)
 
 
-def hessian(fun: Callable, x: Any, *args: Any) -> Any:
-    """Dense Hessian, shape (n, n), symmetrised; n products from one trace.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refopt.derivatives import hessian
-    >>> print(hessian(lambda x: x[0] ** 2 * x[1], np.array([3.0, 2.0])))
-    [[4. 6.]
-     [6. 0.]]
-    """
-    product = product_function(lambda x: fun(x, *args), x)
+def hessian_by_rows(fun: Callable, x: Any) -> Any:
+    """Dense Hessian (n, n), symmetrised, by n products from one trace: always possible, seldom the fastest."""
+    product = product_function(fun, x)
     H = anp.stack([product(e) for e in np.eye(len(x), dtype=vspace(x).dtype)])
     return (H + H.T) / 2
 

@@ -18,7 +18,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 
-from refopt.derivatives.reverse import gradient, hessian
+from refopt.derivatives import gradient, hessian
 from refopt.derivatives.taylor import model_hvp, model_value_and_gradient, taylor
 from refopt.derivatives.tensors import derivative_tensors, tensor_vector
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refopt.derivatives.reverse import TraceError, gradient, hessian, hvp
+from refopt.derivatives import TraceError, gradient, hessian, hvp
 from refopt.derivatives.series import TaylorError
 from refopt.derivatives.taylor import model_hvp, model_product, model_value, model_value_and_gradient, taylor
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from autograd import jacobian
 
-from refopt.derivatives.reverse import gradient, hessian
+from refopt.derivatives import gradient, hessian
 from refopt.derivatives.tensors import (
     check_derivatives,
     derivative_tensors,
