@@ -169,7 +169,9 @@ class InfinityNormTrustRegion(Method):
             predicted = float(u @ d) - float(d @ (H @ d)) / 2
             size = float(np.abs(d).max())
             trial = point.after(d)
-            rho = -np.inf if trial is point else self.ratio(point, trial, d, predicted, noise, edge)
+            stays = np.array_equal(trial.x, point.x)
+            kept = state.promise <= LONG_SUMS * noise  # no larger decrease was promised here in vain
+            rho = -np.inf if stays else self.ratio(point, trial, d, predicted, noise, edge and kept)
             radius = next_radius(state.radius, rho, size, self.rho_bad, self.rho_good, self.nminus,
                                  self.nplus, self.boundary_tol)
             state = state._replace(radius=radius, rho=rho, attempts=attempts, active=active, solver=solver,
@@ -178,9 +180,9 @@ class InfinityNormTrustRegion(Method):
                 radius = radius if usable(radius, d.dtype) else self.init_radius
                 return d, state._replace(radius=radius, promise=0.0, restarts=0)
             small = state.promise <= LONG_SUMS * noise
-            if small and (trial is point or not edge or attempts == self.max_attempts):
+            if small and (stays or not edge or attempts == self.max_attempts):
                 raise Stop(Status.ROUNDING, state.promise, LONG_SUMS * noise)
-            if trial is point or not usable(radius, d.dtype):
+            if stays or not usable(radius, d.dtype):
                 state = self.restarted(point, state)
         return np.zeros_like(d), state
 
@@ -211,8 +213,11 @@ class InfinityNormTrustRegion(Method):
         return d, solver, edge, active
 
     def ratio(self, point: Point, trial: Point, d: np.ndarray, predicted: float, noise: float,
-              edge: bool) -> float:
-        """Actual to predicted decrease of f; where f is noise, what the gradients say, -inf for "no"."""
+              slopes: bool) -> float:
+        """Actual to predicted decrease of f; where f is noise, what the gradients say, -inf for "no".
+
+        With `slopes` the mean slope may confirm a step there.
+        """
         if not np.isfinite(trial.f) or predicted == 0:
             return -np.inf
         actual = point.f - trial.f
@@ -222,7 +227,7 @@ class InfinityNormTrustRegion(Method):
             return rho
         mean = float((point.g + trial.g) @ d) / 2 / predicted
         falls = projected_gradient(trial) <= FLAT * projected_gradient(point)
-        if falls or (edge and actual >= -noise and mean >= CONFIRMED):
+        if falls or (slopes and actual >= -noise and mean >= CONFIRMED):
             return max(mean, CONFIRMED)
         return -np.inf
 
