@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
+import dataclasses
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -124,7 +126,7 @@ def show_problems(arguments: argparse.Namespace) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from . import minimize, problems
+    from . import iterate, problems
     problem = problems.get(arguments.problem)
     if not 1 <= arguments.start <= len(problem.starts):
         raise ValueError(f"{problem.name} has starts 1 to {len(problem.starts)}, got --start {arguments.start}")
@@ -137,8 +139,12 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = {} if arguments.method is None else {"method": arguments.method}
     x0 = problem.starts[arguments.start - 1]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points may overflow; methods handle it
-        result = minimize(problem.fun, x0, options=options, shapes=problem.shapes, rng=arguments.seed, **chosen)
-    print(f"{problem.name}: n = {x0.size}, start {arguments.start}, {result.method}")
+        steps = iterate(problem.fun, x0, options=options, shapes=problem.shapes, rng=arguments.seed, **chosen)
+        with contextlib.suppress(KeyboardInterrupt):  # what was computed is shown, with the reason
+            for _ in steps:
+                pass
+    result = steps.result
+    print(f"{problem.name}: n = {x0.size}, start {arguments.start}, {brief(steps.method)}")
     print(f"{'stopped' if result.success else 'NOT CONVERGED'} after {result.nit} iterations: {result.message}")
     print(f"f = {result.fun:.11g}, evaluations: {result.nfev} f, {result.njev} gradient, {result.nhev} Hessian, "
           f"{result.nhvp} Hessian-vector, {result.ntaylor} Taylor")
@@ -151,6 +157,15 @@ def run(arguments: argparse.Namespace) -> int:
         figure.savefig(arguments.plot, dpi=150, bbox_inches="tight")
         print(f"wrote {arguments.plot}")
     return 0 if result.success else 1
+
+
+def brief(method: Any) -> str:
+    """A method with the hyperparameters that differ from their defaults."""
+    if len(method.parts()) > 1:
+        return " + ".join(map(brief, method.parts()))
+    told = [f"{f.name}={brief(v) if hasattr(v, 'parts') else repr(v)}" for f in dataclasses.fields(method)
+            if repr(v := getattr(method, f.name)) != repr(f.default)]
+    return f"{type(method).__name__}({', '.join(told)})" if told else type(method).__name__
 
 
 def certified_table(problem: Any, x: np.ndarray, f: float) -> str:

@@ -89,7 +89,7 @@ class Run(Iterator[Record]):
     state : the method's state
     """
 
-    def __init__(self, fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "Newton",
+    def __init__(self, fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "HigherOrderNewton",
                  jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, tol: float | None = None,
                  callback: Callable | None = None, options: dict | None = None, *, shapes: Any = None, rng: Any = None):
         if isinstance(fun, CountedObjective):
@@ -318,7 +318,7 @@ def gradient_norm(point: Point) -> float:
 # ---------------------------------------------------------------- public functions
 
 
-def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "Newton",
+def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "HigherOrderNewton",
              jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, tol: float | None = None,
              callback: Callable | None = None, options: dict | None = None, *, shapes: Any = None,
              rng: Any = None) -> OptimizeResult:
@@ -392,7 +392,7 @@ def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), m
     return run.result
 
 
-def iterate(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "Newton",
+def iterate(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "HigherOrderNewton",
             jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, tol: float | None = None,
             callback: Callable | None = None, options: dict | None = None, *, shapes: Any = None,
             rng: Any = None) -> Run:
