@@ -126,7 +126,7 @@ class NewtonSolver(Method):
             raise ValueError("NewtonSolver: reset_solver=True needs a method as solver; "
                              f"{self.solver!r} keeps no state")
         needs = self.solver.all_needs() if isinstance(self.solver, Method) else ()
-        if self.objective == "energy" and "residuals" in needs:
+        if self.objective == "energy" and {"residuals", "gauss-newton"} & set(needs):
             raise ValueError(f"NewtonSolver: {self.solver!r} needs residuals; give objective='residual'")
 
     def all_needs(self):
@@ -157,7 +157,8 @@ class NewtonSolver(Method):
         maxiter = point.x.size if maxiter is None else maxiter
         d = np.zeros_like(point.x) if first or not self.warm_start else state.d
         reg = point.x.dtype.type(self.reg)
-        product = Product(lambda v: point.hvp(v, self.hvp_method, self.h) + reg * v, type(self).__name__)
+        product = Product(lambda v: point.hvp(v, self.hvp_method, self.h) + reg * v, type(self).__name__,
+                          zero_ends=False)
         system = LinearSystem(product, update, self.objective)
         system.shapes = shapes
         if isinstance(self.solver, Method):

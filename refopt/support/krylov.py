@@ -59,9 +59,10 @@ class Breakdown(Exception):
 class Product:
     """``v -> A v``, counting, and watching what goes in and comes out."""
 
-    def __init__(self, product: Callable, who: str, truncate: bool = False):
+    def __init__(self, product: Callable, who: str, truncate: bool = False, zero_ends: bool = True):
         self.product, self.who, self.truncate = product, who, truncate
-        self.count, self.started = 0, False
+        self.zero_ends = zero_ends  # the first product of a vector not zero is: no Krylov space to search
+        self.count = 0
 
     def __call__(self, v: np.ndarray) -> np.ndarray:
         if not all_finite(v):
@@ -76,8 +77,8 @@ class Product:
                                                 f"{self.count} is {Av[i]}")
         if self.truncate and np.dot(v, Av) <= 0 and v.any():
             raise Curvature
-        if not self.started and v.any():
-            self.started = True
+        if self.zero_ends and v.any():
+            self.zero_ends = False
             if not Av.any():
                 raise Breakdown
         return Av
@@ -116,15 +117,19 @@ def check_keywords(who: str, name: str, keywords: Any, refused: dict[str, str]) 
     return dict(keywords)
 
 
-def operator(who: str, M: Any, n: int) -> Any:
-    """The preconditioner `M` as an (n, n) array, sparse matrix or LinearOperator with an adjoint."""
+def operator(who: str, M: Any, n: int) -> LinearOperator:
+    """The symmetric preconditioner `M`, an (n, n) array, sparse matrix or LinearOperator, as an operator."""
     if not (isinstance(M, LinearOperator) or scipy.sparse.issparse(M)):
         M = np.asarray(M)
     if M.shape != (n, n):
         raise ValueError(f"{who}: M must have shape ({n}, {n}), got shape {M.shape}")
-    if isinstance(M, LinearOperator):  # symmetric, so that its adjoint is itself: bicg and qmr ask for one
-        return LinearOperator((n, n), matvec=M.matvec, rmatvec=M.matvec, dtype=M.dtype)
-    return M
+    product = M.matvec if isinstance(M, LinearOperator) else M.__matmul__
+    return LinearOperator((n, n), matvec=product, rmatvec=product, dtype=M.dtype)
+
+
+def identity(n: int, dtype: np.dtype) -> LinearOperator:
+    """The preconditioner that does nothing."""
+    return LinearOperator((n, n), matvec=np.copy, rmatvec=np.copy, dtype=dtype)
 
 
 def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = None, M: Any = None,
@@ -152,7 +157,7 @@ def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = No
     if x0 is not None:
         keywords["x0"] = x0
     if M is not None:
-        keywords["M1" if name == "qmr" else "M"] = M
+        keywords.update({"M1": M, "M2": identity(n, b.dtype)} if name == "qmr" else {"M": M})
     if rtol is not None and rounds == 0:
         keywords.update({"atol": 0.0, "btol": rtol} if name in LEAST_SQUARES else {"rtol": rtol})
     last: list[np.ndarray | None] = [None]

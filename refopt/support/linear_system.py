@@ -78,6 +78,12 @@ class LinearSystem(Objective):
     def jacobian(self, point):
         return super().jacobian(point) if self.kind == "energy" else self.matrix() / np.sqrt(self.n)
 
+    def gauss_newton(self, point):
+        return super().gauss_newton(point) if self.kind == "energy" else self.hessian(point)
+
+    def gauss_newton_product(self, point, v):
+        return super().gauss_newton_product(point, v) if self.kind == "energy" else self.product(point, v)
+
     def taylor(self, point, direction, order):
         """Exact: q is quadratic."""
         S = np.atleast_2d(direction)

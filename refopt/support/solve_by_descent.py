@@ -47,22 +47,23 @@ def by_method(method: Method, system: LinearSystem, d: np.ndarray, state: Any, m
     first = loss = system.loss(point)
     best, best_loss, outcome, k = point.x, first, "iterations", 0
     try:
-        while k < maxiter and loss > 0:
-            update, state = method.step(point, point.g, state)
-            trial = point.after(update)
-            if not all_finite(trial.x):
-                raise Breakdown
-            point, k = trial, k + 1
-            if tol is not None and loss <= tol * first:
-                outcome = "converged"
-                break
-            if k == maxiter:
-                break
-            loss = system.loss(point)
-            if not np.isfinite(loss):
-                raise Breakdown
-            if loss < best_loss:
-                best, best_loss = point.x, loss
+        with np.errstate(all="ignore"):  # an inner run that diverges is told by its outcome
+            while k < maxiter and loss > 0:
+                update, state = method.step(point, point.g, state)
+                trial = point.after(update)
+                if not all_finite(trial.x):
+                    raise Breakdown
+                point, k = trial, k + 1
+                if tol is not None and loss <= tol * first:
+                    outcome = "converged"
+                    break
+                if k == maxiter:
+                    break
+                loss = system.loss(point)
+                if not np.isfinite(loss):
+                    raise Breakdown
+                if loss < best_loss:
+                    best, best_loss = point.x, loss
     except Breakdown:
         return Descent(best, state, "diverged", k, best_loss / first)
     except Stop as stop:

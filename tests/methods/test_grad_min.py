@@ -48,8 +48,8 @@ def close(a, b, rtol=EXACT):
 # ---------------------------------------------------------------- the mathematics
 
 
-@pytest.mark.parametrize("relative, square, mean, maximize",
-                         list(itertools.product((None, "loss_to_grad", "grad_to_loss"), *3 * [(False, True)])))
+@pytest.mark.parametrize("relative, square, mean, maximize", list(itertools.product(
+    (None, "loss_to_grad", "grad_to_loss"), *3 * [(False, True)])))
 def test_value_gradient_and_hessian_are_those_of_the_definition(relative, square, mean, maximize):
     options = dict(loss_term=0.7, relative=relative, square=square, mean=mean)
     point = phi_point(maximize_grad=maximize, **options)
@@ -86,7 +86,7 @@ def test_the_checks_of_the_definition_see_a_wrong_third_derivative(monkeypatch):
     right = hessian(lambda x: phi(x, square=True), START)
     point.g  # noqa: B018
     third = FunctionObjective.third
-    monkeypatch.setattr(FunctionObjective, "third", lambda self, p, w: (third(self, p, w)[0], lambda v: 0 * v))
+    monkeypatch.setattr(FunctionObjective, "third", lambda self, p, w: (third(self, p, w)[0], np.zeros_like))
     assert not close(point.dense_hessian(), right)
 
 
@@ -124,7 +124,8 @@ def test_modify_loss_false_shows_line_searches_the_function():
         return anp.sum((x ** 2 - 1) ** 2)
 
     def last(**options):
-        return refopt.minimize(well, [0.3, 0.4], method=GradMin(refopt.Backtracking(), square=True, **options),
+        method = GradMin(refopt.Backtracking(), square=True, **options)
+        return refopt.minimize(well, [0.3, 0.4], method=method,
                                options={"maxiter": 30, "gtol": 1e-6}).x
 
     assert np.abs(last()).max() < 0.1 and np.abs(last(modify_loss=False)).min() > 0.9
@@ -157,7 +158,8 @@ def test_bad_options_are_refused(option, value, message):
 def test_a_gradient_costs_one_product_more_than_a_plain_one():
     plain, objective = FunctionObjective(fun, START), FunctionObjective(fun, START)
     plain.at(START).g  # noqa: B018
-    phi_point(objective=objective, loss_term=1.0, relative="loss_to_grad", graft="grad_to_loss").g  # noqa: B018
+    point = phi_point(objective=objective, loss_term=1.0, relative="loss_to_grad", graft="grad_to_loss")
+    point.g  # noqa: B018
     assert (objective.njev, objective.nhvp, objective.nhev) == (plain.njev, plain.nhvp + 1, 0)
     assert objective.nfev == plain.nfev + 1  # the trace that gives the product
 
@@ -212,7 +214,8 @@ def test_best_point_is_judged_by_phi():
         return anp.sum((x ** 2 - 1) ** 2)
 
     start = np.array([0.6, 0.5])  # f rises towards the maximum at 0, where phi falls
-    for method in (GradMin(refopt.LR(0.01), square=True), [GradMin(refopt.LR(0.02), square=True), refopt.LR(0.5)]):
+    alone = GradMin(refopt.LR(0.01), square=True)
+    for method in (alone, [alone, refopt.LR(0.5)]):
         result = refopt.minimize(well, start, method=method, options={"maxiter": 5, "return_all": True})
         sizes = [np.mean(gradient(well, x) ** 2) for x in result.allvecs]
         assert np.array_equal(result.x, result.allvecs[int(np.argmin(sizes))])
@@ -269,7 +272,7 @@ def ours(method, steps, x0=START, f=fun):
 
 
 @pytest.mark.filterwarnings("ignore:both relative and graft")
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: ",".join(f"{k}={v}" for k, v in o.items()) or "default")
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_trajectory_of_the_original(options):
     experimental = pytest.importorskip("torchzero.modules.experimental")
     tz = pytest.importorskip("torchzero")
@@ -292,7 +295,8 @@ def test_newton_inside_follows_the_original(square):
             return np.linalg.solve(point.dense_hessian(), update), state
 
     mine = ours(GradMin(Plain(), square=square), 2)
-    assert np.abs(mine - theirs).max() <= 1e-9 * np.abs(theirs).max()  # condition number of the Hessian of phi: 1e5
+    # condition number of the Hessian of phi: 1e5
+    assert np.abs(mine - theirs).max() <= 1e-9 * np.abs(theirs).max()
 
 
 def test_modify_loss_acts_on_inner_searches_as_in_the_original():
@@ -302,8 +306,11 @@ def test_modify_loss_acts_on_inner_searches_as_in_the_original():
     def well(torch, x):
         return ((x ** 2 - 1) ** 2).sum()
 
-    ends = {flag: original([0.3, 0.4], [experimental.GradMin([tz.m.Backtracking()], square=True, modify_loss=flag)],
-                           8, well)[-1] for flag in (True, False)}
+    def end(flag):
+        module = experimental.GradMin([tz.m.Backtracking()], square=True, modify_loss=flag)
+        return original([0.3, 0.4], [module], 8, well)[-1]
+
+    ends = {flag: end(flag) for flag in (True, False)}
     assert np.abs(ends[True]).max() < 0.1 and np.abs(ends[False]).min() > 0.9
 
 
