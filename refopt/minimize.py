@@ -170,7 +170,7 @@ class Run(Iterator[Record]):
         merit = self.method.merit(new)
         if merit <= self.best_merit:
             self.best, self.best_merit = new, merit
-        record = self._record(new, length, figures)
+        record = self._record(point, new, length, figures)
         stop = self._tests(point, record)
         if self.callback is not None:
             self._call_back(record)
@@ -178,7 +178,7 @@ class Run(Iterator[Record]):
             self._finish(stop)
         return record
 
-    def _record(self, point: Point, length: float, figures: dict[str, Any]) -> Record:
+    def _record(self, old: Point, point: Point, length: float, figures: dict[str, Any]) -> Record:
         objective = self.objective
         record = Record()
         record.nit = self.nit
@@ -194,7 +194,8 @@ class Run(Iterator[Record]):
         record.figures = figures
         record.rejected = []
         if objective.tried is not None:
-            record.rejected = [x for x in objective.tried if not np.array_equal(x, point.x)]
+            here = (point.x, old.x)
+            record.rejected = [x for x in objective.tried if not any(np.array_equal(x, known) for known in here)]
             objective.tried.clear()
         if self.options["return_all"]:
             self.history.append(record)

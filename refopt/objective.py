@@ -171,7 +171,7 @@ class Objective:
     dtype : numpy dtype, float64 or float32
     shapes : tuple of tensor shapes whose sizes add up to n, or None
     bounds : (lower, upper) arrays, or None
-    tried : list of all x that `after` was asked for, or None to keep no such list
+    tried : list of all x that were asked for as trials, or None to keep no such list
     """
 
     n: int
@@ -199,10 +199,14 @@ class Objective:
     def after(self, point: Point, update: np.ndarray) -> Point:
         """The point ``x - update``, clipped to the bounds (rounding may miss them by one unit)."""
         x = point.x - update
-        trial = self.at(locked(x if self.bounds is None else np.clip(x, *self.bounds)))
-        if self.tried is not None and trial is not point:
-            self.tried.append(trial.x)
-        return trial
+        return self.trial(locked(x if self.bounds is None else np.clip(x, *self.bounds)))
+
+    def trial(self, x: np.ndarray) -> Point:
+        """The point at `x`, noted in `tried` where a list of trials is kept."""
+        point = self.at(x)
+        if self.tried is not None:
+            self.tried.append(point.x)
+        return point
 
     def value(self, point: Point) -> float:
         raise NotImplementedError

@@ -184,7 +184,7 @@ class StrongWolfe(Method):
 
         def value(x):
             tried.append(0)
-            f = at(x).f
+            f = point.objective.trial(x).f
             return f if np.isfinite(f) else np.inf
 
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
