@@ -11,7 +11,7 @@ import numpy as np
 from .. import checks
 from . import landscape
 from .inputs import Recorded, recorded
-from .style import ROLE, SMALL, axes, finish, pyplot, style_of
+from .style import ROLE, SMALL, START, axes, finish, pyplot, style_of
 
 __all__ = ["animation", "trajectory"]
 
@@ -19,7 +19,8 @@ REGIONS = ("auto", "ball", "box", "none")
 
 
 def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = None, region: str = "auto",
-               rejected: bool = True, bounds: Any = None, levels: int = 20, grid: int = 121, ax: Any = None) -> Any:
+               rejected: bool = True, bounds: Any = None, levels: int = 20, grid: int = 121,
+               ax: Any = None) -> Any:
     """Draw the paths of runs over the contours of a function of two variables.
 
     Contours are evenly spaced in the logarithm of the height above the lowest value seen; white is low.
@@ -35,9 +36,9 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
     minimisers : (2,) or (m, 2) array_like, optional
         Known minimisers, marked with stars.
     region : {"auto", "ball", "box", "none"}
-        Trust regions |x - x_k|_2 <= radius or |x - x_k|_inf <= radius around every x_k, with the radius recorded
-        there, which is the one that step k + 1 begins with. "auto": what the method of the run uses, if the
-        run is the only one and names its method; else none.
+        Trust regions |x - x_k|_2 <= radius or |x - x_k|_inf <= radius around every x_k, with the radius
+        recorded there, which is the one that step k + 1 begins with. "auto": what the method of the run uses,
+        if the run is the only one and names its method; else none.
     rejected : bool
         Mark the trial points that were evaluated and not taken, joined to the point they were tried from.
     bounds : ((left, right), (bottom, top)) or None
@@ -62,7 +63,8 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
     >>> import matplotlib; matplotlib.use("Agg")
     >>> import refopt
     >>> fun = lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
-    >>> res = refopt.minimize(fun, [-1.2, 1.0], method="InfinityNormTrustRegion", options={"return_all": True})
+    >>> keep = {"return_all": True}
+    >>> res = refopt.minimize(fun, [-1.2, 1.0], method="InfinityNormTrustRegion", options=keep)
     >>> ax = refopt.plot.trajectory(fun, res, minimisers=[1, 1])
     >>> len(ax.lines[0].get_xdata()) == 1 + res.nit
     True
@@ -89,9 +91,9 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
 
 
 def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", minimisers: Any = None,
-              region: str = "auto", bounds: Any = None, levels: int = 20, grid: int = 121, fps: float = 4.0,
+              region: str = "auto", bounds: Any = None, levels: int = 20, grid: int = 121, fps: int = 4,
               frames: int = 60, ax: Any = None) -> Any:
-    """Write a run as a moving picture: the path grows over the contours, with trials and trust region of each step.
+    """Write a run as a moving picture: the path grows, with the trials and the trust region of each step.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
         Ends in ``.gif`` (written by pillow) or ``.html`` (a page with buttons, playable without a network).
     minimisers, region, bounds, levels, grid
         As for `trajectory`.
-    fps : float > 0
+    fps : int >= 1
         Frames per second.
     frames : int >= 2
         At most so many frames; of longer runs evenly chosen iterations are shown, the last one always.
@@ -137,7 +139,8 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
     who = "plot.animation"
     ending = os.path.splitext(os.fspath(file))[1].lower()
     checks.one_of(who, "the ending of file", ending, (".gif", ".html"))
-    fps, frames = checks.in_interval(who, "fps", fps, "(0, inf)"), checks.whole_number(who, "frames", frames, 2)
+    fps = checks.whole_number(who, "fps", fps, 1)
+    frames = checks.whole_number(who, "frames", frames, 2)
     paths = planar(who, recorded(who, run))
     if len(paths) != 1:
         raise ValueError(f"{who}: give one run, got {len(paths)}; plot.trajectory draws several")
@@ -147,7 +150,8 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
     from matplotlib.animation import FuncAnimation, PillowWriter
 
     ax = scenery(who, ax, fun, paths, stars, bounds, levels, grid)
-    line, = ax.plot([], [], label="path", linewidth=1.8, markersize=4.0, zorder=3, **style_of(0, len(path.points)))
+    look = style_of(0, len(path.points))
+    line, = ax.plot([], [], label="path", linewidth=1.8, markersize=4.0, zorder=3, **look)
     now, = ax.plot([], [], "o", label="current point", color=ROLE["end"], markersize=8, zorder=5)
     trials = None
     if any(r.rejected for r in path.history):
@@ -180,7 +184,8 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
             if radius is not None:
                 move_patch(patch, region, x, radius)
 
-    chosen = np.unique(np.linspace(0, len(path.points) - 1, min(frames, len(path.points))).round().astype(int))
+    last = len(path.points) - 1
+    chosen = np.unique(np.linspace(0, last, min(frames, last + 1)).round().astype(int))
     show(int(chosen[-1]))
     figure = ax.figure.canvas.figure
     figure.draw_without_rendering()
@@ -201,8 +206,8 @@ def planar(who: str, paths: list[Recorded]) -> list[Recorded]:
     """`paths`, if each is of two variables and has a point."""
     for path in paths:
         if path.points.ndim != 2 or len(path.points) == 0 or path.points.shape[1] != 2:
-            raise ValueError(f"{who}: paths are drawn in the plane, for functions of 2 variables, but the points of "
-                             f"{path.label!r} have shape {path.points.shape}")
+            raise ValueError(f"{who}: paths are drawn in the plane, for functions of 2 variables, but the "
+                             f"points of {path.label!r} have shape {path.points.shape}")
     return paths
 
 
@@ -210,14 +215,14 @@ def planar_points(who: str, name: str, given: Any) -> np.ndarray:
     """Points as an array (m, 2); None gives none."""
     points = np.empty((0, 2)) if given is None else np.atleast_2d(np.asarray(given, dtype=float))
     if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f"{who}: {name} must have shape (2,) or (m, 2), got {checks.describe(np.asarray(given))}")
+        raise ValueError(f"{who}: {name} must have shape (2,) or (m, 2), got {np.shape(given)}")
     return points
 
 
 def radius_of(record: Any) -> float | None:
     """The trust radius of a record, if it has one."""
     radius = record.figures.get("radius")
-    return float(radius) if np.isscalar(radius) and np.isfinite(radius) else None
+    return float(radius) if isinstance(radius, (float, int, np.floating)) and np.isfinite(radius) else None
 
 
 def which_region(who: str, region: str, paths: list[Recorded]) -> str:
@@ -231,16 +236,16 @@ def which_region(who: str, region: str, paths: list[Recorded]) -> str:
             return "box"
         return "ball" if "HigherOrderNewton" in method and "trust_method='bounds'" in method else "none"
     if region != "none" and not any(radius_of(r) is not None for path in paths for r in path.history):
-        raise ValueError(f"{who}: region={region!r} needs records with a radius in their figures, and none has one; "
-                         "region='none' draws the path alone")
+        raise ValueError(f"{who}: region={region!r} needs records with a radius in their figures, and none "
+                         "has one; region='none' draws the path alone")
     return region
 
 
 # ---------------------------------------------------------------- pieces of the picture
 
 
-def scenery(who: str, ax: Any, fun: Callable, paths: list[Recorded], stars: np.ndarray, bounds: Any, levels: int,
-            grid: int) -> Any:
+def scenery(who: str, ax: Any, fun: Callable, paths: list[Recorded], stars: np.ndarray, bounds: Any,
+            levels: int, grid: int) -> Any:
     """The axes with the contours that go under everything else."""
     checks.function(who, "fun", fun)
     levels, grid = checks.whole_number(who, "levels", levels, 2), checks.whole_number(who, "grid", grid, 5)
@@ -257,11 +262,12 @@ def region_label(region: str) -> str:
     return "trust region" if region == "ball" else "trust region (box)"
 
 
-def region_patch(region: str, x: np.ndarray, radius: float, colour: str, label: str, width: float = 1.6) -> Any:
+def region_patch(region: str, x: np.ndarray, radius: float, colour: str, label: str,
+                 width: float = 1.6) -> Any:
     """A circle or a square around x."""
     from matplotlib.patches import Circle, Rectangle
 
-    look = {"fill": False, "edgecolor": colour, "linewidth": width, "linestyle": "-", "zorder": 2, "label": label}
+    look: dict[str, Any] = {"fill": False, "ec": colour, "linewidth": width, "zorder": 2, "label": label}
     if region == "ball":
         return Circle((x[0], x[1]), radius, **look)
     return Rectangle((x[0] - radius, x[1] - radius), 2 * radius, 2 * radius, **look)
@@ -299,21 +305,21 @@ def draw_rejected(ax: Any, path: Recorded, colour: str, several: bool) -> None:
     inside = [left <= x <= right and bottom <= y <= top for x, y in trials]
     label = "rejected trials" if all(inside) else f"rejected trials\n({inside.count(False)} beyond the frame)"
     if links:
-        ax.plot(*np.array(links, dtype=float).T, color=colour, linewidth=0.8, linestyle=":", zorder=2.5, label="_links")
-    ax.plot(*np.array(trials, dtype=float).T, "x", color=colour, markersize=6.5, markeredgewidth=1.7, zorder=3.5,
-            label="_rejected" if several else label)
+        ax.plot(*np.array(links, dtype=float).T, color=colour, linewidth=0.8, linestyle=":", zorder=2.5,
+                label="_links")
+    ax.plot(*np.array(trials, dtype=float).T, "x", color=colour, markersize=6.5, markeredgewidth=1.7,
+            zorder=3.5, label="_rejected" if several else label)
 
 
 def draw_ends(ax: Any, paths: list[Recorded]) -> None:
     starts = np.array([path.points[0] for path in paths])
     ends = np.array([path.points[-1] for path in paths])
-    ax.plot(*starts.T, "o", color=ROLE["start"], markeredgecolor="black", markeredgewidth=1.6, markersize=8.5, zorder=4,
-            label="start")
-    ax.plot(*ends.T, "s", color="none", markeredgecolor=ROLE["end"], markeredgewidth=1.6, markersize=12, zorder=4,
-            label="end")
+    ax.plot(*starts.T, label="start", zorder=4, **START)
+    ax.plot(*ends.T, "s", color="none", markeredgecolor=ROLE["end"], markeredgewidth=1.6, markersize=12,
+            zorder=4, label="end")
 
 
 def draw_stars(ax: Any, stars: np.ndarray) -> None:
     if len(stars):
-        ax.plot(*stars.T, "*", color=ROLE["minimiser"], markeredgecolor="white", markeredgewidth=0.8, markersize=13,
-                zorder=4.5, label="minimiser" if len(stars) == 1 else "minimisers")
+        ax.plot(*stars.T, "*", color=ROLE["minimiser"], markeredgecolor="white", markeredgewidth=0.8,
+                markersize=13, zorder=4.5, label="minimiser" if len(stars) == 1 else "minimisers")

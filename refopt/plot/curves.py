@@ -12,8 +12,11 @@ from .style import axes, finish, style_of
 
 __all__ = ["convergence"]
 
-AGAINST = {"iterations": ("nit", "iteration"), "evaluations": ("nfev", "evaluations of $f$"), "time": ("time", "time [s]")}
-QUANTITY = {"f": ("fun", "$f$"), "gradient": ("gnorm", r"$\|g\|_\infty$"), "gap": ("fun", r"$f - f_\mathrm{opt}$")}
+# What may be asked for: the field of a record, and the label of its axis.
+AGAINST = {"iterations": ("nit", "iteration"), "evaluations": ("nfev", "evaluations of $f$"),
+           "time": ("time", "time [s]")}
+QUANTITY = {"f": ("fun", "$f$"), "gradient": ("gnorm", r"$\|g\|_\infty$"),
+            "gap": ("fun", r"$f - f_\mathrm{opt}$")}
 WIDE = 100.0  # a positive f that falls by more than this factor is drawn on a logarithmic axis
 
 
@@ -31,8 +34,8 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
         ``nit``, ``nfev`` (calls of fun) or ``time`` (seconds since the run began) of the records.
     quantity : {"f", "gradient", "gap"}
         f (on a logarithmic axis if it is positive and falls by more than a factor of 100), \\|g\\|_inf, or
-        ``f - f_opt``. On a logarithmic axis values that are zero or negative are left out; where a run first reaches
-        one a triangle points down at the axis.
+        ``f - f_opt``. On a logarithmic axis values that are zero or negative are left out; where a run first
+        reaches one a triangle points down at the axis.
     f_opt : float
         The least value, for ``quantity="gap"`` only.
     ax : matplotlib axes or None
@@ -53,7 +56,8 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
     >>> import matplotlib; matplotlib.use("Agg")
     >>> import refopt
     >>> fun = lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
-    >>> res = [refopt.minimize(fun, [-1.2, 1.0], method=m, options={"return_all": True}) for m in ("Newton", "LBFGS")]
+    >>> keep = {"return_all": True}
+    >>> res = [refopt.minimize(fun, [-1.2, 1.0], method=m, options=keep) for m in ("Newton", "LBFGS")]
     >>> ax = refopt.plot.convergence(res, quantity="gradient")
     >>> ax.get_ylabel(), [len(line.get_xdata()) for line in ax.lines] == [r.nit for r in res]
     ('$\\\\|g\\\\|_\\\\infty$', True)
@@ -64,7 +68,7 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
     checks.one_of(who, "quantity", quantity, QUANTITY)
     if (f_opt is None) == (quantity == "gap"):
         raise ValueError(f"{who}: quantity='gap' needs f_opt, the least value of f" if f_opt is None else
-                         f"{who}: f_opt is used by quantity='gap' only, got f_opt={f_opt!r} and quantity={quantity!r}")
+                         f"{who}: f_opt is used by quantity='gap' only, got quantity={quantity!r}")
     lowest = 0.0 if f_opt is None else checks.in_interval(who, "f_opt", f_opt, "(-inf, inf)")
     runs = recorded(who, results, labels, need_history=True)
     abscissa, xlabel = AGAINST[against]
@@ -82,8 +86,8 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
         shown = np.where(y > 0, y, np.nan) if logarithmic else y
         ax.plot(x, shown, label=label, linewidth=1.8, markersize=4.5, **style)
         if below.size:
-            ax.plot(x[below[:1]], [0.0], transform=ax.get_xaxis_transform(), marker="v", markersize=9, clip_on=False,
-                    linestyle="none", color=style["color"], label="_reached")
+            ax.plot(x[below[:1]], [0.0], "v", transform=ax.get_xaxis_transform(), markersize=9, clip_on=False,
+                    color=style["color"], label="_reached")
     if against == "iterations":
         ax.xaxis.get_major_locator().set_params(integer=True)
     finish(ax, xlabel, ylabel)

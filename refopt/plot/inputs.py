@@ -38,15 +38,15 @@ def recorded(who: str, given: Any, labels: Any = None, need_history: bool = Fals
     ----------
     who : str
         The caller, for messages.
-    given : one of, or a sequence of: OptimizeResult with a history, Run, list of Record, array (k, n) of points
+    given : OptimizeResult with a history, Run, list of Record, (k, n) array of points, or a sequence of these
     labels : sequence of str or None
     need_history : bool
         Refuse bare arrays of points.
     """
     many = [given] if is_one(given) else given
     if isinstance(many, (str, dict)) or not isinstance(many, Sequence) or len(many) == 0:
-        raise TypeError(f"{who}: give a result of refopt.minimize, a Run, a list of records, or a non-empty list of "
-                        f"these, got {checks.describe(given)}")
+        raise TypeError(f"{who}: give a result of refopt.minimize, a Run, a list of records, or a non-empty "
+                        f"list of these, got {checks.describe(given)}")
     if isinstance(labels, str):
         labels = [labels]
     if labels is not None and len(labels) != len(many):
@@ -66,7 +66,8 @@ def one(who: str, item: Any, need_history: bool) -> Recorded:
             raise TypeError(f"{who}: an array of points has no history; give results of refopt.minimize with "
                             "options={'return_all': True}")
         if item.ndim != 2 or item.dtype.kind not in "fiu":
-            raise ValueError(f"{who}: an array of points must be real and of shape (k, n), got {checks.describe(item)}")
+            raise ValueError(f"{who}: an array of points must be real and of shape (k, n), "
+                             f"got {checks.describe(item)}")
         return Recorded("", "", None, [], item.astype(np.float64))
     if isinstance(item, Run):
         history, start, method = item.history, item.start, repr(item.method)
@@ -77,8 +78,8 @@ def one(who: str, item: Any, need_history: bool) -> Recorded:
     elif isinstance(item, Sequence) and len(item) and all(isinstance(r, Record) for r in item):
         history, start, method, kept = list(item), None, "", True
     else:
-        raise TypeError(f"{who}: each run must be a result of refopt.minimize, a Run, a list of records or an array of "
-                        f"points, got {checks.describe(item)}")
+        raise TypeError(f"{who}: each run must be a result of refopt.minimize, a Run, a list of records or "
+                        f"an array of points, got {checks.describe(item)}")
     if not kept:
         raise ValueError(f"{who}: this run kept no history; record it with options={{'return_all': True}}")
     points = [r.x for r in history] if start is None else [start, *(r.x for r in history)]

@@ -21,7 +21,8 @@ def around(points: np.ndarray) -> Box:
     low, high = points.min(axis=0), points.max(axis=0)
     size = float(max(high - low)) or 1.0
     middle, half = (low + high) / 2, np.maximum((high - low) / 2, size / (2 * LONGEST)) + MARGIN * size
-    return (float(middle[0] - half[0]), float(middle[0] + half[0]), float(middle[1] - half[1]), float(middle[1] + half[1]))
+    (left, bottom), (right, top) = (middle - half).tolist(), (middle + half).tolist()
+    return left, right, bottom, top
 
 
 def values_on(fun: Callable, box: Box, grid: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -33,7 +34,7 @@ def values_on(fun: Callable, box: Box, grid: int) -> tuple[np.ndarray, np.ndarra
 
 
 def levels_of(values: np.ndarray, low: float, count: int) -> np.ndarray:
-    """`count` levels of f, evenly spaced in log(f - low), from the smallest heights on the grid to the greatest."""
+    """`count` levels of f, evenly spaced in log(f - low), from the smallest heights to the greatest."""
     heights = values[np.isfinite(values)] - low
     heights = heights[heights > 0]
     if heights.size == 0:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import checks
 from ..derivatives import derivative_tensors, taylor
 from . import landscape
-from .style import MODELS, ROLE, axes, finish, pyplot
+from .style import MODELS, ROLE, START, axes, finish, pyplot
 
 __all__ = ["model"]
 
@@ -19,11 +19,12 @@ SHARED = 6  # levels of f, every second one from the highest, that models are dr
 
 
 def model(fun: Callable, x: Any, models: Any, direction: Any = None, span: float = 1.0, steps: Any = None,
-          radius: float | None = None, region: str = "ball", levels: int = 20, grid: int = 121, ax: Any = None) -> Any:
+          radius: float | None = None, region: str = "ball", levels: int = 20, grid: int = 121,
+          ax: Any = None) -> Any:
     """Draw models m(s) of f around x over f itself.
 
-    With a `direction`, or for one variable, the slice ``t -> f(x + t direction)`` with the models on it; for two
-    variables contours, those of f in grey.
+    With a `direction`, or for one variable, the slice ``t -> f(x + t direction)`` with the models on it; for
+    two variables contours, those of f in grey.
 
     Parameters
     ----------
@@ -32,13 +33,14 @@ def model(fun: Callable, x: Any, models: Any, direction: Any = None, span: float
     x : (n,) array_like
         The point the models are made at.
     models : callable, int, or dict of str to these
-        ``m(s) -> float`` of the displacement s (n,) from x, or the order of a Taylor polynomial (then `fun` must be
-        written in autograd.numpy).
+        ``m(s) -> float`` of the displacement s (n,) from x, or the order of a Taylor polynomial (then `fun`
+        must be written in autograd.numpy).
     direction : (n,) array_like or None
     span : float > 0
         Half the width shown: of t, or of each coordinate.
     steps : (n,) array_like or dict of str to these, optional
-        Displacement that each model leads to (minus the update of a method), marked on it. Keys are those of `models`.
+        Displacement that each model leads to (minus the update of a method), marked on it. Keys are those of
+        `models`.
     radius : float > 0 or None
         Trust region |s| <= radius to show.
     region : {"ball", "box"}
@@ -80,13 +82,14 @@ def model(fun: Callable, x: Any, models: Any, direction: Any = None, span: float
     if direction is not None:
         d = np.asarray(direction, dtype=float)
         if d.shape != x.shape or not np.any(d) or not np.all(np.isfinite(d)):
-            raise ValueError(f"{who}: direction must be a finite vector of shape {x.shape}, not zero, got {direction!r}")
+            raise ValueError(f"{who}: direction must be finite, not zero, and of shape {x.shape}, "
+                             f"got {direction!r}")
         ax = axes(who, ax)
         draw_slice(ax, fun, x, d, span, named, steps, radius, region)
         return ax
     if x.size != 2:
-        raise ValueError(f"{who}: a function of {x.size} variables needs a direction to be drawn along; without one, "
-                         "functions of 1 or 2 variables can be drawn")
+        raise ValueError(f"{who}: a function of {x.size} variables needs a direction to be drawn along; "
+                         "without one, functions of 1 or 2 variables can be drawn")
     levels, grid = checks.whole_number(who, "levels", levels, 2), checks.whole_number(who, "grid", grid, 5)
     ax = axes(who, ax, landscape.page((0.0, 1.0, 0.0, 1.0)), "compressed")
     draw_plane(ax, fun, x, span, named, steps, radius, region, levels, grid)
@@ -104,7 +107,8 @@ def named_models(who: str, models: Any) -> dict[str, Any]:
     for label, m in named.items():
         if not callable(m):
             if isinstance(m, str):
-                raise TypeError(f"{who}: model {label!r} must be a function of s or the order of a Taylor polynomial, got {m!r}")
+                raise TypeError(f"{who}: model {label!r} must be a function of s or the order of a Taylor "
+                                f"polynomial, got {m!r}")
             checks.whole_number(who, f"the order of model {label!r}", m)
     return named
 
@@ -125,8 +129,8 @@ def named_steps(who: str, steps: Any, models: Any, n: int) -> dict[str, np.ndarr
         if label not in known:
             raise checks.unknown(f"key of steps in {who}:", str(label), [str(k) for k in known])
         if np.shape(s) != (n,):
-            raise ValueError(f"{who}: a step must have shape ({n},), got {np.shape(s)}; it is the displacement from x, "
-                             "minus the update of a method")
+            raise ValueError(f"{who}: a step must have shape ({n},), got {np.shape(s)}; it is the "
+                             "displacement from x, minus the update of a method")
     return {label: np.asarray(s, dtype=float) for label, s in given.items()}
 
 
@@ -166,7 +170,8 @@ def draw_slice(ax: Any, fun: Callable, x: np.ndarray, d: np.ndarray, span: float
         f0 = float(fun(x.copy()))
     if radius is not None:
         reach = radius / float(np.linalg.norm(d, 2 if region == "ball" else np.inf))
-        ax.axvspan(origin - reach, origin + reach, color=ROLE["region"], alpha=0.15, linewidth=0, label="trust region")
+        ax.axvspan(origin - reach, origin + reach, color=ROLE["region"], alpha=0.15, linewidth=0,
+                   label="trust region")
         for edge in (-reach, reach):
             ax.axvline(origin + edge, color=ROLE["region"], linewidth=1.0, label="_edge")
     ax.plot(origin + t, f, color=ROLE["function"], linewidth=2.2, label="$f$", zorder=3)
@@ -178,11 +183,10 @@ def draw_slice(ax: Any, fun: Callable, x: np.ndarray, d: np.ndarray, span: float
         if label in steps:
             at = float(steps[label] @ d) / float(d @ d)
             height = float(along(fun, x, d, m, np.array([at]))[0])
-            ax.plot([origin + at], [height], "v", color=colour, markeredgecolor="black", markersize=9, zorder=6,
-                    label="_step")
+            ax.plot([origin + at], [height], "v", color=colour, markeredgecolor="black", markersize=9,
+                    zorder=6, label="_step")
             seen.append([height])
-    ax.plot([origin], [f0], "o", color=ROLE["start"], markeredgecolor="black", markeredgewidth=1.6, markersize=8.5,
-            zorder=5, label="$x$")
+    ax.plot([origin], [f0], label="$x$", zorder=5, **START)
     values = np.concatenate(seen)
     low, high = float(values.min()), float(values.max())
     room = (high - low) or 1.0
@@ -195,29 +199,30 @@ def draw_slice(ax: Any, fun: Callable, x: np.ndarray, d: np.ndarray, span: float
 # ---------------------------------------------------------------- two variables
 
 
-def draw_plane(ax: Any, fun: Callable, x: np.ndarray, span: float, named: dict[str, Any], steps: dict[str, np.ndarray],
-               radius: float | None, region: str, levels: int, grid: int) -> None:
+def draw_plane(ax: Any, fun: Callable, x: np.ndarray, span: float, named: dict[str, Any],
+               steps: dict[str, np.ndarray], radius: float | None, region: str, levels: int,
+               grid: int) -> None:
     from .contours import region_label, region_patch
 
     box = (x[0] - span, x[0] + span, x[1] - span, x[1] + span)
     low, shown = landscape.draw(ax, fun, box, grid, levels)
-    heights = shown[::-2][:SHARED] - low  # models get the same levels, and as many mirrored below the lowest value of f
+    heights = shown[::-2][:SHARED] - low  # the models' levels, and mirrored below the lowest f
     common = low + np.concatenate([-heights, heights[::-1]])
     for (label, m), (colour, dashes) in zip(named.items(), MODELS, strict=False):
         m = m if callable(m) else polynomial(fun, x, m)
         a, b, values = landscape.values_on(lambda z, m=m: m(z - x), box, grid)
         within = common[(common > np.nanmin(values)) & (common < np.nanmax(values))]
         if within.size:
-            ax.contour(a, b, values, levels=within, colors=colour, linewidths=1.3, linestyles=[dashes], zorder=2)
+            ax.contour(a, b, values, levels=within, colors=colour, linewidths=1.3, linestyles=[dashes],
+                       zorder=2)
         ax.plot([], [], color=colour, linestyle=dashes, linewidth=1.6, label=label)
         if label in steps:
             end = x + steps[label]
-            ax.annotate("", end, x, arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2.0, "shrinkA": 0,
-                                                "shrinkB": 0}, zorder=4)
-            ax.plot([end[0]], [end[1]], "v", color=colour, markeredgecolor="black", markersize=9, zorder=5, label="_step")
+            ax.plot(*np.array([x, end]).T, color=colour, linewidth=2.0, zorder=4, label="_way")
+            ax.plot([end[0]], [end[1]], "v", color=colour, markeredgecolor="black", markersize=9, zorder=5,
+                    label="_step")
     if radius is not None:
         ax.add_patch(region_patch(region, x, radius, ROLE["region"], region_label(region), width=1.8))
-    ax.plot([x[0]], [x[1]], "o", color=ROLE["start"], markeredgecolor="black", markeredgewidth=1.6, markersize=8.5, zorder=5,
-            label="$x$")
+    ax.plot([x[0]], [x[1]], label="$x$", zorder=5, **START)
     ax.plot([], [], color="0.62", linewidth=0.8, label="$f$")
     finish(ax, "$x_1$", "$x_2$", outside=True, grid=False)

@@ -3,9 +3,10 @@
     performance profile   rho_s(tau)  = share of problems p with  c(p, s) <= tau min_s' c(p, s')
     data profile          d_s(kappa)  = share of problems p with  c(p, s) <= kappa (n_p + 1)
 
-c(p, s) is the cost of solver s on problem p, infinite where it failed. Sources: Dolan, Moré, Benchmarking optimization
-software with performance profiles, Math. Program. 91 (2002), equation (1); Moré, Wild, Benchmarking derivative-free
-optimization algorithms, SIAM J. Optim. 20 (2009), equation (2.8): n + 1 evaluations are one simplex gradient.
+c(p, s) is the cost of solver s on problem p, infinite where it failed. Sources: Dolan, Moré, Benchmarking
+optimization software with performance profiles, Math. Program. 91 (2002), section 2; Moré, Wild, Benchmarking
+derivative-free optimization algorithms, SIAM J. Optim. 20 (2009), section 2.2: n + 1 evaluations are those of
+one simplex gradient.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def data_profile(table: Mapping[str, Any], n: Any) -> Curves:
     Returns
     -------
     dict of str to (kappa, share)
-        ``kappa[0] = 0``; ``share[i]`` is the value from ``kappa[i]`` up to, but not including, ``kappa[i+1]``.
+        ``kappa[0] = 0``; ``share[i]`` is the value from ``kappa[i]`` to, but not including, ``kappa[i+1]``.
 
     Raises
     ------
@@ -84,15 +85,16 @@ def data_profile(table: Mapping[str, Any], n: Any) -> Curves:
     n = np.asarray(n)
     count = next(iter(costs.values())).size
     if n.dtype.kind not in "iu" or n.shape not in ((), (count,)) or np.any(n < 1):
-        raise ValueError(f"plot.data_profile: n must hold one whole number >= 1 for each of the {count} problems, "
-                         f"got {checks.describe(n)}")
+        raise ValueError(f"plot.data_profile: n must hold one whole number >= 1 for each of the {count} "
+                         f"problems, got {checks.describe(n)}")
     return {name: step_function(c / (n + 1), 0.0) for name, c in costs.items()}
 
 
 def cost_arrays(who: str, table: Any) -> dict[str, np.ndarray]:
     """`table` with float arrays of one length, checked."""
     if not isinstance(table, Mapping) or not table:
-        raise TypeError(f"{who}: table must be a dict {{solver: costs}} with at least one solver, got {checks.describe(table)}")
+        raise TypeError(f"{who}: table must be a dict {{solver: costs}} with at least one solver, "
+                        f"got {checks.describe(table)}")
     try:
         costs = {str(name): np.asarray(c, dtype=float) for name, c in table.items()}
     except (TypeError, ValueError) as error:
@@ -100,11 +102,12 @@ def cost_arrays(who: str, table: Any) -> dict[str, np.ndarray]:
     first, count = next((name, c.size) for name, c in costs.items())
     for name, c in costs.items():
         if c.ndim != 1 or c.size != count or count == 0:
-            raise ValueError(f"{who}: each solver needs one cost for each problem; {first!r} has {count}, {name!r} has "
-                             f"shape {c.shape}")
+            raise ValueError(f"{who}: each solver needs one cost for each problem; {first!r} has {count}, "
+                             f"{name!r} has shape {c.shape}")
         if not np.all(c > 0):
             i = int(np.flatnonzero(~(c > 0))[0])
-            raise ValueError(f"{who}: costs must be positive, inf for a failure, but problem {i} costs {name!r} {c[i]}")
+            raise ValueError(f"{who}: costs must be positive, inf for a failure, but problem {i} costs "
+                             f"{name!r} {c[i]}")
     return costs
 
 
@@ -162,14 +165,16 @@ def profile(table: Mapping[str, Any], kind: str = "performance", n: Any = None, 
     pyplot()
     ax = axes(who, ax)
     for i, (name, (x, share)) in enumerate(curves.items()):
-        ax.plot(np.append(x, max(limit, x[-1])), np.append(share, share[-1]), drawstyle="steps-post", label=name,
-                linewidth=2.0, **{**style_of(i, x.size), "marker": None})
+        look = {**style_of(i, x.size), "marker": None}
+        ax.plot(np.append(x, max(limit, x[-1])), np.append(share, share[-1]), drawstyle="steps-post",
+                label=name, linewidth=2.0, **look)
     if kind == "performance":
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(lambda t, _: f"{t:.4g}")
         ax.xaxis.set_minor_locator(pyplot().NullLocator())
     ax.set_xlim(first, limit)
     ax.set_ylim(0.0, 1.03)
-    cost = r"cost, in multiples $\tau$ of the best" if kind == "performance" else r"budget $\kappa$, in units of $n+1$ evaluations"
-    finish(ax, cost, "share of problems solved")
+    xlabels = {"performance": r"cost, in multiples $\tau$ of the best",
+               "data": r"budget $\kappa$, in units of $n+1$ evaluations"}
+    finish(ax, xlabels[kind], "share of problems solved")
     return ax

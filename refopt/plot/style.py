@@ -1,7 +1,7 @@
 """How the pictures look: one colour per role, sizes that can be read at half size, legends beside the data.
 
-The colours are those of Okabe and Ito (2008), distinguishable with every common colour blindness. Lines differ by
-dash and marker as well, so that a grey print can be read.
+The colours are those of Okabe and Ito (2008), distinguishable with every common colour blindness. Lines
+differ by dash and marker as well, so that a grey print can be read.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ ROLE = {"path": BLUE, "rejected": VERMILLION, "region": ORANGE, "minimiser": GRE
 MARKED = 40  # lines of up to this many points get a marker at each
 # Runs and solvers, in the order they are given: (colour, dashes, marker).
 CYCLE = [(BLUE, "-", "o"), (VERMILLION, (0, (5, 1.5)), "s"), (GREEN, (0, (3, 1.2, 1, 1.2)), "^"),
-         (PURPLE, (0, (1.2, 1.2)), "D"), (ORANGE, (0, (7, 1.5, 2, 1.5)), "v"), (SKY, "-", "P"), (BLACK, (0, (4, 2)), "X")]
-MODELS = [(PURPLE, (0, (5, 1.5))), (GREEN, (0, (3, 1.2, 1, 1.2))), (SKY, (0, (1.2, 1.2))), (BLUE, (0, (7, 1.5, 2, 1.5)))]
+         (PURPLE, (0, (1.2, 1.2)), "D"), (ORANGE, (0, (7, 1.5, 2, 1.5)), "v"), (SKY, "-", "P"),
+         (BLACK, (0, (4, 2)), "X")]
+MODELS = [(PURPLE, (0, (5, 1.5))), (GREEN, (0, (3, 1.2, 1, 1.2))), (SKY, (0, (1.2, 1.2))),
+          (BLUE, (0, (7, 1.5, 2, 1.5)))]
+START = {"marker": "o", "linestyle": "none", "color": ROLE["start"], "markeredgecolor": "black",
+         "markeredgewidth": 1.6, "markersize": 8.5}
 
 LABEL, TICK, SMALL = 12.0, 11.0, 10.5  # font sizes, in points
 CORNERS = ("upper right", "lower left", "upper left", "lower right", "center right", "center left")
@@ -44,8 +48,8 @@ def axes(who: str, ax: Any, size: tuple[float, float] = (5.6, 3.9), layout: str 
     if ax is None:
         ax = plt.subplots(figsize=size, layout=layout)[1]
     elif not hasattr(ax, "plot") or not hasattr(ax, "figure"):
-        raise TypeError(f"{who}: ax must be matplotlib axes or None, got {type(ax).__name__}; plt.subplots() gives "
-                        "a figure and axes")
+        raise TypeError(f"{who}: ax must be matplotlib axes or None, got {type(ax).__name__}; plt.subplots() "
+                        "gives a figure and axes")
     return ax
 
 
@@ -56,7 +60,7 @@ def style_of(i: int, count: int) -> dict[str, Any]:
 
 
 def finish(ax: Any, xlabel: str, ylabel: str, outside: bool = False, grid: bool = True) -> None:
-    """Labels, sizes, and a legend where no line runs (beside the axes if there is no such place, or if `outside`)."""
+    """Labels, sizes, and a legend where no line runs; beside the axes if there is no such place."""
     ax.set_xlabel(xlabel, fontsize=LABEL)
     ax.set_ylabel(ylabel, fontsize=LABEL)
     ax.tick_params(labelsize=TICK)
@@ -82,7 +86,8 @@ def drawn_path(line: Any) -> Any:
     from matplotlib.cbook import STEP_LOOKUP_MAP
     from matplotlib.path import Path
 
-    xy = STEP_LOOKUP_MAP[line.get_drawstyle()](*(np.ma.filled(np.ma.asarray(v, float), np.nan) for v in line.get_data()))
+    x, y = line.get_data()
+    xy = STEP_LOOKUP_MAP[line.get_drawstyle()](np.asarray(x, dtype=float), np.asarray(y, dtype=float))
     with np.errstate(divide="ignore", invalid="ignore"):
         path = line.get_transform().transform_path(Path(np.column_stack(xy)))
     return path.cleaned(remove_nans=True)
