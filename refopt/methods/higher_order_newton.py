@@ -222,7 +222,7 @@ class HigherOrderNewton(Method):
         radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
         if self.trust_method != "regularized":
             return radius
-        return None if point is None else max(float(np.linalg.norm(point.g)), 1e-300) / radius**self.order
+        return None if point is None else (float(np.linalg.norm(point.g)) or 1.0) / radius**self.order
 
     def step(self, point, update, state):
         model = taylor_model(point, self.order, self.derivatives)
@@ -236,10 +236,10 @@ class HigherOrderNewton(Method):
             if not answer.bounded and self.trust_method == "proximal":
                 scale = scale * self.nminus
                 continue
-            if self.trust_method == "regularized" and transient(model.line(s)):
+            decrease = -model.value(s)
+            if self.trust_method == "regularized" and decrease > 0 and transient(model.line(s)):
                 scale = scale * TRANSIENT
                 continue
-            decrease = -model.value(s)
             update = (-s).astype(x.dtype)
             trial = point.after(update)
             accepted, rho = judge(point, trial, decrease, self.eta)
@@ -256,9 +256,10 @@ class HigherOrderNewton(Method):
         how = {"solver": self.solver, "de_iters": self.de_iters, "rng": rng}
         p, length = self.order, float(np.linalg.norm(model.expand(np.zeros(model.n)).gradient))
         if self.trust_method == "proximal":
-            return freely(Penalised(model, 1 / scale, 2), scale * length, tol, **how)
+            return freely(Penalised(model, 1 / scale, 2), scale * length or 1.0, tol, **how)
         if self.trust_method == "regularized":
-            return freely(Penalised(model, scale, p + 1), (length / scale) ** (1 / p), tol, (self.theta, p), **how)
+            r = (length / scale) ** (1 / p) or 1.0
+            return freely(Penalised(model, scale, p + 1), r, tol, (self.theta, p), **how)
         if self.trust_method == "none" and attempt == 1:
             answer = freely(model, scale, tol, **how)
             if answer.bounded:

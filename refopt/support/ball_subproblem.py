@@ -33,7 +33,7 @@ from .taylor_model import Expansion, Model
 
 __all__ = ["BallAnswer", "minimise_freely", "minimise_in_ball", "quadratic_in_ball"]
 
-EPS = float(np.finfo(float).eps)
+EPS, LEAST = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 SECULAR_TOL = 1e-14  # relative error of |z| = r; Newton on the secular equation reaches it in a few steps
 SECULAR_STEPS = 60
 HARD = 1e-14  # a part of g in the lowest eigenspace below this share of |g| is rounding
@@ -106,7 +106,7 @@ def quadratic_in_ball(w: np.ndarray, V: np.ndarray, g: np.ndarray, r: float) -> 
 
 def guarded(d: np.ndarray) -> np.ndarray:
     """`d` with zeros replaced by the least positive number."""
-    return np.where(d > 0, d, np.finfo(float).tiny)
+    return np.maximum(d, LEAST)
 
 
 def secular_root(gaps: np.ndarray, c: np.ndarray, r: float, low: float) -> float:
@@ -278,12 +278,13 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
         threshold = -FLAT * max(abs(float(quadratic.w[0])), abs(float(quadratic.w[-1])), first / r)
         if stiff and lam > 0 and curvature < threshold:
             quadratic.stiffen()
-        fall = 0.0
+        fall, share = 0.0, 1.0
         for _ in range(TRIALS):
             if quadratics >= maxiter or small and float(quadratic.w[0]) + lam >= threshold:
                 fall = 0.0
                 break
             z, fall = quadratic.minimise(mu, r)
+            z, fall = y + share * (z - y), share**2 * fall
             step = float(np.sqrt(np.sum((z - y) ** 2)))
             quadratics += 1
             new = model.expand(z)
@@ -299,6 +300,8 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
             if lam > 0 and curvature < threshold and not quadratic.stiff:
                 quadratic.stiffen()
                 stiff = True
+            elif small:  # a saddle: raising mu would lead from one far point straight to none
+                share /= 2
             else:
                 mu = max(4 * mu, residual / step)
             fall = 0.0

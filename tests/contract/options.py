@@ -53,6 +53,7 @@ FIXED = {"auto": False}  # the name CurveBall stands for the automatic form
 SMALL = {"init_radius": 0.01}
 GROWING = {"init_radius": 0.01, "rho_good": 0.5}
 FAR = {"init_radius": 100.0}
+BALL = {"trust_method": "bounds"}  # the name HigherOrderNewton stands for the regularized form
 
 OPTIONS: dict[str, dict[str, Probe]] = {
     "ReduceOutwardLR": {
@@ -132,11 +133,11 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "inner": Probe(refopt.HeavyBall(0.5)), "subproblem": Probe("residual"),
     },
     "HigherOrderNewton": {
-        "order": Probe(2), "trust_method": Probe("regularized"), "nplus": Probe(2.0, SMALL), "nminus": Probe(0.5, FAR),
-        "rho_good": Probe(0.5, SMALL), "rho_bad": Probe(0.9, FAR), "init_radius": Probe(0.1), "eta": Probe(0.9, FAR),
-        "max_attempts": Probe(1, FAR), "boundary_tol": Probe(None, GROWING), "de_iters": Probe(3),
-        "derivatives": Probe("matrix-free"), "solver": Probe("trust-constr"),
-        "theta": Probe(10.0, {"trust_method": "regularized"}),
+        "order": Probe(2), "trust_method": Probe("bounds"), "nplus": Probe(2.0, BALL | SMALL),
+        "nminus": Probe(0.5, BALL | FAR), "rho_good": Probe(0.5, BALL | SMALL), "rho_bad": Probe(0.9, BALL | FAR),
+        "init_radius": Probe(0.1), "eta": Probe(0.9, BALL | FAR), "max_attempts": Probe(1, BALL | FAR),
+        "boundary_tol": Probe(None, BALL | GROWING), "de_iters": Probe(3), "derivatives": Probe("matrix-free"),
+        "solver": Probe("trust-constr"), "theta": Probe(10.0),
     },
     "GGT": {
         "history_size": Probe(2), "update_freq": Probe(3), "eig_tol": Probe(0.5), "truncate": Probe(1),
