@@ -69,15 +69,15 @@ BLOCKS = {"fit": fit, "methods": methods, "deviations": deviations}
 
 def replaced(text: str, name: str, content: str) -> str:
     """`text` with the block `name` filled with `content`."""
-    pattern = re.compile(rf"(<!-- begin: {name} -->\n).*?(\n<!-- end -->)", re.S)
+    pattern = re.compile(rf"(<!-- begin: {name} -->\n)(?:.*?\n)??(<!-- end -->)", re.S)
     if not pattern.search(text):
         raise ValueError(f"README.md has no block {name!r}")
-    return pattern.sub(lambda m: m.group(1) + content + m.group(2), text)
+    return pattern.sub(lambda m: m.group(1) + content + "\n" + m.group(2), text)
 
 
 def block(text: str, name: str) -> str:
     """The content of the block `name`."""
-    found = re.search(rf"<!-- begin: {name} -->\n(.*?)\n<!-- end -->", text, re.S)
+    found = re.search(rf"<!-- begin: {name} -->\n(.*?)\n?<!-- end -->", text, re.S)
     if not found:
         raise ValueError(f"README.md has no block {name!r}")
     return found.group(1)
