@@ -26,8 +26,11 @@ def cross_entropy(z):
 SOFTMAX = refopt.ModelLoss(softmax_model, cross_entropy)
 WIDE = refopt.LeastSquares(lambda x: anp.array([x[0] * x[1] - 1, anp.sum(x**2) - 3]))  # m < n
 TALL = refopt.LeastSquares(lambda x: anp.concatenate((anp.sin(x), x**2 - 1, x[:1] * x[1:])))  # m > n
-CASES = {"softmax": (SOFTMAX, RNG.standard_normal(13) / 2), "wide": (WIDE, np.array([0.5, 2.0, -1.0, 0.3])),
-         "tall": (TALL, np.array([0.3, -0.7, 1.1]))}
+CASES = {
+    "softmax": (SOFTMAX, RNG.standard_normal(13) / 2),
+    "wide": (WIDE, np.array([0.5, 2.0, -1.0, 0.3])),
+    "tall": (TALL, np.array([0.3, -0.7, 1.1])),
+}
 each_case = pytest.mark.parametrize("fun, x", CASES.values(), ids=CASES)
 
 
@@ -119,14 +122,18 @@ def test_matrices_cannot_be_edited():
             a[0] = 7
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: refopt.ModelLoss(3, anp.sum), "model must be callable"),
-    (lambda: refopt.ModelLoss(anp.sin, None), "loss must be callable"),
-    (lambda: refopt.LeastSquares(None), "residuals must be callable"),
-    (lambda: point_of(anp.sum, np.ones(2)).jacobian, "ModelLoss"),
-    (lambda: point_of(anp.sum, np.ones(2)).gauss_newton, "ModelLoss"),
-    (lambda: point_of(anp.sum, np.ones(2)).gauss_newton_product(np.ones(2)), "ModelLoss"),
-    (lambda: point_of(anp.sum, np.ones(2)).residuals, "LeastSquares")])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: refopt.ModelLoss(3, anp.sum), "model must be callable"),
+        (lambda: refopt.ModelLoss(anp.sin, None), "loss must be callable"),
+        (lambda: refopt.LeastSquares(None), "residuals must be callable"),
+        (lambda: point_of(anp.sum, np.ones(2)).jacobian, "ModelLoss"),
+        (lambda: point_of(anp.sum, np.ones(2)).gauss_newton, "ModelLoss"),
+        (lambda: point_of(anp.sum, np.ones(2)).gauss_newton_product(np.ones(2)), "ModelLoss"),
+        (lambda: point_of(anp.sum, np.ones(2)).residuals, "LeastSquares"),
+    ],
+)
 def test_wrong_types(call, message):
     with pytest.raises(TypeError, match=message):
         call()

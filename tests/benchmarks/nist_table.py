@@ -2,10 +2,11 @@
 
     python tests/benchmarks/nist_table.py [--out table.md] [--only Misra1a ...]
 
-All 27 problems from both of their starts. Digits are the log relative error of the worst parameter against the
-certified values (at most 11, 0 for a failure). Both sides are asked for all the accuracy there is: ours with gtol = 0
-(rounding ends the runs), SciPy's with ftol = xtol = gtol = 1e-15 and the same exact Jacobian, up to 1000 Jacobians.
-The first radius is |x0|_inf, as SciPy's is |x0|_2; the column "default" has init_radius = 1.
+All 27 problems from both of their starts. Digits are the log relative error of the worst parameter against
+the certified values (at most 11, 0 for a failure). Both sides are asked for all the accuracy there is: ours
+with gtol = 0 (rounding ends the runs), SciPy's with ftol = xtol = gtol = 1e-15 and the same exact Jacobian,
+up to 1000 Jacobians. The first radius is |x0|_inf, as SciPy's is |x0|_2; the column "default" has init_radius
+= 1.
 """
 
 from __future__ import annotations
@@ -38,8 +39,15 @@ def scipys(problem, x0, method):
     objective = FunctionObjective(problem.fun, x0)
     try:
         result = scipy.optimize.least_squares(
-            problem.residuals, x0, jac=lambda x: objective.at(x.copy()).jacobian.copy(), method=method, ftol=1e-15,
-            xtol=1e-15, gtol=1e-15, max_nfev=MAXITER)
+            problem.residuals,
+            x0,
+            jac=lambda x: objective.at(x.copy()).jacobian.copy(),
+            method=method,
+            ftol=1e-15,
+            xtol=1e-15,
+            gtol=1e-15,
+            max_nfev=MAXITER,
+        )
     except (ValueError, np.linalg.LinAlgError):  # residuals that are not finite end it with an exception
         return 0.0, 0
     return float(problem.digits(result.x).min()), result.njev
@@ -51,8 +59,12 @@ def row(name, start):
     x0 = np.array(problem.starts[start - 1])
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # SciPy's on its way; overflow of trial points
-        return {"refopt": ours(problem, x0, float(np.abs(x0).max())), "default": ours(problem, x0, 1.0),
-                "trf": scipys(problem, x0, "trf"), "dogbox": scipys(problem, x0, "dogbox")}
+        return {
+            "refopt": ours(problem, x0, float(np.abs(x0).max())),
+            "default": ours(problem, x0, 1.0),
+            "trf": scipys(problem, x0, "trf"),
+            "dogbox": scipys(problem, x0, "dogbox"),
+        }
 
 
 def measure(which=None):
@@ -68,8 +80,10 @@ def count(rows, column, start):
 
 def markdown(rows):
     """The table as text."""
-    lines = ["| problem | start | refopt | its | init_radius=1 | its | trf | its | dogbox | its |",
-             "|---|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| problem | start | refopt | its | init_radius=1 | its | trf | its | dogbox | its |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
     for (name, start), r in rows.items():
         cells = " | ".join(f"{digits:.1f} | {its}" for digits, its in (r[c] for c in COLUMNS))
         lines.append(f"| {name.split('/')[1]} | {start} | {cells} |")

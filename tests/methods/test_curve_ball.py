@@ -1,4 +1,5 @@
-"""CurveBall: the published yardstick, the 2x2 system, its branches, acceptance, and the original in lockstep."""
+"""CurveBall: the published yardstick, the 2x2 system, its branches, acceptance, and the original in
+lockstep."""
 
 from __future__ import annotations
 
@@ -18,8 +19,10 @@ START = np.array([-0.25, -0.25])
 # ---------------------------------------------------------------- the yardstick
 
 
-@pytest.mark.parametrize("curvature, alpha, expected", [
-    ("gauss-newton", 0.5, 12), ("hessian", 0.5, 25), ("gauss-newton", 1.0, 5), ("hessian", 1.0, 10)])
+@pytest.mark.parametrize(
+    "curvature, alpha, expected",
+    [("gauss-newton", 0.5, 12), ("hessian", 0.5, 25), ("gauss-newton", 1.0, 5), ("hessian", 1.0, 10)],
+)
 def test_published_iteration_counts(curvature, alpha, expected):
     """Iterations to f < 1e-4 for f = sum r^2 (with 1/2 sum r^2 alpha=1 takes 6 with Gauss-Newton, not 5)."""
     method = refopt.CurveBall(auto=True, curvature=curvature, lam=0.1, alpha=alpha)
@@ -31,7 +34,8 @@ def test_published_iteration_counts(curvature, alpha, expected):
 
 @pytest.mark.parametrize("alpha, first", [(0.15, 0.1), (1.0, 1e4)])
 def test_path_equals_a_direct_transcription(alpha, first):
-    """20 steps against the published formulas, 2x2 system solved as written; 1e-9: the system's condition number."""
+    """20 steps against the published formulas, 2x2 system solved as written; 1e-9: the system's condition
+    number."""
     x, z, lam = START.copy(), np.zeros(2), first
     method = refopt.CurveBall(auto=True, lam=first, alpha=alpha)
     seen = []
@@ -78,7 +82,8 @@ def exact_coefficients(K, u, D, z):
 
 
 def is_minimiser(K, u, D, z, beta, rho):
-    """Whether no other point of span{D, z} has a lower model, up to 1e-12 of its depth (rounding of the values)."""
+    """Whether no other point of span{D, z} has a lower model, up to 1e-12 of its depth (rounding of the
+    values)."""
     p = rho * z - beta * D
     basis = np.linalg.qr(np.stack((D, z), axis=1))[0]
     best = basis @ np.linalg.solve(basis.T @ K @ basis, -basis.T @ u)  # the direct minimisation
@@ -93,7 +98,9 @@ def test_minimises_the_damped_model_over_the_span(seed):
     assert branch == "regular"
     assert is_minimiser(K, u, D, z, beta, rho), f"seed {seed}"
     # condition numbers of these systems stay below 1e4
-    np.testing.assert_allclose((beta, rho), exact_coefficients(K, u, D, z), rtol=1e-11, err_msg=f"seed {seed}")
+    np.testing.assert_allclose(
+        (beta, rho), exact_coefficients(K, u, D, z), rtol=1e-11, err_msg=f"seed {seed}"
+    )
 
 
 def test_the_check_sees_a_wrong_coefficient():
@@ -114,7 +121,8 @@ def test_rank_one(factor):
 
 
 def test_nearly_parallel_vectors_stay_accurate():
-    """D and z with an angle of 1e-6: the model is minimised, although the 2x2 system has condition number 1e12."""
+    """D and z with an angle of 1e-6: the model is minimised, although the 2x2 system has condition number
+    1e12."""
     K, u, D, w = system(2)
     z = D + 1e-6 * w
     beta, rho, branch = minimise_over_span(u, D, z, K @ D, K @ z)
@@ -144,7 +152,11 @@ def test_indefinite_systems_descend(seed):
 def test_no_curvature_at_all():
     u = np.array([3.0, 4.0])
     zero = np.zeros(2)
-    assert minimise_over_span(u, u, zero, zero, zero) == (1.0, 0.0, "indefinite")  # H = 0, lam = 0: the gradient
+    assert minimise_over_span(u, u, zero, zero, zero) == (
+        1.0,
+        0.0,
+        "indefinite",
+    )  # H = 0, lam = 0: the gradient
     assert minimise_over_span(u, zero, u, zero, u) == (0.0, 1.0, "rank one")  # D = 0: z solves the system
 
 
@@ -187,13 +199,15 @@ def test_rounding_ends_the_run_honestly():
 
 
 def test_a_wrong_gradient_is_called_no_progress():
-    result = refopt.minimize(lambda x: float(x @ x), [1.0, 2.0], jac=lambda x: -2 * x, hessp=lambda x, v: 2 * v,
-                             method="CurveBall")
+    result = refopt.minimize(
+        lambda x: float(x @ x), [1.0, 2.0], jac=lambda x: -2 * x, hessp=lambda x, v: 2 * v, method="CurveBall"
+    )
     assert result.status == Status.STALLED.number and "gradient" in result.message
 
 
 def test_the_model_and_loss_pair():
-    """Of a linear model the Gauss-Newton matrix is the Hessian, so both forms take the same path (to rounding)."""
+    """Of a linear model the Gauss-Newton matrix is the Hessian, so both forms take the same path (to
+    rounding)."""
     rng = np.random.default_rng(4)
     T, y = rng.standard_normal((30, 4)), rng.integers(0, 2, 30)
     logistic = refopt.ModelLoss(lambda x: T @ x, lambda z: anp.sum(anp.logaddexp(0, z) - y * z))
@@ -206,14 +220,17 @@ def test_the_model_and_loss_pair():
 # ---------------------------------------------------------------- options
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"auto": True, "reg": 2.0}, "reg has no effect with auto=True"),
-    ({"lam": 2.0}, "lam has no effect with auto=False"),
-    ({"acceptance": "ratio"}, "acceptance has no effect"),
-    ({"curvature": "gauss-newton", "hvp_method": "fd_central"}, "hvp_method must be 'autograd'"),
-    ({"curvature": "fisher"}, "curvature must be one of"),
-    ({"alpha": 0.0}, "alpha must be in"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"auto": True, "reg": 2.0}, "reg has no effect with auto=True"),
+        ({"lam": 2.0}, "lam has no effect with auto=False"),
+        ({"acceptance": "ratio"}, "acceptance has no effect"),
+        ({"curvature": "gauss-newton", "hvp_method": "fd_central"}, "hvp_method must be 'autograd'"),
+        ({"curvature": "fisher"}, "curvature must be one of"),
+        ({"alpha": 0.0}, "alpha must be in"),
+    ],
+)
 def test_options_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
         refopt.CurveBall(**options)
@@ -228,8 +245,12 @@ def test_gauss_newton_needs_parts():
 def test_finite_differences(hvp_method):
     """On a quadratic both differences are exact to rounding over the step, 1e-12."""
     fun = lambda x: anp.sum(anp.arange(1, 4) * x**2) + x[0] * x[1]  # noqa: E731
-    paths = [refopt.minimize(fun, [1.0, 2.0, 3.0], method=refopt.CurveBall(hvp_method=m), options={"maxiter": 20}).x
-             for m in ("autograd", hvp_method)]
+    paths = [
+        refopt.minimize(
+            fun, [1.0, 2.0, 3.0], method=refopt.CurveBall(hvp_method=m), options={"maxiter": 20}
+        ).x
+        for m in ("autograd", hvp_method)
+    ]
     np.testing.assert_allclose(*paths, rtol=1e-9)
 
 
@@ -258,9 +279,16 @@ def original_path(steps, inner=None, **options):
     return path
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"precond_lr": 2e-4, "momentum": 0.5}, {"reg": 5.0}, {"hvp_method": "fd_forward"},
-    {"hvp_method": "fd_central", "h": 1e-2}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"precond_lr": 2e-4, "momentum": 0.5},
+        {"reg": 5.0},
+        {"hvp_method": "fd_forward"},
+        {"hvp_method": "fd_central", "h": 1e-2},
+    ],
+)
 @pytest.mark.parametrize("inner", [None, 0.5])
 def test_fixed_form_equals_the_original(options, inner):
     """50 steps; 1e-9 (1e-6 with differences): rounding of the products, amplified by 50 steps."""
@@ -273,7 +301,13 @@ def test_fixed_form_equals_the_original(options, inner):
 
 def test_the_original_comparison_sees_a_planted_difference():
     theirs = original_path(5)
-    records = list(refopt.iterate(rosenbrock, [-0.25, -0.25, 0.3], method=refopt.CurveBall(momentum=0.9 + 1e-7),
-                                  options={"maxiter": 5}))
+    records = list(
+        refopt.iterate(
+            rosenbrock,
+            [-0.25, -0.25, 0.3],
+            method=refopt.CurveBall(momentum=0.9 + 1e-7),
+            options={"maxiter": 5},
+        )
+    )
     with pytest.raises(AssertionError):
         np.testing.assert_allclose([r.x for r in records], theirs, rtol=1e-9)

@@ -1,4 +1,5 @@
-"""InfinityNormTrustRegion: published problems, bounds, saddle points, Hessian models, trouble, and the original."""
+"""InfinityNormTrustRegion: published problems, bounds, saddle points, Hessian models, trouble, and the
+original."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def quiet_overflow():
 
 
 def solved(number, x, f):
-    """|g|_inf <= 1e-8; Meyer's function (10) by its value, because its gradient is noise of 1e-3 at the minimiser."""
+    """|g|_inf <= 1e-8; Meyer's function (10) by its value, because its gradient is noise of 1e-3 at the
+    minimiser."""
     if number == 10:
         return abs(f / 87.94585517 - 1) < 1e-9
     return float(np.abs(gradient(get(f"mgh/{number}").fun, x)).max()) <= 1e-8
@@ -42,12 +44,17 @@ def solved(number, x, f):
 @pytest.fixture(scope="module")
 def mgh():
     with np.errstate(all="ignore"):
-        return {k: refopt.minimize(get(f"mgh/{k}").fun, get(f"mgh/{k}").x0, method="InfinityNormTrustRegion",
-                                   tol=1e-8) for k in range(1, 36)}
+        return {
+            k: refopt.minimize(
+                get(f"mgh/{k}").fun, get(f"mgh/{k}").x0, method="InfinityNormTrustRegion", tol=1e-8
+            )
+            for k in range(1, 36)
+        }
 
 
 def test_more_garbow_hillstrom(mgh):
-    """Default settings, exact Hessian: all 35 here, and never fewer than SciPy's trust-exact in the same run."""
+    """Default settings, exact Hessian: all 35 here, and never fewer than SciPy's trust-exact in the same
+    run."""
     ours = {k for k, result in mgh.items() if solved(k, result.x, result.fun)}
     theirs = set()
     for k in range(1, 36):
@@ -55,9 +62,13 @@ def test_more_garbow_hillstrom(mgh):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # trust-exact warns on its way
             result = scipy.optimize.minimize(
-                lambda x, p=p: float(p.fun(x)), p.x0, jac=lambda x, p=p: gradient(p.fun, x),
-                hess=lambda x, p=p: hessian(p.fun, x), method="trust-exact",
-                options={"gtol": 1e-8, "maxiter": 2000})
+                lambda x, p=p: float(p.fun(x)),
+                p.x0,
+                jac=lambda x, p=p: gradient(p.fun, x),
+                hess=lambda x, p=p: hessian(p.fun, x),
+                method="trust-exact",
+                options={"gtol": 1e-8, "maxiter": 2000},
+            )
         if solved(k, result.x, result.fun):
             theirs.add(k)
     assert len(ours) >= 33 and len(ours) >= len(theirs), f"not solved: {set(range(1, 36)) - ours}"
@@ -92,23 +103,37 @@ def test_products_alone_solve_them_too(key):
 # ---------------------------------------------------------------- bounds
 
 BOUNDED = [
-    ("rosenbrock", [(-2, 0.5), (-1, 2)]), ("rosenbrock", [(-2, -1), (0.5, 2)]), ("beale", [(0, 2), (0.6, 3)]),
+    ("rosenbrock", [(-2, 0.5), (-1, 2)]),
+    ("rosenbrock", [(-2, -1), (0.5, 2)]),
+    ("beale", [(0, 2), (0.6, 3)]),
     ("helical_valley", [(-2, 0.8), (-0.2, 2), (-2, 2)]),
-    ("brown_dennis", [(-20, 25), (-5, 14), (-5, 5), (-1, -0.05)]), ("extended_rosenbrock", [(-2, 0.9)] * 10),
-    ("chebyquad", [(0.1, 0.9)] * 8), ("broyden_banded", [(-1, -0.45)] * 10)]
+    ("brown_dennis", [(-20, 25), (-5, 14), (-5, 5), (-1, -0.05)]),
+    ("extended_rosenbrock", [(-2, 0.9)] * 10),
+    ("chebyquad", [(0.1, 0.9)] * 8),
+    ("broyden_banded", [(-1, -0.45)] * 10),
+]
 
 
 @pytest.mark.parametrize("key, bounds", BOUNDED)
-@pytest.mark.parametrize("settings", [{}, {"prefer_dense": False}, {"hess": BFGS()}, {"hess": "gauss-newton"}],
-                         ids=["exact", "products", "BFGS", "gauss-newton"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"prefer_dense": False}, {"hess": BFGS()}, {"hess": "gauss-newton"}],
+    ids=["exact", "products", "BFGS", "gauss-newton"],
+)
 def test_bounded_variants_agree_with_scipy(key, bounds, settings):
     p = get(f"mgh/{key}")
     lower, upper = np.array(bounds, dtype=float).T
     x0 = np.clip(p.x0, lower, upper)
     ours = refopt.minimize(p.fun, x0, method=InfinityNormTrustRegion(**settings), bounds=bounds, tol=1e-8)
     fun, jac = lambda x: float(p.fun(x)), lambda x: gradient(p.fun, x)
-    theirs = scipy.optimize.minimize(fun, x0, jac=jac, method="L-BFGS-B", bounds=bounds,
-                                     options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 5000})
+    theirs = scipy.optimize.minimize(
+        fun,
+        x0,
+        jac=jac,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 5000},
+    )
     assert ours.success
     assert np.all(lower <= ours.x) and np.all(ours.x <= upper)
     np.testing.assert_allclose(ours.fun, theirs.fun, rtol=1e-8)
@@ -118,8 +143,14 @@ def test_bounded_variants_agree_with_scipy(key, bounds, settings):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             interior = scipy.optimize.minimize(
-                fun, x0, jac=jac, hess=lambda x: hessian(p.fun, x), method="trust-constr", bounds=bounds,
-                options={"gtol": 1e-8, "xtol": 1e-10, "maxiter": 1000})
+                fun,
+                x0,
+                jac=jac,
+                hess=lambda x: hessian(p.fun, x),
+                method="trust-constr",
+                bounds=bounds,
+                options={"gtol": 1e-8, "xtol": 1e-10, "maxiter": 1000},
+            )
         np.testing.assert_allclose(ours.x, interior.x, atol=1e-3)  # an interior method stays off the bounds
 
 
@@ -131,8 +162,12 @@ def test_active_bounds_hold_exactly_whatever_their_digits(seed, dtype):
     n = 5
     lower = (rng.standard_normal(n) * 10.0 ** rng.integers(-8, 3, n)).astype(dtype)
     x0 = (lower + rng.uniform(0.1, 50, n)).astype(dtype)
-    result = refopt.minimize(lambda x: anp.sum((x - lower + 1) ** 2), x0, method="InfinityNormTrustRegion",
-                             bounds=scipy.optimize.Bounds(lower, np.inf))
+    result = refopt.minimize(
+        lambda x: anp.sum((x - lower + 1) ** 2),
+        x0,
+        method="InfinityNormTrustRegion",
+        bounds=scipy.optimize.Bounds(lower, np.inf),
+    )
     assert result.success and result.x.dtype == dtype
     assert np.array_equal(result.x, lower), f"seed {seed}: off by {result.x - lower}"
 
@@ -145,19 +180,28 @@ def test_every_iterate_stays_inside():
 
 
 def test_equal_bounds_fix_a_variable():
-    result = refopt.minimize(rosenbrock, [-1.2, 1.0], method="InfinityNormTrustRegion", bounds=[(-1.2, -1.2), (0, 2)])
+    result = refopt.minimize(
+        rosenbrock, [-1.2, 1.0], method="InfinityNormTrustRegion", bounds=[(-1.2, -1.2), (0, 2)]
+    )
     assert result.success and result.x[0] == -1.2 and result.x[1] == pytest.approx(1.44, rel=1e-7)
 
 
 def test_linear_functions_end_in_a_corner():
-    result = refopt.minimize(lambda x: x[0] - 2 * x[1], [0.5, 0.5], method="InfinityNormTrustRegion",
-                             bounds=[(0, 3), (-1, 7)])
+    result = refopt.minimize(
+        lambda x: x[0] - 2 * x[1], [0.5, 0.5], method="InfinityNormTrustRegion", bounds=[(0, 3), (-1, 7)]
+    )
     assert result.success and result.x.tolist() == [0.0, 7.0]
 
 
-@pytest.mark.parametrize("bounds, message", [
-    ([(1, 0), (0, 1)], "bounds cross"), ([(0, 1), (0.6, 1)], r"x0\[1\] = 0.5 lies outside"),
-    ([(0, 1)], "1 pairs"), (7, "bounds must be")])
+@pytest.mark.parametrize(
+    "bounds, message",
+    [
+        ([(1, 0), (0, 1)], "bounds cross"),
+        ([(0, 1), (0.6, 1)], r"x0\[1\] = 0.5 lies outside"),
+        ([(0, 1)], "1 pairs"),
+        (7, "bounds must be"),
+    ],
+)
 def test_bad_bounds(bounds, message):
     with pytest.raises((ValueError, TypeError), match=message):
         refopt.minimize(rosenbrock, [0.5, 0.5], method="InfinityNormTrustRegion", bounds=bounds)
@@ -174,7 +218,9 @@ def saddle(x):
 @pytest.mark.parametrize("prefer_dense", [True, False])
 def test_leaves_the_saddle(start, prefer_dense):
     """From [1, 0] every gradient on the way points at the saddle (0, 0); f there is 0, the minimum -1/4."""
-    result = refopt.minimize(saddle, start, method=InfinityNormTrustRegion(prefer_dense=prefer_dense), tol=1e-8)
+    result = refopt.minimize(
+        saddle, start, method=InfinityNormTrustRegion(prefer_dense=prefer_dense), tol=1e-8
+    )
     assert result.success and result.fun == pytest.approx(-0.25, rel=1e-12)
 
 
@@ -194,14 +240,30 @@ def test_residual_subproblem_is_fine_on_convex_functions():
 
 # ---------------------------------------------------------------- models of the Hessian
 
-STRATEGIES = {"BFGS": BFGS(), "BFGS damped": BFGS(exception_strategy="damp_update"), "SR1": SR1(),
-              "DFP": refopt.DFP(), "DFP damped": refopt.DFP(exception_strategy="damp_update"), "PSB": refopt.PSB(),
-              "Broyden 1/2": refopt.BroydenClass(0.5)}
+STRATEGIES = {
+    "BFGS": BFGS(),
+    "BFGS damped": BFGS(exception_strategy="damp_update"),
+    "SR1": SR1(),
+    "DFP": refopt.DFP(),
+    "DFP damped": refopt.DFP(exception_strategy="damp_update"),
+    "PSB": refopt.PSB(),
+    "Broyden 1/2": refopt.BroydenClass(0.5),
+}
 
 
-@pytest.mark.parametrize("key", ["classic/rosenbrock", "classic/beale", "classic/himmelblau", "classic/quadratic",
-                                 "classic/separable_quartic", "mgh/wood", "mgh/powell_singular",
-                                 "mgh/helical_valley"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "classic/rosenbrock",
+        "classic/beale",
+        "classic/himmelblau",
+        "classic/quadratic",
+        "classic/separable_quartic",
+        "mgh/wood",
+        "mgh/powell_singular",
+        "mgh/helical_valley",
+    ],
+)
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_strategies_converge_on_the_classics(key, name):
     p = get(key)
@@ -213,8 +275,10 @@ def test_strategies_converge_on_the_classics(key, name):
 def test_plain_dfp_is_as_slow_as_its_docstring_says():
     """Self-scaling is why DFP is usable: 45 iterations against more than 1000 on Rosenbrock's function."""
     p = get("classic/rosenbrock")
-    scaled, plain = (refopt.minimize(p.fun, p.x0, method=InfinityNormTrustRegion(hess=refopt.DFP(self_scaling=s)))
-                     for s in (True, False))
+    scaled, plain = (
+        refopt.minimize(p.fun, p.x0, method=InfinityNormTrustRegion(hess=refopt.DFP(self_scaling=s)))
+        for s in (True, False)
+    )
     assert scaled.success and scaled.nit < 100 and not plain.success
 
 
@@ -230,7 +294,9 @@ def test_a_strategy_with_only_the_inverse():
     inverse.initialize(2, "inv_hess")
     with pytest.raises(ValueError, match="only the inverse.*fallback=True"):
         refopt.minimize(rosenbrock, [-1.2, 1.0], method=InfinityNormTrustRegion(hess=inverse))
-    result = refopt.minimize(rosenbrock, [-1.2, 1.0], method=InfinityNormTrustRegion(hess=inverse, fallback=True))
+    result = refopt.minimize(
+        rosenbrock, [-1.2, 1.0], method=InfinityNormTrustRegion(hess=inverse, fallback=True)
+    )
     direct = refopt.minimize(rosenbrock, [-1.2, 1.0], method=InfinityNormTrustRegion(hess=BFGS()))
     assert result.success and abs(result.nit - direct.nit) <= 5
 
@@ -246,9 +312,13 @@ def test_the_users_hessian_in_every_form(form, prefer_dense, where):
     p = get("mgh/wood")
     hess = lambda x: forms(hessian(p.fun, x))[form]  # noqa: E731
     if where == "minimize":
-        result = refopt.minimize(p.fun, p.x0, method=InfinityNormTrustRegion(prefer_dense=prefer_dense), hess=hess)
+        result = refopt.minimize(
+            p.fun, p.x0, method=InfinityNormTrustRegion(prefer_dense=prefer_dense), hess=hess
+        )
     else:
-        result = refopt.minimize(p.fun, p.x0, method=InfinityNormTrustRegion(hess=hess, prefer_dense=prefer_dense))
+        result = refopt.minimize(
+            p.fun, p.x0, method=InfinityNormTrustRegion(hess=hess, prefer_dense=prefer_dense)
+        )
     assert result.success and result.fun < 1e-9
 
 
@@ -261,9 +331,15 @@ def test_a_constant_operator():
         np.testing.assert_allclose(H @ result.x, [1.0, 0.0], atol=1e-5)
 
 
-@pytest.mark.parametrize("H, message", [
-    (np.eye(3), r"shape \(2, 2\), got shape \(3, 3\)"), (np.ones(2), "got shape"),
-    (np.array([[1.0, 2.0], [0.0, 1.0]]), "symmetric"), (scipy.sparse.eye_array(3).tocsr(), "got shape")])
+@pytest.mark.parametrize(
+    "H, message",
+    [
+        (np.eye(3), r"shape \(2, 2\), got shape \(3, 3\)"),
+        (np.ones(2), "got shape"),
+        (np.array([[1.0, 2.0], [0.0, 1.0]]), "symmetric"),
+        (scipy.sparse.eye_array(3).tocsr(), "got shape"),
+    ],
+)
 @pytest.mark.parametrize("where", ["minimize", "method"])
 def test_a_hessian_of_the_wrong_shape(H, message, where):
     with pytest.raises(ValueError, match=message):
@@ -303,7 +379,9 @@ def test_radius_rule():
 def test_radius_limits():
     for dtype in (np.float32, np.float64):
         info = np.finfo(dtype)
-        assert usable(1.0, dtype) and not usable(float(info.tiny), dtype) and not usable(float(info.max), dtype)
+        assert (
+            usable(1.0, dtype) and not usable(float(info.tiny), dtype) and not usable(float(info.max), dtype)
+        )
 
 
 def test_radius_restarts_after_underflow_once():
@@ -319,8 +397,12 @@ def test_radius_restarts_after_underflow_once():
 def test_radius_restarts_after_overflow():
     """A straight slope so small that f stays finite while the radius does not (float32)."""
     fun = lambda x: 1e-30 * x[0]  # noqa: E731
-    run = refopt.iterate(fun, np.array([1.0], dtype=np.float32), method=InfinityNormTrustRegion(),
-                         options={"gtol": 0.0, "maxiter": 300})
+    run = refopt.iterate(
+        fun,
+        np.array([1.0], dtype=np.float32),
+        method=InfinityNormTrustRegion(),
+        options={"gtol": 0.0, "maxiter": 300},
+    )
     radii = [record.figures["radius"] for record in run]
     assert max(radii) > 1e36 and radii[-1] == 1.0
 
@@ -334,8 +416,10 @@ def test_max_attempts_then_a_zero_step():
 
 
 def test_update_freq_reuses_the_matrix():
-    every, third = (refopt.minimize(rosenbrock, [-1.2, 1.0], method=InfinityNormTrustRegion(update_freq=k))
-                    for k in (1, 3))
+    every, third = (
+        refopt.minimize(rosenbrock, [-1.2, 1.0], method=InfinityNormTrustRegion(update_freq=k))
+        for k in (1, 3)
+    )
     assert every.success and third.success
     assert every.nhev == every.nit and third.nhev == -(-third.nit // 3)
 
@@ -358,14 +442,20 @@ def test_no_curvature_and_no_bounds():
 
 
 def test_a_matrix_that_is_not_finite():
-    result = refopt.minimize(rosenbrock, [-1.2, 1.0], method="InfinityNormTrustRegion",
-                             hess=lambda x: np.full((2, 2), np.nan))
+    result = refopt.minimize(
+        rosenbrock, [-1.2, 1.0], method="InfinityNormTrustRegion", hess=lambda x: np.full((2, 2), np.nan)
+    )
     assert result.status == Status.NONFINITE.number and "matrix" in result.message
 
 
 def test_a_wrong_gradient_is_called_no_progress():
-    result = refopt.minimize(lambda x: float(x @ x), [1.0, 2.0], jac=lambda x: -2 * x, hess=lambda x: 2 * np.eye(2),
-                             method="InfinityNormTrustRegion")
+    result = refopt.minimize(
+        lambda x: float(x @ x),
+        [1.0, 2.0],
+        jac=lambda x: -2 * x,
+        hess=lambda x: 2 * np.eye(2),
+        method="InfinityNormTrustRegion",
+    )
     assert result.status == Status.STALLED.number and "gradient wrong" in result.message
 
 
@@ -385,13 +475,22 @@ def test_residuals_and_scalars_confused():
         refopt.minimize(refopt.LeastSquares(lambda x: x @ x), [1.0, 2.0], method="InfinityNormTrustRegion")
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"hess": "newton"}, "hess must be one of"), ({"hess": 3}, "hess must be one of"),
-    ({"hess": BFGS}, r"give an instance, BFGS\(\)"), ({"nminus": 1.0}, "nminus must be in"),
-    ({"nplus": 0.5}, "nplus must be in"), ({"rho_bad": 0.999}, "rho_bad must not be above rho_good"),
-    ({"init_radius": 0.0}, "init_radius must be in"), ({"max_attempts": 0}, "whole number >= 1"),
-    ({"subproblem": "cubic"}, "subproblem must be one of"), ({"boundary_tol": 1.0}, "boundary_tol must be in"),
-    ({"prefer_dense": 1}, "prefer_dense must be True or False")])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"hess": "newton"}, "hess must be one of"),
+        ({"hess": 3}, "hess must be one of"),
+        ({"hess": BFGS}, r"give an instance, BFGS\(\)"),
+        ({"nminus": 1.0}, "nminus must be in"),
+        ({"nplus": 0.5}, "nplus must be in"),
+        ({"rho_bad": 0.999}, "rho_bad must not be above rho_good"),
+        ({"init_radius": 0.0}, "init_radius must be in"),
+        ({"max_attempts": 0}, "whole number >= 1"),
+        ({"subproblem": "cubic"}, "subproblem must be one of"),
+        ({"boundary_tol": 1.0}, "boundary_tol must be in"),
+        ({"prefer_dense": 1}, "prefer_dense must be True or False"),
+    ],
+)
 def test_options_are_checked(options, message):
     with pytest.raises((ValueError, TypeError), match=message):
         InfinityNormTrustRegion(**options)

@@ -34,15 +34,17 @@ def test_as_many_as_scipy_in_the_same_run(rows, peer, start):
 
 
 def test_default_radius(rows):
-    """init_radius=1 solves all from the second start; from the first it misses MGH10 (too far), and MGH17, whose
-    parameters it finds with the two exponentials exchanged."""
+    """init_radius=1 solves all from the second start; from the first it misses MGH10 (too far), and MGH17,
+    whose parameters it finds with the two exponentials exchanged."""
     assert table.count(rows, "default", 2) >= 24 and table.count(rows, "default", 1) >= 24
 
 
 def test_count_and_text_on_a_small_table():
-    small = {("nist/A", 1): dict.fromkeys(table.COLUMNS, (5.9, 3)),
-             ("nist/B", 1): dict.fromkeys(table.COLUMNS, (6.0, 4)),
-             ("nist/B", 2): dict.fromkeys(table.COLUMNS, (11.0, 4))}
+    small = {
+        ("nist/A", 1): dict.fromkeys(table.COLUMNS, (5.9, 3)),
+        ("nist/B", 1): dict.fromkeys(table.COLUMNS, (6.0, 4)),
+        ("nist/B", 2): dict.fromkeys(table.COLUMNS, (11.0, 4)),
+    }
     assert table.count(small, "trf", 1) == 1 and table.count(small, "trf", 2) == 1
     text = table.markdown(small)
     assert "| A | 1 | 5.9 | 3 |" in text and text.count("\n") == 7

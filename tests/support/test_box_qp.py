@@ -38,7 +38,8 @@ def brute_force(H, g, lower, upper):
 
 
 def model(seed, definite):
-    """A random model of 1 to 6 variables, every third one badly scaled, every fourth with 0 on an edge of the box."""
+    """A random model of 1 to 6 variables, every third one badly scaled, every fourth with 0 on an edge of
+    the box."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 7))
     M = rng.standard_normal((n, n))
@@ -56,7 +57,7 @@ def model(seed, definite):
 
 
 def agrees(H, g, lower, upper, d):
-    """Whether `d` is in the box and as low as the brute-force answer, to 1e-10 of its depth (rounding of q)."""
+    """Whether `d` is in the box and as low as brute force, to 1e-10 of its depth (rounding of q)."""
     best = brute_force(H, g, lower, upper)
     inside = bool(np.all(lower <= d) and np.all(d <= upper))
     return inside and abs(value(H, g, d) - best) <= 1e-10 * abs(best)
@@ -126,8 +127,10 @@ def test_indefinite_models_of_more_variables(seed):
 def test_leaves_a_saddle_point_with_zero_gradient(n):
     """At g = 0 the slope says nothing; the curvature does."""
     H, one = np.diag([1.0] * (n - 1) + [-1.0]), np.ones(n)
-    for d in (quadratic_step(H, np.zeros(n), -one, one)[0],
-              conjugate_gradient_step(lambda v: H @ v, np.full(n, 1e-300), -one, one)[0]):
+    for d in (
+        quadratic_step(H, np.zeros(n), -one, one)[0],
+        conjugate_gradient_step(lambda v: H @ v, np.full(n, 1e-300), -one, one)[0],
+    ):
         assert abs(d[-1]) == 1.0
 
 
@@ -200,7 +203,8 @@ def test_fewer_equations_than_variables():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_products_reach_the_definite_answer(seed):
-    """To 1e-6 of the depth: conjugate gradients stop at a relative slope of 1e-10 on condition numbers up to 1e4."""
+    """To 1e-6 of the depth: conjugate gradients stop at a relative slope of 1e-10 on condition numbers up to
+    1e4."""
     rng = np.random.default_rng(seed)
     n = 15
     Q = np.linalg.qr(rng.standard_normal((n, n)))[0]

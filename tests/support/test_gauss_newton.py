@@ -50,7 +50,9 @@ def test_singular_jacobian_gives_the_shortest_step():
 def test_one_step_solves_a_linear_problem():
     rng = np.random.default_rng(0)
     A, b = rng.standard_normal((8, 3)), rng.standard_normal(8)
-    result = refopt.minimize(refopt.LeastSquares(lambda x: A @ x - b), np.zeros(3), method="GaussNewton", tol=1e-10)
+    result = refopt.minimize(
+        refopt.LeastSquares(lambda x: A @ x - b), np.zeros(3), method="GaussNewton", tol=1e-10
+    )
     assert result.success and result.nit == 1
     np.testing.assert_allclose(result.x, np.linalg.lstsq(A, b)[0], rtol=1e-12)
 
@@ -61,8 +63,9 @@ def test_trouble():
     with pytest.raises(ValueError, match="reg must be in"):
         refopt.GaussNewton(-1.0)
     with np.errstate(all="ignore"):
-        result = refopt.minimize(refopt.LeastSquares(lambda x: anp.abs(x) ** 0.5 + anp.sqrt(x)), [0.0, 4.0],
-                                 method="GaussNewton")
+        result = refopt.minimize(
+            refopt.LeastSquares(lambda x: anp.abs(x) ** 0.5 + anp.sqrt(x)), [0.0, 4.0], method="GaussNewton"
+        )
     assert result.status == Status.NONFINITE.number
 
 

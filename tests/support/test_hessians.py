@@ -1,4 +1,5 @@
-"""Quasi-Newton strategies against their defining equations, SciPy's own, and its interface; curvature models."""
+"""Quasi-Newton strategies against their defining equations, SciPy's own, and its interface; curvature
+models."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def test_known_members_of_the_class(seed):
     np.testing.assert_allclose(broyden_update(B, s, y, 0.5), half, rtol=1e-9, atol=1e-9)
     r = y - B @ s
     phi = (s @ y) / (s @ y - s @ B @ s)  # the member that is SR1
-    np.testing.assert_allclose(broyden_update(B, s, y, phi), B + np.outer(r, r) / (r @ s), rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(
+        broyden_update(B, s, y, phi), B + np.outer(r, r) / (r @ s), rtol=1e-8, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -94,8 +97,9 @@ def test_interface_of_scipy(make):
 
 def test_pairs_of_too_little_curvature():
     s, y = np.array([1.0, 0.0]), np.array([-1.0, 1.0])
-    skipping, damping = (refopt.BroydenClass(exception_strategy=e, init_scale=2.0)
-                         for e in ("skip_update", "damp_update"))
+    skipping, damping = (
+        refopt.BroydenClass(exception_strategy=e, init_scale=2.0) for e in ("skip_update", "damp_update")
+    )
     for strategy in (skipping, damping):
         strategy.initialize(2, "hess")
         strategy.update(s, y)
@@ -135,12 +139,16 @@ def test_matrices_are_handed_out_as_copies():
     assert np.array_equal(strategy.get_matrix(), np.eye(2))
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: refopt.BroydenClass(-0.1), r"phi must be in \[0, inf\)"),
-    (lambda: refopt.DFP(exception_strategy="damp"), "did you mean 'damp_update'"),
-    (lambda: refopt.PSB(init_scale=0), "init_scale must be in"),
-    (lambda: refopt.DFP(min_curvature=1.5), "min_curvature must be in"),
-    (lambda: refopt.PSB().initialize(2, "inv_hess"), "approx_type must be 'hess'")])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: refopt.BroydenClass(-0.1), r"phi must be in \[0, inf\)"),
+        (lambda: refopt.DFP(exception_strategy="damp"), "did you mean 'damp_update'"),
+        (lambda: refopt.PSB(init_scale=0), "init_scale must be in"),
+        (lambda: refopt.DFP(min_curvature=1.5), "min_curvature must be in"),
+        (lambda: refopt.PSB().initialize(2, "inv_hess"), "approx_type must be 'hess'"),
+    ],
+)
 def test_wrong_options(call, message):
     with pytest.raises(ValueError, match=message):
         call()
