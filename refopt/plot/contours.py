@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from .style import ROLE, SMALL, START, axes, finish, pyplot, style_of
 
 __all__ = ["animation", "trajectory"]
 
+BUTTONS = {"fast-backward": "⏮", "step-backward": "◂❙", "play fa-flip-horizontal": "◀", "pause": "❙❙",
+           "play": "▶", "step-forward": "❙▸", "fast-forward": "⏭", "minus": "−", "plus": "+"}
 REGIONS = ("auto", "ball", "box", "none")
 
 
@@ -195,8 +198,14 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
         film.save(os.fspath(file), writer=PillowWriter(fps=fps), dpi=100)
     else:
         with open(file, "w", encoding="utf-8") as page:
-            page.write(film.to_jshtml(fps=fps, default_mode="once"))
+            page.write(self_contained(film.to_jshtml(fps=fps, default_mode="once")))
     return ax
+
+
+def self_contained(page: str) -> str:
+    """The page of `to_jshtml` with characters on its buttons instead of icons from a web site."""
+    page = re.sub(r"<link[^>]*>", "", page)
+    return re.sub(r'<i class="fa fa-([a-z -]+)"></i>', lambda found: BUTTONS[found[1]], page)
 
 
 # ---------------------------------------------------------------- inputs

@@ -134,6 +134,10 @@ def named_steps(who: str, steps: Any, models: Any, n: int) -> dict[str, np.ndarr
     return {label: np.asarray(s, dtype=float) for label, s in given.items()}
 
 
+def step_label(label: str, steps: dict[str, np.ndarray]) -> str:
+    return "step" if len(steps) == 1 else f"step, {label}"
+
+
 def polynomial(fun: Callable, x: np.ndarray, order: int) -> Callable[[np.ndarray], float]:
     """The Taylor polynomial ``sum_k D_k[s, ..., s] / k!``."""
     tensors = derivative_tensors(fun, x, order)
@@ -184,7 +188,7 @@ def draw_slice(ax: Any, fun: Callable, x: np.ndarray, d: np.ndarray, span: float
             at = float(steps[label] @ d) / float(d @ d)
             height = float(along(fun, x, d, m, np.array([at]))[0])
             ax.plot([origin + at], [height], "v", color=colour, markeredgecolor="black", markersize=9,
-                    zorder=6, label="_step")
+                    zorder=6, label=step_label(label, steps))
             seen.append([height])
     ax.plot([origin], [f0], label="$x$", zorder=5, **START)
     values = np.concatenate(seen)
@@ -220,7 +224,7 @@ def draw_plane(ax: Any, fun: Callable, x: np.ndarray, span: float, named: dict[s
             end = x + steps[label]
             ax.plot(*np.array([x, end]).T, color=colour, linewidth=2.0, zorder=4, label="_way")
             ax.plot([end[0]], [end[1]], "v", color=colour, markeredgecolor="black", markersize=9, zorder=5,
-                    label="_step")
+                    label=step_label(label, steps))
     if radius is not None:
         ax.add_patch(region_patch(region, x, radius, ROLE["region"], region_label(region), width=1.8))
     ax.plot([x[0]], [x[1]], label="$x$", zorder=5, **START)
