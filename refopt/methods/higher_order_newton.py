@@ -196,7 +196,7 @@ class HigherOrderNewton(Method):
     solver: str = "native"
     theta: float = 1e-2
 
-    needs: ClassVar[frozenset[str]] = frozenset({"f", "g", "hess", "taylor"})
+    needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})  # and by order, see `all_needs`
 
     def __post_init__(self):
         self.check(order="whole >= 1", trust_method=TRUST_METHODS, nplus="[1, inf)", nminus="(0, 1)", rho_good="(-inf, inf)",
@@ -212,7 +212,9 @@ class HigherOrderNewton(Method):
                              f"trust_method='bounds' use 'native' or one of {', '.join(map(repr, BALL_SOLVERS))}")
 
     def all_needs(self):
-        return self.needs | {"rng"} if self.de_iters is not None else self.needs
+        second = {"hvp"} if self.derivatives == "matrix-free" else {"hess"}
+        by_order = {1: set(), 2: second}.get(self.order, {"taylor"})
+        return self.needs | by_order | ({"rng"} if self.de_iters is not None else set())
 
     def init(self, x, shapes=None, rng=None):
         return HigherOrderNewtonState(self.first_scale(None), np.nan, True, 0, 0, False, None, np.nan, rng)
@@ -226,11 +228,14 @@ class HigherOrderNewton(Method):
 
     def step(self, point, update, state):
         model = taylor_model(point, self.order, self.derivatives)
+        if not model.finite():
+            raise Stop(Status.NONFINITE, reason=f"derivatives up to order {self.order} are not finite where f = {point.f:.6g}")
         x, zero = point.x, np.zeros_like(point.x)
         scale = self.first_scale(point) if state.scale is None else state.scale
         told = state._replace(rho=np.nan, accepted=False, unbounded=False, trials=0)
         for attempt in range(1, self.max_attempts + 1):
-            answer = self.subproblem(model, scale, attempt, told.rng)
+            with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows; such points are refused
+                answer = self.subproblem(model, scale, attempt, told.rng)
             told = told._replace(attempts=attempt, answer=answer, unbounded=told.unbounded or not answer.bounded)
             s, length = answer.s, float(np.linalg.norm(answer.s))
             if not answer.bounded and self.trust_method == "proximal":

@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..status import Status, Stop
 from .taylor_model import Expansion, Model
 
 __all__ = ["BallAnswer", "minimise_freely", "minimise_in_ball", "quadratic_in_ball"]
@@ -190,6 +191,8 @@ class KrylovQuadratic:
             return False
         self.B[self.k] = b / size
         self.HB[self.k] = self.product(self.B[self.k])
+        if not np.all(np.isfinite(self.HB[self.k])):
+            raise Stop(Status.NONFINITE, reason="a product with the Hessian of the Taylor model is not finite")
         self.k += 1
         return True
 

@@ -100,6 +100,9 @@ class TensorModel(Model):
         H = self.nested(2, s, top)
         return Expansion(float(self.nested(0, s, top)), self.nested(1, s, top), H, H.__matmul__)
 
+    def finite(self) -> bool:
+        return all(bool(np.all(np.isfinite(T))) for T in self.tensors)
+
     def value(self, s: np.ndarray) -> float:
         return float(self.nested(0, s, contract(self.tensors[-1], s)))
 
@@ -119,6 +122,9 @@ class MatrixFree(Model):
     def __init__(self, point: Point, order: int):
         self.point, self.order, self.n = point, order, point.x.size
         self.noise = 4 * float(np.finfo(point.x.dtype).eps) * abs(point.f)
+
+    def finite(self) -> bool:
+        return bool(np.all(np.isfinite(self.point.g)))
 
     def cast(self, s: np.ndarray) -> np.ndarray:
         return np.asarray(s, dtype=self.point.x.dtype)
