@@ -23,7 +23,7 @@ from .. import checks
 from ..derivatives import reverse
 from ..methods.base import Method, copy_state
 from ..objective import Objective, Point, locked
-from ..status import Stop
+from ..status import Status, Stop
 from . import exact
 from .candidates import ALIASES, Task, as_reference, as_task, kind_of, paths, record, with_masks
 from .precise import Arithmetic, plain
@@ -202,6 +202,8 @@ def difference(step: int, q: Quantity, dtype: np.dtype) -> Difference:
     if theirs.shape != right.shape:
         return Difference(step, q.name, None, f"shape {theirs.shape}", f"shape {right.shape}", np.inf, np.inf, np.inf,
                           np.inf)
+    if not theirs.size:
+        return Difference(step, q.name, None, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     with np.errstate(all="ignore"):
         error = np.abs(plain(np.atleast_1d(np.asarray(q.candidate)) - np.atleast_1d(q.exact)))
         bound = np.broadcast_to(q.bound, error.shape)
@@ -489,8 +491,14 @@ class Free(Judge):
         self.runs = [_Run(self.method, self.task, None if i == 0 else i, self.eps) for i in range(TWINS + 1)]
 
     def quantities(self, k, step):
-        results = [run.step() for run in self.runs]
-        main, twins = results[0], results[1:]
+        main, twins = self.runs[0].step(), []
+        for run in tuple(self.runs[1:]):
+            try:
+                twins.append(run.step())
+            except Stop:  # a twin may find itself at a minimum a step earlier
+                self.runs.remove(run)
+        if not twins:
+            raise Stop(Status.STALLED, reason="all disturbed twins of the reference have ended their runs")
         x, g, update, state = main
 
         def bound(pick):
