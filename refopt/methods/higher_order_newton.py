@@ -258,7 +258,7 @@ class HigherOrderNewton(Method):
                    rng: np.random.Generator | None) -> BallAnswer:
         """The step that the model and the radius or sigma ask for."""
         tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
-        how = {"solver": self.solver, "de_iters": self.de_iters, "rng": rng}
+        how: dict[str, Any] = {"solver": self.solver, "de_iters": self.de_iters, "rng": rng}
         p, length = self.order, float(np.linalg.norm(model.expand(np.zeros(model.n)).gradient))
         if self.trust_method == "proximal":
             return freely(Penalised(model, 1 / scale, 2), scale * length or 1.0, tol, **how)

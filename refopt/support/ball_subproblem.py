@@ -230,12 +230,6 @@ def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarr
     return lam, g + lam * y
 
 
-def halves(residual: float, z: np.ndarray, g: np.ndarray, r: float) -> bool:
-    """Whether the residual at z is at most half of `residual`: progress where values are rounding."""
-    _, left = certificate(z, g, r)
-    return float(np.sqrt(left @ left)) <= 0.5 * residual
-
-
 def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0),
                      maxiter: int = 200) -> BallAnswer:
     """A point of first and second order of `model` over ``|s| <= r``, at least as low as `start`.
@@ -267,53 +261,83 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
     array([0.57735])
     """
     y, at = start, model.expand(start)
-    mu, first, quadratics, stiff = 0.0, float(np.sqrt(at.gradient @ at.gradient)), 0, False
+    first = float(np.sqrt(at.gradient @ at.gradient))
+    mu, quadratics, stiff = 0.0, 0, False
     while True:
         lam, left = certificate(y, at.gradient, r)
-        residual = float(np.sqrt(left @ left))
-        small = residual <= max(tol * first, theta[0] * min(float(np.sqrt(y @ y)) ** theta[1], first))
+        residual, length = float(np.sqrt(left @ left)), float(np.sqrt(y @ y))
+        small = residual <= max(tol * first, theta[0] * min(length ** theta[1], first))
         curvature = np.nan
         if at.hessian is None and (small or quadratics >= maxiter):
             break
         quadratic = (DenseQuadratic(at, y) if at.hessian is not None else
                      KrylovQuadratic(at, y, left, r, min(0.1, np.sqrt(residual / first))))
         curvature = float(quadratic.w[0]) + lam
-        threshold = -FLAT * max(abs(float(quadratic.w[0])), abs(float(quadratic.w[-1])), first / r)
-        if stiff and lam > 0 and curvature < threshold:
+        flat = -FLAT * max(abs(float(quadratic.w[0])), abs(float(quadratic.w[-1])), first / r)
+        if stiff and lam > 0 and curvature < flat:
             quadratic.stiffen()
-        fall, share = 0.0, 1.0
-        for _ in range(TRIALS):
-            if quadratics >= maxiter or small and float(quadratic.w[0]) + lam >= threshold:
-                fall = 0.0
-                break
-            z, fall = quadratic.minimise(mu, r)
-            z, fall = y + share * (z - y), share**2 * fall
-            step = float(np.sqrt(np.sum((z - y) ** 2)))
-            quadratics += 1
-            new = model.expand(z)
-            rounding = 4 * EPS * abs(at.value) + model.noise
-            if fall > rounding:
-                if at.value - new.value >= FAIR * fall:
-                    break
-            elif fall > 0 and new.value <= at.value + rounding and halves(residual, z, new.gradient, r):
-                break
-            elif small or residual * step <= ROUNDING * abs(at.value) or step == 0:  # what is left to gain is rounding
-                fall = 0.0
-                break
-            if lam > 0 and curvature < threshold and not quadratic.stiff:
-                quadratic.stiffen()
-                stiff = True
-            elif small:  # a saddle: raising mu would lead from one far point straight to none
-                share /= 2
-            else:
-                mu = max(4 * mu, residual / step)
-            fall = 0.0
-        if fall == 0.0:  # nothing left to gain
+        state = Descent(y, at, lam, residual, small, flat, mu)
+        better = lower(model, r, quadratic, state, maxiter - quadratics)
+        quadratics, stiff, mu = quadratics + better.tried, stiff or quadratic.stiff, better.mu
+        if better.at is None:
             break
-        if at.value - new.value >= GOOD * fall:
-            mu = mu / 8 if mu > 1e-3 * residual / step else 0.0
-        y, at = z, new
+        y, at = better.z, better.at
     return BallAnswer(y, at.value, lam, residual, first, curvature, quadratics, True)
+
+
+class Descent(NamedTuple):
+    """Where `minimise_in_ball` stands: y, the model there, its certificate, and the weight mu."""
+
+    y: np.ndarray
+    at: Expansion
+    lam: float
+    residual: float
+    small: bool  # the residual is small enough
+    flat: float  # curvature below this is negative beyond rounding
+    mu: float
+
+
+class Lower(NamedTuple):
+    """A lower point z with the model there, or None: nothing is left to gain; and the weight to go on with."""
+
+    z: np.ndarray
+    at: Expansion | None
+    mu: float
+    tried: int
+
+
+def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Descent, budget: int) -> Lower:
+    """The next point of `minimise_in_ball`: quadratics with growing mu until the model agrees with one."""
+    y, at, mu, share, z = here.y, here.at, here.mu, 1.0, here.y
+    rounding = 4 * EPS * abs(at.value) + model.noise
+    for tried in range(1, min(TRIALS, budget) + 1):
+        if here.small and float(quadratic.w[0]) + here.lam >= here.flat:
+            return Lower(y, None, mu, tried - 1)
+        z, fall = quadratic.minimise(mu, r)
+        z, fall = y + share * (z - y), share**2 * fall
+        step = float(np.sqrt(np.sum((z - y) ** 2)))
+        new = model.expand(z)
+        actual = at.value - new.value
+        if fall > rounding and actual >= FAIR * fall or (
+                0 < fall <= rounding and actual >= -rounding and halves(here.residual, z, new.gradient, r)):
+            if actual >= GOOD * fall:
+                mu = mu / 8 if mu > 1e-3 * here.residual / step else 0.0
+            return Lower(z, new, mu, tried)
+        if not fall > rounding and (here.small or here.residual * step <= ROUNDING * abs(at.value) or step == 0):
+            return Lower(y, None, mu, tried)  # what is left to gain is rounding
+        if here.lam > 0 and float(quadratic.w[0]) + here.lam < here.flat and not quadratic.stiff:
+            quadratic.stiffen()
+        elif here.small:  # a saddle: raising mu would lead from one far point straight to none
+            share /= 2
+        else:
+            mu = max(4 * mu, here.residual / step)
+    return Lower(y, None, mu, min(TRIALS, budget))
+
+
+def halves(residual: float, z: np.ndarray, g: np.ndarray, r: float) -> bool:
+    """Whether the residual at z is at most half of `residual`: progress where values are rounding."""
+    _, left = certificate(z, g, r)
+    return float(np.sqrt(left @ left)) <= 0.5 * residual
 
 
 def minimise_freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0)) -> BallAnswer:
