@@ -204,7 +204,10 @@ class Optimizer(torch.optim.Optimizer):
         else:
             tensors = [(p, p[1] if isinstance(p, tuple) and len(p) == 2 else p) for p in params]
             check_parameters("Optimizer", [t for _, t in tensors])
-            once = list({id(t): p for p, t in reversed(tensors)}.values())[::-1]
+            first: dict[int, Any] = {}
+            for p, t in tensors:
+                first.setdefault(id(t), p)
+            once = list(first.values())
         before = [p for group in getattr(self, "param_groups", []) for p in group["params"]]
         values = {**known, **{k: v for k, v in param_group.items() if k in known}}
         with_entries(self.method, values)  # the method's own checks of the values
