@@ -1,7 +1,8 @@
 """Where refopt knowingly differs from `torchzero` 0.4.4, from which its methods come.
 
-One entry per difference. `refopt.oracle.deviations()` prints the table, the README shows it, `parity` reads it: a
-difference that no entry declares fails the comparison, and so does an entry whose difference is no longer there.
+One entry per difference. `refopt.oracle.deviations()` prints the table, the README shows it, `parity` reads
+it: a difference that no entry declares fails the comparison, and so does an entry whose difference is no
+longer there.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ class Deviation:
     method : registry name
     original, ours, why : one sentence each
     test : the test that demonstrates the original's behaviour on the real package
-    where : ``where(state, g) -> booleans (n,)``, the coordinates it touches in one step (None: all); `state` is the
-        reference's state after the step, by field name. Everywhere else the two must still agree
-    variant : the original's formula in the form of `refopt.oracle.exact`, or None. With it the original must agree
-        with the variant everywhere
+    where : ``where(state, g) -> booleans (n,)``, the coordinates it touches in one step (None: all);
+        `state` is the reference's state after the step, by field name. Everywhere else the two must still
+        agree
+    variant : the original's formula in the form of `refopt.oracle.exact`, or None. With it the original
+        must agree with the variant everywhere
     """
 
     name: str
@@ -45,7 +47,7 @@ class Deviation:
 
 
 def small_cubic_term(state: dict[str, Any], g: np.ndarray) -> np.ndarray:
-    """Coordinates where the textbook root of A d^2 + B d + C loses digits: |4AC| << B^2, for any mode and debiasing."""
+    """Where the textbook root of A d^2 + B d + C loses digits: |4AC| << B^2, for any mode and debiasing."""
     m1, m2, m3 = (np.abs(np.asarray(state[k], dtype=np.float64)) for k in ("m1", "m2", "m3"))
     with np.errstate(all="ignore"):
         A = np.minimum(np.cbrt(m3), m3 / 2)
@@ -84,45 +86,183 @@ def armijo_only(h, p, u, s):
 
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
-        "stable-root", "CubicAdam",
-        "takes the roots (-B +- sqrt(B^2 - 4AC)) / (2A) with 2A clipped away from zero by eps: NaN at A = 0 (a "
-        "coordinate with zero gradient), wrong by orders of magnitude for tiny A",
+        "stable-root",
+        "CubicAdam",
+        "takes the roots (-B +- sqrt(B^2 - 4AC)) / (2A) with 2A clipped away from zero by eps: NaN at A = 0 "
+        "(a coordinate with zero gradient), wrong by orders of magnitude for tiny A",
         "takes -2C / (B + sqrt(B^2 - 4AC)), the same root without division by A; C = 0 gives 0",
         "no division by A, no cancellation, and A -> 0 gives Adam",
-        "tests/oracle/test_deviations.py::test_stable_root", small_cubic_term),
+        "tests/oracle/test_deviations.py::test_stable_root",
+        small_cubic_term,
+    ),
     Deviation(
-        "eps-debiased", "Adam",
+        "eps-debiased",
+        "Adam",
         "adds eps to the root of the second average before debiasing, sqrt(m2) + eps",
         "adds eps after debiasing, sqrt(m2 / (1 - beta2^t)) + eps, as Kingma and Ba's algorithm 1",
         "the published algorithm; eps then means the same at every step",
-        "tests/oracle/test_deviations.py::test_eps_debiased", variant=adam_eps_on_biased_root),
+        "tests/oracle/test_deviations.py::test_eps_debiased",
+        variant=adam_eps_on_biased_root,
+    ),
     Deviation(
-        "buffer-start", "HeavyBall",
+        "buffer-start",
+        "HeavyBall",
         "starts its buffer as the first update and adds the update again: the first step is (1 + momentum) u "
         "(unless ema_init='zeros')",
         "starts at zero: the first step is u",
         "Polyak's method, and what torch.optim.SGD does",
-        "tests/oracle/test_deviations.py::test_buffer_start", variant=heavy_ball_from_update),
+        "tests/oracle/test_deviations.py::test_buffer_start",
+        variant=heavy_ball_from_update,
+    ),
     Deviation(
-        "descent", "Newton",
+        "descent",
+        "Newton",
         "solves H d = u also where H is indefinite: the step may go uphill, towards saddle points",
         "takes |H| there, eigenvalues modified after diagonal scaling",
         "a reference for minimisation must descend; where H is positive definite the two agree",
-        "tests/oracle/test_deviations.py::test_descent", variant=newton_plain),
+        "tests/oracle/test_deviations.py::test_descent",
+        variant=newton_plain,
+    ),
     Deviation(
-        "armijo-only", "Backtracking",
-        "returns a zero step where no trial satisfies Armijo's rule: for an update that goes uphill, and near a "
-        "minimiser, where rounding hides the decrease",
-        "takes the gradient instead of an uphill update; where f is only noise it judges by the slope, and ends the "
-        "run when that does not fall either",
+        "armijo-only",
+        "Backtracking",
+        "returns a zero step where no trial satisfies Armijo's rule: for an update that goes uphill, and "
+        "near a minimiser, where rounding hides the decrease",
+        "takes the gradient instead of an uphill update; where f is only noise it judges by the slope, and "
+        "ends the run when that does not fall either",
         "a zero step for ever is no answer; wherever Armijo's rule decides the two agree",
-        "tests/oracle/test_deviations.py::test_armijo_only", variant=armijo_only),
+        "tests/oracle/test_deviations.py::test_armijo_only",
+        variant=armijo_only,
+    ),
     Deviation(
-        "scipy-search", "StrongWolfe",
+        "scipy-search",
+        "StrongWolfe",
         "has its own bracketing and interpolation",
         "uses scipy.optimize.line_search with the same two conditions",
         "both answers satisfy the strong Wolfe conditions; the step sizes differ",
-        "tests/oracle/test_deviations.py::test_scipy_search"),
+        "tests/oracle/test_deviations.py::test_scipy_search",
+    ),
+    Deviation(
+        "padded-rows",
+        "BlockPartition",
+        "fails with batched=True whenever the last chunk is shorter",
+        "pads it with zeros",
+        "the documented behaviour",
+        "tests/methods/test_projections.py::test_original_batched_fails_where_padding_is_needed",
+    ),
+    Deviation(
+        "0-d-blocks",
+        "BlockPartition",
+        "fails if one of several tensors has no axes",
+        "takes it as a block of one",
+        "every shape must round-trip",
+        "tests/methods/test_projections.py::test_original_blocks_fail_on_tensors_without_axes",
+    ),
+    Deviation(
+        "block-states",
+        "BlockPartition",
+        "gives all blocks to one inner method with one state",
+        "runs the inner methods on each block with a state of its own; with batched=True on all together",
+        "so Newton, L-BFGS and GGT inside become block diagonal; for elementwise methods the same",
+        "tests/methods/test_projections.py::test_original_blocks_share_one_inner_state",
+    ),
+    Deviation(
+        "integer-dimension",
+        "TensorizeProjection",
+        "takes the dimension from a floating logarithm: 125 numbers with max_side=5 become (4, 4, 4, 4)",
+        "computes it in integers: (5, 5, 5)",
+        "exact powers must not depend on rounding",
+        "tests/methods/test_projections.py::test_original_takes_the_dimension_from_a_floating_logarithm",
+    ),
+    Deviation(
+        "without-update",
+        "FFTProjection",
+        "(all projections) with project_update=False fails first in a chain; after another module it runs the inner "
+        "modules outside, whatever else is projected",
+        "inner methods start from the projected gradient where project_params or project_grad provide one",
+        "the flags would mean nothing otherwise",
+        "tests/methods/test_projections.py::test_original_without_project_update_mixes_spaces",
+    ),
+    Deviation(
+        "gradient-alone",
+        "FFTProjection",
+        "(all projections) with project_grad but not project_params shows inner modules the unprojected gradient",
+        "shows the projected one; with project_params always",
+        "the inner methods' updates live in the projected space",
+        "tests/methods/test_projections.py::test_original_shows_the_raw_gradient_without_project_params",
+    ),
+    Deviation(
+        "update-as-parameters",
+        "FFTProjection",
+        "(all projections) without project_params the parameters that inner modules see are the projected update",
+        "refuses inner methods that look at the parameters, and names the flag",
+        "weight decay and the like would silently act on the wrong numbers",
+        "tests/methods/test_projections.py::test_original_shows_the_projected_update_as_parameters",
+    ),
+    Deviation(
+        "second-order-inside",
+        "FFTProjection",
+        "(all projections) modules that take second derivatives fail inside",
+        "gives them Q^T H Q and the rest by the chain rule",
+        "projections are to compose with every method",
+        "tests/methods/test_projections.py::test_original_has_no_second_derivatives_inside",
+    ),
+    Deviation(
+        "cosines",
+        "DCTProjection",
+        "has no cosine transform",
+        "adds one, orthonormal",
+        "real, as many coefficients as variables, and gradients project to gradients",
+        "tests/methods/test_projections.py::test_original_has_no_cosine_transform",
+    ),
+    Deviation(
+        "matrix-power",
+        "GGT",
+        "scales the basis by matrix_power, too: the power p gives (M M^T)^(3p + 1), right for p = -1/2 alone",
+        "keeps the basis orthonormal: (M M^T)^p",
+        "p = -1/4 of the original multiplies by a positive power",
+        "tests/support/test_ggt.py::test_original_scales_the_basis_by_the_power_too",
+    ),
+    Deviation(
+        "subspace-root",
+        "SubspaceCubicAdam",
+        "CubicAdam's roots with 2A clipped away from zero: in the eigenbasis coordinates are often tiny",
+        "CubicAdam's root without a division by A",
+        "see stable-root",
+        "tests/methods/test_subspace_cubic_adam.py::test_original_root_in_the_basis",
+    ),
+    Deviation(
+        "cautious-ignored",
+        "SubspaceCubicAdam",
+        "accepts cautious and ignores it",
+        "zeroes coordinates of the direction whose sign disagrees with the projected update",
+        "the option's meaning in its siblings",
+        "tests/methods/test_subspace_cubic_adam.py::test_original_ignores_cautious_and_exact_reproject",
+    ),
+    Deviation(
+        "reproject-ignored",
+        "SubspaceCubicAdam",
+        "accepts exact_reproject=False and does the same but for rounding",
+        "lets m2 and m3 be inherited by place instead of carried by powers of C",
+        "an option must do something; this is the cheap rule of methods such as SOAP",
+        "tests/methods/test_subspace_cubic_adam.py::test_original_ignores_cautious_and_exact_reproject",
+    ),
+    Deviation(
+        "eigenvector-signs",
+        "SubspaceCubicAdam",
+        "with mode='unsigned_cbrt' follows the signs that its eigensolver (torch's) chooses",
+        "follows those of NumPy's",
+        "the step is not an odd function of q in this mode; in one basis the two agree",
+        "tests/methods/test_subspace_cubic_adam.py::test_original_follows_the_signs_of_its_eigensolver",
+    ),
+    Deviation(
+        "subspace-eps",
+        "SubspaceAdam",
+        "adds eps to the root of the second average before debiasing",
+        "adds it after, as Kingma and Ba",
+        "see eps-debiased",
+        "tests/methods/test_subspace_cubic_adam.py::test_original_adam_adds_eps_before_debiasing",
+    ),
 )
 
 
@@ -130,8 +270,10 @@ class DeviationTable(tuple):
     """The rows of `deviations()`; prints as text, `markdown()` as a table for the README."""
 
     def __str__(self) -> str:
-        return "\n".join(f"{d.method}: {d.name}\n  original: {d.original}\n  refopt:   {d.ours}\n  why:      {d.why}"
-                         for d in self)
+        return "\n".join(
+            f"{d.method}: {d.name}\n  original: {d.original}\n  refopt:   {d.ours}\n  why:      {d.why}"
+            for d in self
+        )
 
     __repr__ = __str__
 

@@ -253,3 +253,8 @@ ULPS: dict[str, float] = {
     "LBFGS": 16,
     "Newton": 1000,
 }
+
+from .exact_projections import EXACT_PROJECTIONS  # noqa: E402  its definitions call `step` above
+
+EXACT.update({name: definition for name, (definition, _) in EXACT_PROJECTIONS.items()})
+ULPS.update({name: ulps for name, (_, ulps) in EXACT_PROJECTIONS.items()})

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -20,16 +21,23 @@ import numpy as np
 
 from .. import (
     EMA,
+    GGT,
     LBFGS,
     LR,
     Adam,
     Backtracking,
+    BlockPartition,
     CoordinateMomentum,
     CubicAdam,
+    DCTProjection,
+    FFTProjection,
     HeavyBall,
     Newton,
     ReduceOutwardLR,
     StrongWolfe,
+    SubspaceAdam,
+    SubspaceCubicAdam,
+    TensorizeProjection,
     methods,
 )
 from ..methods.base import Chain, Method, copy_state
@@ -136,7 +144,11 @@ def build(value: Any) -> Any:
         import torchzero
         import torchzero.modules.experimental as experimental
 
-        cls = getattr(experimental, value.name, None) or getattr(torchzero.m, value.name)
+        module, _, name = value.name.rpartition(".")
+        if module:
+            cls = getattr(importlib.import_module(f"torchzero.modules.{module}"), name)
+        else:
+            cls = getattr(experimental, name, None) or getattr(torchzero.m, name)
         return cls(*map(build, value.args), **{k: build(v) for k, v in value.kwargs.items()})
     if isinstance(value, (list, tuple)):
         return type(value)(build(v) for v in value)
@@ -194,6 +206,10 @@ _SMALL, _TINY = M("LR", 1e-2), M("LR", 1e-4)
 
 NONSINGULAR = tuple(name for name in PROBLEMS if name != "zero gradients")  # the Hessian is invertible along the way
 
+PLAIN, _PLAIN = Adam(debiased=False), M("Adam", debias=False)  # inside others: where the two Adams are the same
+EIGEN = 1e-7  # eigenvectors of a Gram matrix, with eigenvalues down to 1e-7 of the largest, on either side
+STEEP = ("rosenbrock 4", "rosenbrock 50, 4 tensors", "beale")  # gradients so large that the original's root holds
+
 ROWS: list[Row] = [
     Row("LR", LR(1e-4), (M("LR", 1e-4),)),
     Row("ReduceOutwardLR", then(ReduceOutwardLR(), TINY), (M("ReduceOutwardLR"), _TINY)),
@@ -228,6 +244,67 @@ ROWS: list[Row] = [
         (M("Backtracking", init=2.0, beta=0.7, c=0.1, maxiter=40, adaptive=False),),
         "armijo-only", tuple(name for name in PROBLEMS if name != "logistic")),  # there rounding decides
     Row("StrongWolfe", StrongWolfe(), (M("StrongWolfe"),), "scipy-search"),
+    *(Row("BlockPartition", then(BlockPartition(PLAIN, size), SMALL),
+          (M("BlockPartition", _PLAIN, max_size=size), _SMALL), share=False) for size in (1, 3, 100)),
+    Row("BlockPartition", then(BlockPartition(PLAIN, 3, batched=True), SMALL),
+        (M("BlockPartition", _PLAIN, max_size=3, batched=True), _SMALL), problems=("quadratic", "logistic"), share=False),
+    Row("BlockPartition", then(BlockPartition(PLAIN, 3, project_params=True), SMALL),
+        (M("BlockPartition", _PLAIN, max_size=3, project_params=True), _SMALL), share=False),
+    Row("BlockPartition", then(BlockPartition(GGT(4, damping=1.0), 7), SMALL),
+        (M("BlockPartition", M("GGT", history_size=4, damping=1.0, concat_params=False), max_size=7), _SMALL),
+        float32=False, share=False, tolerance=EIGEN),
+    Row("BlockPartition", then(BlockPartition(PLAIN, 4, batched=True), SMALL), (), "padded-rows"),
+    Row("BlockPartition", then(BlockPartition(LBFGS(), 3, project_params=True), LR(0.1)), (), "block-states"),
+    *(Row("TensorizeProjection", then(TensorizeProjection(PLAIN, side), SMALL),
+          (M("TensorizeProjection", _PLAIN, max_side=side), _SMALL), share=False) for side in (2, 3, 5, 100)),
+    Row("TensorizeProjection", then(TensorizeProjection(PLAIN, 3, project_params=True, project_grad=True), SMALL),
+        (M("TensorizeProjection", _PLAIN, max_side=3, project_params=True, project_grad=True), _SMALL), share=False),
+    *(Row("FFTProjection", then(FFTProjection(PLAIN, one_d, norm), SMALL),
+          (M("FFTProjection", _PLAIN, one_d=one_d, norm=norm), _SMALL), share=False)
+      for norm in (None, "backward", "forward", "ortho") for one_d in (False, True)),
+    *(Row("FFTProjection", then(FFTProjection(PLAIN, project_params=True, project_grad=grad), SMALL),
+          (M("FFTProjection", _PLAIN, project_params=True, project_grad=grad), _SMALL), share=False)
+      for grad in (False, True)),
+    Row("FFTProjection", then(FFTProjection(ReduceOutwardLR(), project_params=True), TINY),
+        (M("FFTProjection", M("ReduceOutwardLR"), project_params=True), _TINY), share=False, float32=False),
+    Row("FFTProjection", then(FFTProjection(Adam(), project_update=False, project_grad=True), SMALL), (), "without-update"),
+    Row("DCTProjection", then(DCTProjection(Adam()), SMALL), (), "cosines"),
+    *(Row("GGT", then(GGT(**options), SMALL), (M("GGT", **options), _SMALL), float32=False, share=False, tolerance=EIGEN)
+      for options in ({}, {"history_size": 4}, {"history_size": 4, "damping": 1e-2, "truncate": 2},
+                      {"history_size": 4, "eig_tol": 0.1}, {"history_size": 4, "rdamping": 0.1},
+                      {"history_size": 4, "update_freq": 3, "damping": 1.0})),
+    Row("GGT", then(GGT(4, inner=EMA()), SMALL), (M("GGT", history_size=4, inner=M("EMA", 0.9, debias=True)), _SMALL),
+        float32=False, share=False, tolerance=EIGEN),
+    Row("GGT", then(GGT(4, damping=1.0, matrix_power=-1.0), TINY), (M("GGT", history_size=4, damping=1.0, matrix_power=-1.0), _TINY),
+        "matrix-power", float32=False, share=False),
+    *(Row("SubspaceCubicAdam", then(GGT(1, basis_optimizer=SubspaceCubicAdam(mode=mode)), SMALL),
+          (M("GGT", history_size=1, basis_optimizer=M("SubspaceCubicAdam", mode=mode)), _SMALL), share=False)
+      for mode in ("signed_cbrt", "unsigned_cbrt")),
+    Row("SubspaceCubicAdam", then(GGT(3, basis_optimizer=SubspaceCubicAdam()), SMALL),
+        (M("GGT", history_size=3, basis_optimizer=M("SubspaceCubicAdam")), _SMALL), problems=STEEP,
+        float32=False, share=False, tolerance=EIGEN),
+    Row("SubspaceCubicAdam", then(GGT(3, basis_optimizer=SubspaceCubicAdam(0.8, 0.9, 0.92, 1e-6)), SMALL),
+        (M("GGT", history_size=3, basis_optimizer=M("SubspaceCubicAdam", 0.8, 0.9, 0.92, 1e-6)), _SMALL),
+        problems=STEEP, float32=False, share=False, tolerance=EIGEN),
+    Row("SubspaceCubicAdam", then(GGT(3, basis_optimizer=SubspaceCubicAdam(mode="halve")), SMALL),
+        (M("GGT", history_size=3, basis_optimizer=M("SubspaceCubicAdam", mode="halve")), _SMALL), problems=STEEP,
+        float32=False, share=False, tolerance=EIGEN),
+    Row("SubspaceCubicAdam", then(GGT(3, basis_optimizer=SubspaceCubicAdam(mode="halve")), SMALL),
+        (M("GGT", history_size=3, basis_optimizer=M("SubspaceCubicAdam", mode="halve")), _SMALL), "subspace-root",
+        ("quadratic", "zero gradients"), float32=False, share=False),
+    Row("SubspaceCubicAdam", then(GGT(3, basis_optimizer=SubspaceCubicAdam(mode="unsigned_cbrt")), SMALL),
+        (M("GGT", history_size=3, basis_optimizer=M("SubspaceCubicAdam", mode="unsigned_cbrt")), _SMALL),
+        "eigenvector-signs", float32=False, share=False),
+    *(Row("SubspaceCubicAdam", then(GGT(3, basis_optimizer=SubspaceCubicAdam(**options)), SMALL),
+          (M("GGT", history_size=3, basis_optimizer=M("SubspaceCubicAdam", **options)), _SMALL), name,
+          float32=False, share=False)
+      for options, name in (({"cautious": True}, "cautious-ignored"), ({"exact_reproject": False}, "reproject-ignored"))),
+    Row("SubspaceAdam", then(GGT(3, basis_optimizer=SubspaceAdam(eps=1e-30)), SMALL),
+        (M("GGT", history_size=3, basis_optimizer=M("adaptive.lre_optimizers.Adam", eps=1e-30)), _SMALL),
+        problems=STEEP, float32=False, share=False, tolerance=EIGEN),
+    Row("SubspaceAdam", then(GGT(1, basis_optimizer=SubspaceAdam(eps=1e-3)), SMALL),
+        (M("GGT", history_size=1, basis_optimizer=M("adaptive.lre_optimizers.Adam", eps=1e-3)), _SMALL),
+        "subspace-eps", float32=False, share=False),
 ]
 
 

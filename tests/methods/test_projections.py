@@ -211,25 +211,47 @@ def test_original_blocks_fail_on_tensors_without_axes():
     assert gap(ours([BlockPartition(PLAIN, 4), STEP], shapes=shapes), ours([PLAIN, STEP])) < 1e-13
 
 
-def test_original_takes_the_dimension_from_a_floating_logarithm():
-    import torch
+def test_original_has_no_cosine_transform():
     import torchzero
 
-    seen = []
+    assert not any("dct" in name.lower() for name in (*dir(torchzero.m), *dir(torchzero.m.experimental)))
+
+
+def spy(log, of):
+    """A module of the original that notes ``of(objective)``."""
+    import torchzero
 
     class Spy(torchzero.core.Module):
         def __init__(self):
             super().__init__({})
 
         def apply(self, objective):
-            seen.append([tuple(u.shape) for u in objective.get_updates()])
+            objective.get_updates()
+            log.append([tuple(t.shape) for t in of(objective)])
             return objective
 
         def update(self, objective):
             pass
 
+    return Spy()
+
+
+@pytest.mark.parametrize("params", [False, True])
+def test_original_shows_the_raw_gradient_without_project_params(params):
+    shapes, projected = [], [(*s[:-1], s[-1] // 2 + 1, 2) if s != (1,) else s for s in SHAPES]
+    original(lambda tz, ex: [tz.LR(1.0), ex.FFTProjection([spy(shapes, lambda o: o.grads)], project_grad=True,
+                                                          project_params=params), tz.LR(1e-3)], 1)
+    assert shapes[0] == (projected if params else list(SHAPES))
+
+
+def test_original_takes_the_dimension_from_a_floating_logarithm():
+    import torch
+    import torchzero
+
+    seen = []
     p = torch.nn.Parameter(torch.ones(125))
-    optimizer = torchzero.Optimizer([p], torchzero.m.experimental.TensorizeProjection([Spy()], max_side=5))
+    optimizer = torchzero.Optimizer([p], torchzero.m.experimental.TensorizeProjection([spy(seen, lambda o: o.updates)],
+                                                                                           max_side=5))
     p.grad = torch.ones(125)
     optimizer.step()
     assert seen == [[(4, 4, 4, 4)]]

@@ -204,6 +204,47 @@ def test_plain_adam_follows_the_original(steeper):
     assert gap(ours([GGT(5, basis_optimizer=SubspaceAdam(eps=1e-30)), STEP]), path) < PARITY
 
 
+def test_original_root_in_the_basis():
+    """q = 1e-4: A = q^3 / 2 is below eps, where the original clips it; the step should be Adam's, 1."""
+    import torch
+    import torchzero
+
+    u, Q, L = torch.tensor([1e-4, 0.0]).double(), torch.eye(2).double(), torch.ones(2).double()
+    theirs = torchzero.m.experimental.SubspaceCubicAdam(mode="halve", eps=1e-8).step(u, L, Q, {}).numpy()
+    method = SubspaceCubicAdam(mode="halve")
+    mine, _ = method.step(None, u.numpy(), method.init(np.zeros(2)))
+    assert mine == pytest.approx([1.0, 0.0], rel=1e-4)
+    assert not np.allclose(theirs, mine, rtol=1e-3, equal_nan=False)
+
+
+def test_original_adam_adds_eps_before_debiasing():
+    import torch
+    import torchzero  # noqa: F401
+
+    adam = sys.modules["torchzero.modules.adaptive.lre_optimizers"].Adam(eps=0.5)
+    u, Q, L = torch.tensor([2.0]).double(), torch.eye(1).double(), torch.ones(1).double()
+    assert adam.step(u, L, Q, {}).item() == pytest.approx(2 / (2 + 0.5 / np.sqrt(1 - 0.95)), rel=1e-12)
+    method = SubspaceAdam(eps=0.5)
+    assert method.step(None, u.numpy(), method.init(np.zeros(1)))[0][0] == pytest.approx(2 / 2.5, rel=1e-12)
+
+
+def test_original_follows_the_signs_of_its_eigensolver(monkeypatch, steeper):
+    """The same solver with the other signs: another path in "unsigned_cbrt", the same in "signed_cbrt"."""
+    import torch
+
+    plain = torch.linalg.eigh
+
+    def path(mode):
+        return original(lambda tz, ex: [tz.GGT(history_size=3, basis_optimizer=ex.SubspaceCubicAdam(mode=mode)),
+                                        tz.LR(0.01)], 20)
+
+    before = {mode: path(mode) for mode in MODES}
+    monkeypatch.setattr(torch.linalg, "eigh", lambda *args, **kwargs: (lambda L, V: (L, -V))(*plain(*args, **kwargs)))
+    assert gap(path("unsigned_cbrt"), before["unsigned_cbrt"]) > 1e-3
+    for mode in ("signed_cbrt", "halve"):
+        assert gap(path(mode), before[mode]) < PARITY
+
+
 BAD = [
     ({"beta1": 1.0}, ValueError, r"SubspaceCubicAdam: beta1 must be in \[0, 1\), got 1"),
     ({"beta2": -0.1}, ValueError, "beta2 must be in"), ({"beta3": 2}, ValueError, "beta3 must be in"),
