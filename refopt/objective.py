@@ -5,11 +5,12 @@
 quantity when it is first asked for and keeps it. Methods see points and nothing else.
 
 Counting. ``nfev`` is the number of times the user's `fun` is called, for whatever purpose: one trace gives the
-value and the gradient, one more gives all Hessian-vector products at a point. ``njev``, ``nhev``, ``nhvp``
-and ``ntaylor`` count gradients, Hessians, products (with the Hessian or the third derivative) and Taylor propagations,
-and equal the number of calls of `jac`, `hess` and `hessp` where the user gave them. Of a function made of parts
-(`LeastSquares`, `ModelLoss`) one call of the model gives value, gradient, residuals, their Jacobian and
-Gauss-Newton products: ``nfev`` counts it once. A Jacobian counts as one Hessian in ``nhev``, a product with the Gauss-Newton matrix as one in ``nhvp``.
+value and the gradient, one more gives all Hessian-vector products at a point (the same one where the method has
+said that it needs products). ``njev``, ``nhev``, ``nhvp`` and ``ntaylor`` count gradients, Hessians, products (with
+the Hessian or the third derivative) and Taylor propagations, and equal the number of calls of `jac`, `hess` and
+`hessp` where the user gave them. Of a function made of parts (`LeastSquares`, `ModelLoss`) one call of the model
+gives value, gradient, residuals, their Jacobian and Gauss-Newton products: ``nfev`` counts it once. A Jacobian
+counts as one Hessian in ``nhev``, a product with the Gauss-Newton matrix as one in ``nhvp``.
 """
 
 from __future__ import annotations
@@ -106,9 +107,10 @@ class Point:
 
     def tensors(self, order: int) -> list[np.ndarray]:
         """All derivatives up to `order`, ``[f, g, H, T, ...]``, as full symmetric arrays of shapes (n,)*k."""
-        if ("tensors", order) not in self.memo:
-            self.memo["tensors", order] = self.objective.tensors(self, order)
-        return self.memo["tensors", order]
+        name = f"tensors {order}"
+        if name not in self.memo:
+            self.memo[name] = self.objective.tensors(self, order)
+        return self.memo[name]
 
     def model(self, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
         """Value, gradient (n,) and ``v -> Hessian v`` at s of the Taylor polynomial ``sum_k D_k[s]/k!``; memory O(n)."""
@@ -172,6 +174,7 @@ class Objective:
     shapes : tuple of tensor shapes whose sizes add up to n, or None
     bounds : (lower, upper) arrays, or None
     tried : list of all x that were asked for as trials, or None to keep no such list
+    products_wanted : bool, whether Hessian-vector products are needed at most points; the driver says so
     """
 
     n: int
@@ -179,6 +182,7 @@ class Objective:
     shapes: tuple[tuple[int, ...], ...] | None = None
     bounds: tuple[np.ndarray, np.ndarray] | None = None
     tried: list[np.ndarray] | None = None
+    products_wanted: bool = False
 
     def __init__(self) -> None:
         self._recent: list[Point] = []
@@ -363,6 +367,15 @@ class FunctionObjective(CountedObjective):
             y, backward = self._model(point)
             f = self._number(self.fun.loss(y))
             point.memo["backward"] = lambda: backward(self.fun.slope(y))
+        elif self.products_wanted and self.hess is None and self.hessp is None:
+            value, derivatives = reverse.trace_twice(self._traced, point.x)
+            f = self._number(value)
+
+            def gradient() -> np.ndarray:
+                g, point.memo["product"] = derivatives()
+                return g
+
+            point.memo["backward"] = gradient
         else:
             value, backward = reverse.trace(self._traced, point.x)
             f = self._number(value)
@@ -393,6 +406,8 @@ class FunctionObjective(CountedObjective):
             if Hv.shape != (self.n,):
                 raise ValueError(f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}")
             return Hv.astype(self.dtype)
+        if "product" not in point.memo and self.products_wanted and self.jac is None:
+            point.g  # noqa: B018  it brings the products along
         if "product" not in point.memo:
             point.memo["product"] = reverse.product_function(self._traced, point.x)
         self._check_time()

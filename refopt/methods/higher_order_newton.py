@@ -4,33 +4,37 @@
 
     s = argmin_local m(s)   over |s|_2 <= radius                                 trust_method="bounds"
     s = argmin_local m(s) + |s|^2/(2 radius)                                     "proximal"
-    s = argmin_local m(s) + sigma/(p+1) |s|^(p+1)                                "regularized", the AR-p method
+    s = argmin_local m(s) + sigma/(p+1) |s|^(p+1)                                "regularized", AR-p
     s = argmin_local m(s)                                                        "none"
 
     rho = (f(x) - f(x+s)) / -m(s)
-    rho > eta                                       accept x + s (output -s), else try again, `max_attempts` times
+    rho > eta                                       accept x + s (output -s), else again, `max_attempts` times
     rho < rho_bad or f(x+s) not finite              radius <- nminus |s|         (proximal: nminus radius)
-    rho > rho_good and the step near the boundary   radius <- max(radius, nplus |s|)     (proximal: nplus radius)
+    rho > rho_good and the step near the boundary   radius <- max(radius, nplus |s|)   (proximal: nplus radius)
 
-    "regularized": with L = (p+1) |f(x+s) - f(x) - m(s)| / |s|^(p+1), the sigma at which the penalty equals the error,
+    "regularized": with L = (p+1) |f(x+s) - f(x) - m(s)| / |s|^(p+1), where the penalty equals the error,
     rho < rho_bad      sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
     rho > REGULAR      sigma <- L, kept between sigma/nplus^(p+1) and sigma
-    and s is refused before f is evaluated when it is a *transient* minimiser, one that the branch of minimisers starting
-    at s = 0 for sigma = inf does not reach: some t in (0, 1] has sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0; then sigma <- 2 sigma.
+    and s is refused before f is evaluated, sigma <- 2 sigma, when it is a *transient* minimiser, one that the branch
+    of minimisers starting at s = 0 for sigma = inf does not reach: for some t in (0, 1]
+    sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
 
-argmin_local: the local minimiser to which monotone descent from s = 0 leads (`support/ball_subproblem.py`). For p >= 3 the
-*global* minimiser of m is the wrong target: it is often a far point where the polynomial means nothing, and rates of
-convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept for comparison.
+argmin_local: the local minimiser to which monotone descent from s = 0 leads (`support/ball_subproblem.py`).
+For p >= 3 the *global* minimiser of m is the wrong target: it is often a far point where the polynomial means
+nothing, and rates of convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept
+for comparison.
 
-Where -m(s) is below the rounding error of f, a step is judged by the gradient; if that does not fall either, the run
-ends with ROUNDING. A point with a small gradient but negative curvature is left: it is no minimiser (`settled`).
+Where -m(s) is below the rounding error of f, a step is judged by the gradient; if that does not fall either,
+the run ends with ROUNDING. A point with a small gradient but negative curvature is left: it is no minimiser
+(`settled`).
 
-Source: torchzero 0.4.4, `HigherOrderNewton` (bounds, proximal, none and their constants); Birgin, Gardenghi, Martinez,
-Santos 2019, doi:10.1007/s11590-019-01395-z, and Cartis, Hauser, Liu, Welzel, Zhu, arXiv 2501.00404 (regularized,
-transient minimisers); Gould, Porcelli, Toint 2012, doi:10.1007/s10589-011-9446-7 (interpolation of sigma).
-Deviations: derivatives by Taylor mode; a subproblem solver with a certificate instead of `scipy.optimize.minimize`; order 1
-with "proximal" works; a model unbounded below with "none" or "proximal" is reported and a bounded step taken.
-Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some dozens of Taylor propagations in O(n) memory.
+Source: torchzero 0.4.4, `HigherOrderNewton` (bounds, proximal, none and their constants); Birgin, Gardenghi,
+Martinez, Santos 2019, doi:10.1007/s11590-019-01395-z, and Cartis, Hauser, Liu, Welzel, Zhu, arXiv 2501.00404
+(regularized, transient minimisers); Gould, Porcelli, Toint 2012, doi:10.1007/s10589-011-9446-7 (interpolation
+of sigma). Deviations: derivatives by Taylor mode; a subproblem solver with a certificate instead of
+`scipy.optimize.minimize`; order 1 with "proximal" works; a model unbounded below with "none" or "proximal" is
+reported and a bounded step taken. Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some
+dozens of Taylor propagations in O(n) memory.
 """
 
 from __future__ import annotations
@@ -53,7 +57,7 @@ __all__ = ["HigherOrderNewton"]
 TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
 DERIVATIVES = ("auto", "tensors", "matrix-free")
 REGULAR = 0.9  # rho above which sigma falls
-TRANSIENT = 2.0  # factor of sigma after a transient minimiser; a small one, because another try costs no evaluation
+TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small: another try costs no evaluation
 TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
 TINY = 1e-150  # a radius or sigma outside [1e-150, 1e150] restarts at its first value
 NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
@@ -62,7 +66,7 @@ NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is
 class HigherOrderNewtonState(NamedTuple):
     """Changes at every step."""
 
-    scale: float | None  # radius, or sigma; None before the first step of "regularized"
+    scale: float | None  # radius, or sigma; None before the first step
     rho: float  # actual over predicted decrease of the last trial
     accepted: bool
     attempts: int  # subproblems solved in the last step
@@ -77,9 +81,10 @@ class HigherOrderNewtonState(NamedTuple):
 
 
 def transient(line: np.ndarray) -> bool:
-    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers that starts at s = 0 for sigma = inf.
+    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers from s = 0 at sigma = inf.
 
-    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls with t.
+    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls
+    with t.
     """
     p = line.size
     k = np.arange(1, p + 1)
@@ -118,8 +123,8 @@ def judge(point: Point, trial: Point, decrease: float, eta: float) -> tuple[bool
         if moved and np.abs(trial.g).max() <= FLAT * np.abs(point.g).max():
             return True, np.nan
         if not moved and decrease > noise:
-            raise Stop(Status.STALLED, reason=f"a step of HigherOrderNewton that promises a decrease of {decrease:.3g} is "
-                                              f"too short to change x; f = {point.f:.6g} may be non-smooth")
+            raise Stop(Status.STALLED, reason=f"a step that promises a decrease of {decrease:.3g} is too short to "
+                                              f"change x; f = {point.f:.6g} may be non-smooth")
         raise Stop(Status.ROUNDING, decrease, noise)
     rho = (point.f - trial.f) / decrease if np.isfinite(trial.f) else -np.inf
     return rho > eta, rho
@@ -151,21 +156,21 @@ class HigherOrderNewton(Method):
     boundary_tol : float in [0, 1) or None
         "bounds": the radius grows only if the step is at least ``(1 - boundary_tol) radius``. None: always.
     de_iters : int >= 1 or None
-        Generations of `scipy.optimize.differential_evolution` that search the model globally first. For order >= 3 the
-        global minimiser is the wrong target (see above).
+        Generations of `scipy.optimize.differential_evolution` that search the model globally first. For order
+        >= 3 the global minimiser is the wrong target (see above).
     derivatives : {"auto", "tensors", "matrix-free"}
         Representation of the model; "auto" by cost (tensors up to n = 31 at order 4, n = 70 at order 3).
     solver : str
-        "native", or a method of `scipy.optimize.minimize` for comparison: "trust-constr" or "SLSQP" with "bounds", also
-        "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
+        "native", or a method of `scipy.optimize.minimize` for comparison: "trust-constr" or "SLSQP" with
+        "bounds", also "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
     theta : float >= 0
-        "regularized": a subproblem is solved when the gradient of its model is below ``theta min(|s|^p, |g|)``.
+        "regularized": a subproblem is solved when the gradient of its model is below ``theta min(|s|^p,
+        |g|)``.
 
-    Notes
-    -----
-    The incoming update is not used: the method is a whole optimizer. Without constraint or with "proximal", a model of
-    odd order has no minimiser far out. Found unbounded, it is reported (figure `unbounded`); "none" then takes the step
-    of "bounds" with the first radius, "proximal" tries a smaller radius. "none" accepts every finite trial.
+    Notes ----- The incoming update is not used: the method is a whole optimizer. Without constraint or with
+    "proximal", a model of odd order has no minimiser far out. Found unbounded, it is reported (figure
+    `unbounded`); "none" then takes the step of "bounds" with the first radius, "proximal" tries a smaller
+    radius. "none" accepts every finite trial.
 
     Raises
     ------
@@ -199,17 +204,18 @@ class HigherOrderNewton(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})  # and by order, see `all_needs`
 
     def __post_init__(self):
-        self.check(order="whole >= 1", trust_method=TRUST_METHODS, nplus="[1, inf)", nminus="(0, 1)", rho_good="(-inf, inf)",
-                   rho_bad="(-inf, inf)", init_radius=["(0, inf)"], eta="[0, inf)", max_attempts="whole >= 1",
+        self.check(order="whole >= 1", trust_method=TRUST_METHODS, nplus="[1, inf)", nminus="(0, 1)",
+                   rho_good="(-inf, inf)", rho_bad="(-inf, inf)", init_radius=["(0, inf)"], eta="[0, inf)", max_attempts="whole >= 1",
                    boundary_tol=["[0, 1)"], derivatives=DERIVATIVES, solver=SOLVERS, theta="[0, inf)")
         if self.de_iters is not None:
             self.check(de_iters="whole >= 1")
         if not self.rho_bad < self.rho_good:
-            raise ValueError(f"HigherOrderNewton: rho_bad must be below rho_good, got rho_bad={self.rho_bad:g}, "
-                             f"rho_good={self.rho_good:g}")
+            raise ValueError("HigherOrderNewton: rho_bad must be below rho_good, got "
+                             f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")
         if self.trust_method == "bounds" and self.solver not in ("native", *BALL_SOLVERS):
+            able = ", ".join(map(repr, ("native", *BALL_SOLVERS)))
             raise ValueError(f"HigherOrderNewton: solver {self.solver!r} cannot keep a step inside a ball; with "
-                             f"trust_method='bounds' use 'native' or one of {', '.join(map(repr, BALL_SOLVERS))}")
+                             f"trust_method='bounds' use one of {able}")
 
     def all_needs(self):
         second = {"hvp"} if self.derivatives == "matrix-free" else {"hess"}
@@ -217,26 +223,28 @@ class HigherOrderNewton(Method):
         return self.needs | by_order | ({"rng"} if self.de_iters is not None else set())
 
     def init(self, x, shapes=None, rng=None):
-        return HigherOrderNewtonState(self.first_scale(None), np.nan, True, 0, 0, False, None, np.nan, rng)
+        return HigherOrderNewtonState(None, np.nan, True, 0, 0, False, None, np.nan, rng)
 
-    def first_scale(self, point: Point | None) -> float | None:
-        """The first radius, or sigma where the gradient is known."""
+    def first_scale(self, point: Point) -> float:
+        """The first radius, or the sigma whose step is about that long."""
         radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
         if self.trust_method != "regularized":
             return radius
-        return None if point is None else (float(np.linalg.norm(point.g)) or 1.0) / radius**self.order
+        return (float(np.linalg.norm(point.g)) or 1.0) / radius**self.order
 
     def step(self, point, update, state):
         model = taylor_model(point, self.order, self.derivatives)
         if not model.finite():
-            raise Stop(Status.NONFINITE, reason=f"derivatives up to order {self.order} are not finite where f = {point.f:.6g}")
+            raise Stop(Status.NONFINITE, reason=f"derivatives up to order {self.order} are not finite where "
+                                                f"f = {point.f:.6g}")
         x, zero = point.x, np.zeros_like(point.x)
-        scale = self.first_scale(point) if state.scale is None else state.scale
+        scale = state.scale or self.first_scale(point)
         told = state._replace(rho=np.nan, accepted=False, unbounded=False, trials=0)
         for attempt in range(1, self.max_attempts + 1):
-            with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows; such points are refused
+            with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows, and is refused
                 answer = self.subproblem(model, scale, attempt, told.rng)
-            told = told._replace(attempts=attempt, answer=answer, unbounded=told.unbounded or not answer.bounded)
+            unbounded = told.unbounded or not answer.bounded
+            told = told._replace(attempts=attempt, answer=answer, unbounded=unbounded)
             s, length = answer.s, float(np.linalg.norm(answer.s))
             if not answer.bounded and self.trust_method == "proximal":
                 scale = scale * self.nminus
@@ -249,7 +257,7 @@ class HigherOrderNewton(Method):
             trial = point.after(update)
             accepted, rho = judge(point, trial, decrease, self.eta)
             told = told._replace(rho=rho, decrease=decrease, trials=told.trials + 1)
-            scale = self.next_scale(scale, length, rho, abs(trial.f - point.f + decrease))
+            scale = self.next_scale(scale, length, rho, abs(trial.f - point.f + decrease)) or self.first_scale(point)
             if accepted or self.trust_method == "none" and np.isfinite(trial.f):
                 return update, told._replace(scale=scale, accepted=True)
         return zero, told._replace(scale=scale)

@@ -1,26 +1,26 @@
 """Minimise a model of any order over a ball, by a sequence of exact ball-constrained quadratics.
 
-Quadratic, ``min g^T z + z^T H z / 2`` over ``|z| <= r`` (More and Sorensen 1983, theorem 2.1): z is a *global* minimiser
-exactly when, for some multiplier lam >= 0,
+Quadratic, ``min g^T z + z^T H z / 2`` over ``|z| <= r`` (More and Sorensen 1983, theorem 2.1): z is a
+*global* minimiser exactly when, for some multiplier lam >= 0,
 
     (H + lam I) z = -g,    H + lam I positive semidefinite,    lam (r - |z|) = 0.
 
-With H = V diag(w) V^T and c = V^T g that is one equation in lam, ``|c / (w + lam)| = r``, for which Newton's method on
-``1/r - 1/|.|`` converges monotonically. Where c has no part in the lowest eigenspace (the *hard case*) the solution at
-lam = -w_1 is completed along the lowest eigenvector to the boundary.
+With H = V diag(w) V^T and c = V^T g that is one equation in lam, ``|c / (w + lam)| = r``, for which Newton's
+method on ``1/r - 1/|.|`` converges monotonically. Where c has no part in the lowest eigenspace (the *hard
+case*) the solution at lam = -w_1 is completed along the lowest eigenvector to the boundary.
 
-Model m: at the iterate y take its quadratic expansion plus ``mu/2 |z - y|^2``, minimise that over the ball as above,
-accept z if m falls by a fair share of the prediction, else raise mu. Every accepted point lies lower, and the limit is a
-point of first and second order of m over the ball. Its certificate is the residual of
+Model m: at the iterate y take its quadratic expansion plus ``mu/2 |z - y|^2``, minimise that over the ball as
+above, accept z if m falls by a fair share of the prediction, else raise mu. Every accepted point lies lower,
+and the limit is a point of first and second order of m over the ball. Its certificate is the residual of
 
     grad m(s) + lam s = 0,    lam >= 0,    lam (r - |s|) = 0.
 
-With tensors the quadratics are solved by one eigendecomposition, O(n^3). Without, in the span of y, grad m and Hessian
-products (Lanczos with full orthogonalisation, the multiplier found in the subspace: Gould, Lucidi, Roma, Toint 1999,
-doi:10.1137/S1052623497322735), memory (KRYLOV + 2) n twice.
+With tensors the quadratics are solved by one eigendecomposition, O(n^3). Without, in the span of y, grad m
+and Hessian products (Lanczos with full orthogonalisation, the multiplier found in the subspace: Gould,
+Lucidi, Roma, Toint 1999, doi:10.1137/S1052623497322735), memory (KRYLOV + 2) n twice.
 
-Source: J. J. More, D. C. Sorensen, SIAM J. Sci. Stat. Comput. 4 (1983) 553-572, doi:10.1137/0904038; Conn, Gould,
-Toint, Trust-Region Methods, 2000, section 7.3.
+Source: J. J. More, D. C. Sorensen, SIAM J. Sci. Stat. Comput. 4 (1983) 553-572, doi:10.1137/0904038; Conn,
+Gould, Toint, Trust-Region Methods, 2000, section 7.3.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FAIR, GOOD = 0.1, 0.75  # shares of the predicted fall of m: to accept a quadrat
 STIFF = 10.0  # curvature added along y, in units of the largest there is, see `DenseQuadratic.stiffen`
 FLAT = 1e-8  # curvature below this share of the largest is called zero
 TRIALS = 40  # values of mu tried at one y; each is four times the last
-ROUNDING = 1e-12  # a gain below this share of the descent so far is not pursued once rounding has spoilt a quadratic
+ROUNDING = 1e-12  # of the descent so far: a smaller gain is not pursued once rounding has spoilt a quadratic
 KRYLOV = 40  # dimensions of the subspace; more would cost more memory than another expansion costs time
 GROWTH = 10.0  # ratio of successive balls in the search of a free minimiser
 BALLS = 12  # of them; a model that still descends beyond 1e12 times the first is called unbounded
@@ -116,7 +116,8 @@ def secular_root(gaps: np.ndarray, c: np.ndarray, r: float, low: float) -> float
     t = lam + w_1 is the unknown, not lam: close to the hard case lam has no digits left to tell them apart.
     """
     part = np.abs(c) / r
-    lower = max(low, float(np.max(part - gaps - 4 * EPS * (part + gaps))))  # |c_i|/(gap_i + t) <= r, rounding allowed for
+    # |c_i|/(gap_i + t) <= r, with rounding allowed for
+    lower = max(low, float(np.max(part - gaps - 4 * EPS * (part + gaps))))
     upper = max(lower, float(np.sqrt(c @ c)) / r)  # r <= |c|/t
     t = lower
     for _ in range(SECULAR_STEPS):
@@ -139,19 +140,19 @@ def secular_root(gaps: np.ndarray, c: np.ndarray, r: float, low: float) -> float
 class DenseQuadratic:
     """The expansion of a model at y, decomposed."""
 
-    def __init__(self, at: Expansion, y: np.ndarray):
-        self.g, self.y, self.H = at.gradient, y, at.hessian
+    def __init__(self, g: np.ndarray, H: np.ndarray, y: np.ndarray):
+        self.g, self.y, self.H = g, y, H
         self.stiff, self.S = False, self.H
         self.w, self.V = np.linalg.eigh(self.S)
 
     def stiffen(self) -> None:
-        """Add ``a/2 (y^T (z - y)/|y|)^2``. On the sphere it is of fourth order in z - y, so fast convergence remains."""
+        """Add ``a/2 (y^T (z - y)/|y|)^2``: of fourth order in z - y on the sphere, so convergence stays fast."""
         y = self.y / np.sqrt(self.y @ self.y)
         self.stiff, self.S = True, self.H + STIFF * float(np.abs(self.w).max()) * np.outer(y, y)
         self.w, self.V = np.linalg.eigh(self.S)
 
     def minimise(self, mu: float, r: float) -> tuple[np.ndarray, float]:
-        """``(z, fall)``: z minimises the expansion plus ``mu/2 |z - y|^2`` over the ball; the expansion falls by `fall`."""
+        """z that minimises the expansion plus ``mu/2 |z - y|^2`` over the ball, and the fall of the expansion."""
         z, _ = quadratic_in_ball(self.w + mu, self.V, self.g - self.S @ self.y - mu * self.y, r)
         d = z - self.y
         return z, -float(d @ self.g) - 0.5 * float(d @ (self.H @ d))
@@ -160,7 +161,8 @@ class DenseQuadratic:
 class KrylovQuadratic:
     """The expansion of a model at y on a subspace, rows of B (k, n), that grows by the Lagrangian's gradient.
 
-    It holds y and the residual at y, and grows until the answer in it leaves less than `tol` of that residual.
+    It holds y and the residual at y, and grows until the answer in it leaves less than `tol` of that
+    residual.
     """
 
     def __init__(self, at: Expansion, y: np.ndarray, residual: np.ndarray, r: float, tol: float):
@@ -192,14 +194,14 @@ class KrylovQuadratic:
         self.B[self.k] = b / size
         self.HB[self.k] = self.product(self.B[self.k])
         if not np.all(np.isfinite(self.HB[self.k])):
-            raise Stop(Status.NONFINITE, reason="a product with the Hessian of the Taylor model is not finite")
+            raise Stop(Status.NONFINITE, reason="a product with the Taylor model's Hessian is not finite")
         self.k += 1
         return True
 
     def decompose(self) -> None:
         B = self.B[:self.k]
         H = B @ self.HB[:self.k].T
-        self.inner = DenseQuadratic(Expansion(0.0, B @ self.g, (H + H.T) / 2, None), B @ self.y)
+        self.inner = DenseQuadratic(B @ self.g, (H + H.T) / 2, B @ self.y)
 
     def stiffen(self) -> None:
         self.inner.stiffen()
@@ -222,7 +224,7 @@ class KrylovQuadratic:
 
 
 def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarray]:
-    """``(lam, grad + lam y)``: the multiplier, 0 inside the ball, and the residual of the conditions of first order."""
+    """``(lam, grad + lam y)``: the multiplier, 0 inside the ball, and the residual of first order."""
     yy = float(y @ y)
     if yy < (1 - 1e-10) * r * r:
         return 0.0, g
@@ -230,8 +232,8 @@ def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarr
     return lam, g + lam * y
 
 
-def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0),
-                     maxiter: int = 200) -> BallAnswer:
+def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-10,
+                     theta: tuple[float, int] = (0.0, 0), maxiter: int = 200) -> BallAnswer:
     """A point of first and second order of `model` over ``|s| <= r``, at least as low as `start`.
 
     Parameters
@@ -243,8 +245,8 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
     tol : float > 0
         The residual is small enough below ``tol |grad m(start)|``,
     theta : (float, int)
-        or, for (theta, p), below ``theta min(|s|^p, |grad m(start)|)``: the relative rule of the AR-p methods, kept in
-        proportion for long steps.
+        or, for (theta, p), below ``theta min(|s|^p, |grad m(start)|)``: the relative rule of the AR-p
+        methods, kept in proportion for long steps.
     maxiter : int
         Quadratics at most.
 
@@ -256,7 +258,7 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
     --------
     >>> import numpy as np
     >>> from refopt.support.taylor_model import TensorModel
-    >>> cubic = TensorModel([np.array(0.0), np.array([-1.0]), np.array([[0.0]]), np.array([[[6.0]]])])   # s^3 - s
+    >>> cubic = TensorModel([np.array(0.0), np.array([-1.0]), np.zeros((1, 1)), np.array([[[6.0]]])])  # s^3 - s
     >>> minimise_in_ball(cubic, 1.0, np.zeros(1)).s.round(6)
     array([0.57735])
     """
@@ -270,7 +272,7 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
         curvature = np.nan
         if at.hessian is None and (small or quadratics >= maxiter):
             break
-        quadratic = (DenseQuadratic(at, y) if at.hessian is not None else
+        quadratic = (DenseQuadratic(at.gradient, at.hessian, y) if at.hessian is not None else
                      KrylovQuadratic(at, y, left, r, min(0.1, np.sqrt(residual / first))))
         curvature = float(quadratic.w[0]) + lam
         flat = -FLAT * max(abs(float(quadratic.w[0])), abs(float(quadratic.w[-1])), first / r)
@@ -298,7 +300,7 @@ class Descent(NamedTuple):
 
 
 class Lower(NamedTuple):
-    """A lower point z with the model there, or None: nothing is left to gain; and the weight to go on with."""
+    """A lower point z with the model there, None where nothing is left to gain; the weight to go on with."""
 
     z: np.ndarray
     at: Expansion | None
@@ -306,7 +308,8 @@ class Lower(NamedTuple):
     tried: int
 
 
-def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Descent, budget: int) -> Lower:
+def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Descent,
+          budget: int) -> Lower:
     """The next point of `minimise_in_ball`: quadratics with growing mu until the model agrees with one."""
     y, at, mu, share, z = here.y, here.at, here.mu, 1.0, here.y
     rounding = 4 * EPS * abs(at.value) + model.noise
@@ -323,8 +326,9 @@ def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, h
             if actual >= GOOD * fall:
                 mu = mu / 8 if mu > 1e-3 * here.residual / step else 0.0
             return Lower(z, new, mu, tried)
-        if not fall > rounding and (here.small or here.residual * step <= ROUNDING * abs(at.value) or step == 0):
-            return Lower(y, None, mu, tried)  # what is left to gain is rounding
+        negligible = here.small or here.residual * step <= ROUNDING * abs(at.value) or step == 0
+        if negligible and not fall > rounding:  # what is left to gain is rounding
+            return Lower(y, None, mu, tried)
         if here.lam > 0 and float(quadratic.w[0]) + here.lam < here.flat and not quadratic.stiff:
             quadratic.stiffen()
         elif here.small:  # a saddle: raising mu would lead from one far point straight to none
@@ -340,7 +344,8 @@ def halves(residual: float, z: np.ndarray, g: np.ndarray, r: float) -> bool:
     return float(np.sqrt(left @ left)) <= 0.5 * residual
 
 
-def minimise_freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0)) -> BallAnswer:
+def minimise_freely(model: Model, r: float, tol: float = 1e-10,
+                    theta: tuple[float, int] = (0.0, 0)) -> BallAnswer:
     """The minimiser that descent from 0 reaches without a constraint: over ever larger balls, from r on.
 
     `bounded` is False in the answer when the model still descends at the boundary of the last ball.

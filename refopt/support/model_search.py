@@ -1,10 +1,11 @@
-"""The subproblem of a higher-order step, by the native solver or one of SciPy's, after a global search if wanted.
+"""The subproblem of a higher-order step, by the native solver or one of SciPy's, after a global search or not.
 
     in_ball    min m(s) over |s| <= r            freely    min m(s)
 
-The native solver descends from s = 0 (`ball_subproblem`). SciPy's start there too; they serve for comparison, and their
-answers get the same certificate. Differential evolution (Storn and Price 1997, doi:10.1023/A:1008202821328) searches
-the ball first; the native solver then descends from its best point as well, and the lower of the two is the answer.
+The native solver descends from s = 0 (`ball_subproblem`). SciPy's start there too; they serve for comparison,
+and their answers get the same certificate. Differential evolution (Storn and Price 1997,
+doi:10.1023/A:1008202821328) searches the ball first; the native solver then descends from its best point as
+well, and the lower of the two is the answer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ __all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "in_ball"]
 BALL_SOLVERS = ("trust-constr", "SLSQP")  # of SciPy's solvers, those that keep a constraint
 SOLVERS = ("native", *BALL_SOLVERS, "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B")
 TIGHT: dict[str, dict[str, float]] = {  # options that make SciPy's solvers as accurate as they can be
-    "trust-constr": {"gtol": 1e-10, "xtol": 1e-14, "maxiter": 2000}, "SLSQP": {"ftol": 1e-16, "maxiter": 1000},
+    "trust-constr": {"gtol": 1e-10, "xtol": 1e-14, "maxiter": 2000},
+    "SLSQP": {"ftol": 1e-16, "maxiter": 1000},
     "trust-exact": {"gtol": 1e-10}, "trust-krylov": {"gtol": 1e-10}, "Newton-CG": {"xtol": 1e-12},
     "BFGS": {"gtol": 1e-10}, "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
 }
@@ -57,14 +59,17 @@ def in_ball(model: Model, r: float, tol: float = 1e-10, solver: str = "native", 
     array([-0.6, -0.8])
     """
     start = np.zeros(model.n)
-    answer = minimise_in_ball(model, r, start, tol) if solver == "native" else by_scipy(model, solver, r, True)
+    native = solver == "native"
+    answer = minimise_in_ball(model, r, start, tol) if native else by_scipy(model, solver, r, True)
     return lower_by_evolution(model, answer, r, tol, de_iters, rng) if de_iters is not None else answer
 
 
-def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0), solver: str = "native",
-           de_iters: int | None = None, rng: np.random.Generator | None = None) -> BallAnswer:
+def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0),
+           solver: str = "native", de_iters: int | None = None,
+           rng: np.random.Generator | None = None) -> BallAnswer:
     """A local minimiser of `model`; r is the first ball of the native solver. The answer may say unbounded."""
-    answer = minimise_freely(model, r, tol, theta) if solver == "native" else by_scipy(model, solver, r, False)
+    native = solver == "native"
+    answer = minimise_freely(model, r, tol, theta) if native else by_scipy(model, solver, r, False)
     if de_iters is None or not answer.bounded:
         return answer
     return lower_by_evolution(model, answer, max(r, 2 * float(np.linalg.norm(answer.s))), tol, de_iters, rng)
@@ -72,12 +77,12 @@ def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] 
 
 def lower_by_evolution(model: Model, answer: BallAnswer, r: float, tol: float, de_iters: int,
                        rng: np.random.Generator | None) -> BallAnswer:
-    """`answer`, or the local minimiser below the best point that differential evolution finds in the ball of radius r."""
+    """`answer`, or the minimiser that descent from the best point of differential evolution leads to, if lower."""
     def value(s: np.ndarray) -> float:
         return model.value(onto_ball(s, r))
 
-    found = scipy.optimize.differential_evolution(value, [(-r, r)] * model.n, maxiter=de_iters, popsize=POPULATION,
-                                                  polish=False, rng=rng)
+    found = scipy.optimize.differential_evolution(value, [(-r, r)] * model.n, maxiter=de_iters,
+                                                  popsize=POPULATION, polish=False, rng=rng)
     other = minimise_in_ball(model, r, onto_ball(found.x, r), tol)
     return other if other.value < answer.value else answer
 
@@ -99,7 +104,8 @@ def by_scipy(model: Model, solver: str, r: float, constrained: bool) -> BallAnsw
         extra["constraints"] = {"type": "ineq", "fun": lambda s: r * r - s @ s, "jac": lambda s: -2 * s}
     elif constrained:
         extra["constraints"] = scipy.optimize.NonlinearConstraint(
-            lambda s: s @ s, -np.inf, r * r, jac=lambda s: 2 * s[None, :], hess=lambda s, v: 2 * v[0] * np.eye(s.size))
+            lambda s: s @ s, -np.inf, r * r, jac=lambda s: 2 * s[None, :],
+            hess=lambda s, v: 2 * v[0] * np.eye(s.size))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # about their own convergence; the certificate tells
         s = scipy.optimize.minimize(lambda s: model.expand(s)[:2], zero, jac=True, method=solver,
@@ -110,7 +116,7 @@ def by_scipy(model: Model, solver: str, r: float, constrained: bool) -> BallAnsw
     at, first = model.expand(s), model.expand(zero).gradient
     lam, left = certificate(s, at.gradient, r if constrained else np.inf)
     residual = float(np.linalg.norm(left))
-    bounded = finite and (constrained or residual <= float(np.linalg.norm(first)))  # else it gave up on the way down
+    bounded = finite and (constrained or residual <= float(np.linalg.norm(first)))  # else it gave up going down
     lowest = float(np.linalg.eigvalsh(matrix(at.hessian, at.product, s.size))[0])
     return BallAnswer(s, at.value, lam, residual, float(np.linalg.norm(first)), lowest + lam, 0, bounded)
 

@@ -3,14 +3,14 @@
 Two representations, one interface (`expand`, `line`):
 
     TensorModel     the symmetric tensors T_1 .. T_p; one contraction with s lowers the order of each by one
-    MatrixFree      the function in truncated polynomial arithmetic, gradient and products by reverse mode, memory O(n)
+    MatrixFree      the function in truncated polynomial arithmetic, its derivatives by reverse mode, memory O(n)
 
-`Penalised` adds ``weight/power |s|^power`` to either. Values leave out f(x): near a minimiser the change is many orders
-below f, and a difference of two values of f would be all rounding.
+`Penalised` adds ``weight/power |s|^power`` to either. Values leave out f(x): near a minimiser the change is
+many orders below f, and a difference of two values of f would be all rounding.
 
 Source: Griewank, Utke, Walther 2000 (tensors and Taylor series); Birgin, Gardenghi, Martinez, Santos 2017,
-doi:10.1007/s10107-016-1065-8, eq. (2.2) (the penalty). Cost of `expand`: O(n^p) with tensors, some ten evaluations of
-the function without, and one more per product.
+doi:10.1007/s10107-016-1065-8, eq. (2.2) (the penalty). Cost of `expand`: O(n^p) with tensors, some ten
+evaluations of the function without, and one more per product.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from ..objective import Point
 
 __all__ = ["Expansion", "MatrixFree", "Model", "Penalised", "TensorModel", "prefers_tensors", "taylor_model"]
 
-MOST_DIRECTIONS = 60_000  # Taylor series that all tensors are recovered from; more take longer than a matrix-free solve
-MOST_ENTRIES = 4_000_000  # of the largest tensor (32 MB); one contraction then takes as long as some function values
+MOST_DIRECTIONS = 60_000  # Taylor series that tensors are recovered from; more take longer than a matrix-free solve
+MOST_ENTRIES = 4_000_000  # of the largest tensor (32 MB)
 
 
 class Expansion(NamedTuple):
-    """A model at one s: value (without f), gradient (n,), and the Hessian as an array (n, n) or as its product."""
+    """A model at one s: value (without f), gradient (n,), Hessian (n, n) or None, and product with the Hessian."""
 
     value: float
     gradient: np.ndarray
@@ -132,8 +132,8 @@ class MatrixFree(Model):
     def expand(self, s: np.ndarray) -> Expansion:
         point = self.point
         if self.order <= 2:
-            product = point.hvp if self.order == 2 else np.zeros_like
-            Hs = product(self.cast(s)) if self.order == 2 and s.any() else np.zeros_like(s)
+            product: Callable = (lambda v: point.hvp(self.cast(v))) if self.order == 2 else np.zeros_like
+            Hs = product(s) if s.any() else np.zeros_like(s)
             return Expansion(float(point.g @ s + 0.5 * (s @ Hs)), point.g + Hs, None, product)
         if not s.any():
             return Expansion(0.0, np.asarray(point.g, dtype=float), None, lambda v: point.hvp(self.cast(v)))
@@ -183,9 +183,11 @@ def taylor_model(point: Point, order: int, derivatives: str = "auto") -> TensorM
     ----------
     point : Point
     order : int >= 1
-        Up to order 2 gradient and Hessian of the objective are used (the user's, where given), above it Taylor mode.
+        Up to order 2 gradient and Hessian of the objective are used (the user's, where given), above it
+        Taylor mode.
     derivatives : {"auto", "tensors", "matrix-free"}
-        "auto" takes tensors up to 60,000 lattice directions and 4 million entries: n = 31 at order 4, 70 at order 3.
+        "auto" takes tensors up to 60,000 lattice directions and 4 million entries: n = 31 at order 4, 70 at
+        order 3.
 
     Raises
     ------
