@@ -109,6 +109,7 @@ class Run(Iterator[Record]):
             fun.begin(x, **limits)
         else:
             self.objective = FunctionObjective(fun, x, args, jac, hess, hessp, shapes=shapes, bounds=box, **limits)
+        self.objective.products_wanted = "hvp" in self.method.all_needs()
         self.nit = 0
         self._x0 = x
         self.point: Point = self.objective.at(x)

@@ -71,6 +71,31 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
     return end, None
 
 
+def trace_twice(fun: Callable, x: Any) -> tuple[Any, Callable]:
+    """``(f, derivatives)`` from one call of a scalar `fun`; ``derivatives()`` is ``(g, v -> H v)``.
+
+    The call is traced on two levels at once: the gradient is a backward pass over the inner one and is itself
+    recorded on the outer one, over which a backward pass gives a product.
+    """
+    level = trace_stack.top
+    try:
+        with trace_stack.new_trace() as number:
+            outer = new_box(x, number, VJPNode.new_root())
+            value, end = open_trace(VJPNode.new_root(), fun, outer)
+    finally:
+        trace_stack.top = level
+
+    def derivatives() -> tuple[Any, Callable]:
+        if end is None:
+            return vspace(x).zeros(), lambda v: vspace(x).zeros()
+        g = backward_pass(vspace(value).ones(), end)
+        if not isbox(g):
+            return g, lambda v: vspace(x).zeros()
+        return g._value, lambda v: backward_pass(v, g._node)
+
+    return (value._value if isbox(value) else value), derivatives
+
+
 def scalar(value: Any) -> bool:
     """Whether `value` has exactly one entry."""
     return np.size(value) == 1 if not isbox(value) else vspace(value).size == 1

@@ -75,7 +75,7 @@ class GradMin(Method):
         Minimise -phi, the loss term included.
     create_graph : bool
         Record the graph of the gradient of phi while it is computed: for inner methods that need the Hessian
-        of phi one call of `fun` less per point, for others time and memory. The numbers are the same to
+        of phi one product less per point, for others time and memory. The numbers are the same to
         rounding: phi can be differentiated again either way. Nothing is recorded where the user gives hess or
         hessp.
     modify_loss : bool

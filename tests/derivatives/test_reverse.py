@@ -90,3 +90,52 @@ def test_derivatives_nest():
     assert np.array_equal(gradient(inner, x), [48, 0])
     assert np.array_equal(hessian(inner, x), [[48, 0], [0, 0]])
     assert np.array_equal(hvp(inner, x, np.array([2.0, 1.0])), [96, 0])
+
+
+# ---------------------------------------------------------------- value, gradient and products from one call
+
+
+def test_trace_twice_gives_what_two_traces_give():
+    from refopt.derivatives import reverse
+
+    calls = []
+
+    def fun(x):
+        calls.append(0)
+        return anp.sum(anp.sin(x) * x[::-1] ** 2) + anp.dot(x, x) ** 2
+
+    x, v = np.array([0.3, -1.2, 0.8]), np.array([1.0, 2.0, -0.5])
+    value, derivatives = reverse.trace_twice(fun, x)
+    g, product = derivatives()
+    assert len(calls) == 1
+    assert value == fun(x) and np.allclose(g, reverse.gradient(fun, x), rtol=1e-14)
+    assert np.allclose(product(v), reverse.hvp(fun, x, v), rtol=1e-13)
+    assert not np.allclose(product(v), reverse.hvp(fun, x, 1.001 * v), rtol=1e-13)
+
+
+def test_trace_twice_of_linear_and_constant_functions():
+    from refopt.derivatives import reverse
+
+    x = np.array([1.0, 2.0])
+    for fun, slope in ((lambda x: 3 * x[0] - x[1], [3.0, -1.0]), (lambda x: 5.0, [0.0, 0.0])):
+        value, derivatives = reverse.trace_twice(fun, x)
+        g, product = derivatives()
+        assert value == 5.0 if not any(slope) else value == 1.0
+        assert np.array_equal(g, slope) and np.array_equal(product(x), [0.0, 0.0])
+
+
+def test_trace_twice_leaves_the_tracer_as_it_was_when_fun_raises():
+    from autograd.tracer import trace_stack
+
+    from refopt.derivatives import reverse
+
+    def fails(x):
+        raise RuntimeError("inside")
+
+    before = trace_stack.top
+    for _ in range(2):
+        try:
+            reverse.trace_twice(fails, np.ones(2))
+        except RuntimeError:
+            pass
+        assert trace_stack.top == before
