@@ -1,12 +1,12 @@
 """What can be judged, each recorded as a `Trace`.
 
-| candidate                                             | recognised by                                       |
-| ----------------------------------------------------- | --------------------------------------------------- |
-| ``lambda params: torch.optim.Adam(params)``           | one parameter, or a subclass of torch's Optimizer   |
-| an optax-style pair ``(init, update)``                | a pair of functions, or attributes of these names   |
-| ``step(x, f, g)`` and with ``state``, see `Stepper`   | a function of more than one parameter               |
-| a `Trace`, or the path of its file                    | its type                                            |
-| a refopt method                                       | its type                                            |
+| candidate                                           | recognised by                                     |
+| --------------------------------------------------- | ------------------------------------------------- |
+| ``lambda params: torch.optim.Adam(params)``         | one parameter, or a subclass of torch's Optimizer |
+| an optax-style pair ``(init, update)``              | a pair of functions, or attributes of these names |
+| ``step(x, f, g)`` and with ``state``, see `Stepper` | a function of more than one parameter             |
+| a `Trace`, or the path of its file                  | its type                                          |
+| a refopt method                                     | its type                                          |
 
 A candidate's step is ``x_new - x``, which is minus refopt's update.
 """
@@ -77,8 +77,10 @@ def as_task(problem: Any, dtype: Any = None) -> Task:
         fun = problem[0]
         problem = Task(getattr(fun, "__name__", "fun"), fun, checks.start_vector(problem[1]))
     elif not isinstance(problem, Task):
-        raise TypeError("compare: problem must be a name such as 'mgh/rosenbrock', a refopt Problem, a pair (fun, x0) "
-                        f"or an oracle.Task, got {checks.describe(problem)}")
+        raise TypeError(
+            "compare: problem must be a name such as 'mgh/rosenbrock', a refopt Problem, a pair (fun, x0) "
+            f"or an oracle.Task, got {checks.describe(problem)}"
+        )
     return problem if dtype is None else problem.cast(dtype)
 
 
@@ -92,12 +94,12 @@ class Stepper:
     Parameters
     ----------
     step : callable
-        Called with those of these that its parameters name: ``x, f, g, state, t`` (number of the step, from 0),
-        ``fun, hvp, hess, mask, rng``. ``state`` is a dict; it may be edited in place or returned: the answer is
-        ``new_x`` or ``(new_x, state)``.
+        Called with those of these that its parameters name: ``x, f, g, state, t`` (number of the step, from
+        0), ``fun, hvp, hess, mask, rng``. ``state`` is a dict; it may be edited in place or returned: the
+        answer is ``new_x`` or ``(new_x, state)``.
     state : dict, function of x, or None
-        The state at the start. Fields that have the name of a field of the reference are compared and, in lockstep,
-        handed to it.
+        The state at the start. Fields that have the name of a field of the reference are compared and, in
+        lockstep, handed to it.
     returns : "x" or "update"
         "update": the answer is the update, the new point is ``x - update``.
     name : text for messages
@@ -118,11 +120,15 @@ class Stepper:
         checks.function("Stepper", "step", self.step)
         checks.one_of("Stepper", "returns", self.returns, ("x", "update"))
         if not (self.state is None or isinstance(self.state, dict) or callable(self.state)):
-            raise TypeError(f"Stepper: state must be a dict, a function of x or None, got {checks.describe(self.state)}")
+            raise TypeError(
+                f"Stepper: state must be a dict, a function of x or None, got {checks.describe(self.state)}"
+            )
         unknown = [n for n in parameters(self.step) if n not in OFFERED]
         if unknown:
-            raise ValueError(f"a step function may ask for {', '.join(OFFERED)}; {name_of(self.step)} asks for "
-                             f"{unknown[0]!r} (give it a default, or wrap the function)")
+            raise ValueError(
+                f"a step function may ask for {', '.join(OFFERED)}; {name_of(self.step)} asks for "
+                f"{unknown[0]!r} (give it a default, or wrap the function)"
+            )
 
 
 OFFERED = ("x", "f", "g", "state", "t", "fun", "hvp", "hess", "mask", "rng")
@@ -134,7 +140,11 @@ def parameters(function: Callable) -> list[str]:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return []
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    plain = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    )
     return [p.name for p in signature.parameters.values()
             if p.kind in plain and (p.default is p.empty or p.name in OFFERED)]
 
@@ -154,7 +164,9 @@ def name_of(candidate: Any) -> str:
 
 def kind_of(candidate: Any) -> str:
     """"trace", "method", "step", "optax" or "torch"; a TypeError that lists them for anything else."""
-    if isinstance(candidate, Trace) or (isinstance(candidate, (str, Path)) and Path(candidate).suffix in (".npz", ".json")):
+    if isinstance(candidate, Trace) or (
+        isinstance(candidate, (str, Path)) and Path(candidate).suffix in (".npz", ".json")
+    ):
         return "trace"
     if isinstance(candidate, Method):
         return "method"
@@ -174,9 +186,11 @@ def kind_of(candidate: Any) -> str:
     if callable(candidate):
         names = parameters(candidate)
         return "step" if len(names) > 1 or names == ["x"] or names == ["g"] else "torch"
-    raise TypeError("a candidate is a torch optimizer factory `lambda params: torch.optim.Adam(params)`, an optax-style "
-                    "pair (init, update), a step function `step(x, f, g)`, a refopt method, a Trace or its file; got "
-                    f"{checks.describe(candidate)}")
+    raise TypeError(
+        "a candidate is a torch optimizer factory `lambda params: torch.optim.Adam(params)`, an optax-style "
+        "pair (init, update), a step function `step(x, f, g)`, a refopt method, a Trace or its file; got "
+        f"{checks.describe(candidate)}"
+    )
 
 
 def as_reference(reference: Any) -> Method:
@@ -206,8 +220,9 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
     steps : number of steps; fewer are recorded where the run breaks off (then ``trace.ended`` says why)
     rng : seed of a candidate's randomness
     dtype : float64 or float32; None keeps that of the problem's start
-    tape : random masks, ``tape[t]`` boolean (n,), for a candidate that takes them; a function ``tape(trace)`` reads
-        them off a candidate that draws its own; None: a refopt method's masks are drawn from `rng` and recorded
+    tape : random masks, ``tape[t]`` boolean (n,), for a candidate that takes them; a function
+        ``tape(trace)`` reads them off a candidate that draws its own; None: a refopt method's masks are
+        drawn from `rng` and recorded
 
     Returns
     -------
@@ -251,11 +266,14 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
 
 def check_update(step: Step, task: Task) -> None:
     if step.update.shape != task.x0.shape:
-        raise Broken("shape", f"the candidate changed the number of variables from {task.x0.size} to {step.update.size}")
+        raise Broken(
+            "shape",
+            f"the candidate changed the number of variables from {task.x0.size} to {step.update.size}",
+        )
 
 
 class Run:
-    """One candidate in progress: `step` makes the record of a step, `x` is the point reached (None: x - update)."""
+    """One candidate in progress: `step` records a step, `x` is the point reached (None: x - update)."""
 
     x: np.ndarray | None = None
 
@@ -332,8 +350,9 @@ class StepRun(Run):
     """A plain step function."""
 
     def __init__(self, candidate, task, trace, rng, tape=None):
-        super().__init__(candidate if isinstance(candidate, Stepper) else Stepper(candidate), task, trace, rng,
-                         tape)
+        super().__init__(
+            candidate if isinstance(candidate, Stepper) else Stepper(candidate), task, trace, rng, tape
+        )
         state = self.candidate.state
         self.state = state(np.array(task.x0)) if callable(state) else copy.deepcopy(state)
         trace.moved_x = self.candidate.returns == "x"
@@ -369,7 +388,9 @@ class StepRun(Run):
                 raise Broken("input", f"the candidate modified its input {name} in place at step {k}; "
                                       "work on a copy, the caller still needs it")
         if new.shape != x.shape:
-            raise Broken("shape", f"the candidate changed the shape of x from {x.shape} to {new.shape} at step {k}")
+            raise Broken(
+                "shape", f"the candidate changed the shape of x from {x.shape} to {new.shape} at step {k}"
+            )
         self.x = new if self.candidate.returns == "x" else None
         update = x - new if self.candidate.returns == "x" else new
         after = copy.deepcopy(self.state) if self.state is not None else {}
@@ -381,12 +402,14 @@ class StepRun(Run):
 
     def mask(self, k: int) -> np.ndarray:
         if self.tape is None or k >= len(self.tape):
-            raise Broken("input", f"the step function asks for a mask at step {k}; give one per step, tape=[...]")
+            raise Broken(
+                "input", f"the step function asks for a mask at step {k}; give one per step, tape=[...]"
+            )
         return np.array(self.tape[k], dtype=bool)
 
 
 class OptaxRun(Run):
-    """An optax-style pair: ``init(x) -> state``, ``update(g, state[, x]) -> (change, state)``; x_new = x + change."""
+    """A pair ``init(x) -> state``, ``update(g, state[, x]) -> (change, state)``; x_new = x + change."""
 
     def __init__(self, candidate, task, trace, rng, tape=None):
         super().__init__(candidate, task, trace, rng, tape)
@@ -405,10 +428,15 @@ class OptaxRun(Run):
                                   f"{checks.describe(answer)}")
         change, self.state = answer
         if not np.array_equal(g, point.g):
-            raise Broken("input", f"the candidate modified the gradient it was given at step {k}; work on a copy")
+            raise Broken(
+                "input", f"the candidate modified the gradient it was given at step {k}; work on a copy"
+            )
         update = -np.array(change, dtype=x.dtype)
         if update.shape != x.shape:
-            raise Broken("shape", f"the candidate changed the shape of x from {x.shape} to {update.shape} at step {k}")
+            raise Broken(
+                "shape",
+                f"the candidate changed the shape of x from {x.shape} to {update.shape} at step {k}",
+            )
         return Step(point.x, update, point.f, point.g, before, optax_fields(self.state))
 
 
@@ -420,7 +448,9 @@ class TorchRun(Run):
         try:
             import torch
         except ImportError as error:
-            raise ImportError("a torch optimizer as candidate needs torch: pip install 'refopt[torch]'") from error
+            raise ImportError(
+                "a torch optimizer as candidate needs torch: pip install 'refopt[torch]'"
+            ) from error
         self.torch = torch
         torch.manual_seed(int(rng))
         shapes = task.shapes or ((task.x0.size,),)
@@ -429,8 +459,10 @@ class TorchRun(Run):
                        for p, s in zip(parts, shapes, strict=True)]
         self.optimizer = candidate(self.params)
         if not hasattr(self.optimizer, "step"):
-            raise TypeError("a candidate with one parameter must be a factory `lambda params: torch.optim.Adam(params)` "
-                            f"that returns an optimizer, but it returned {checks.describe(self.optimizer)}")
+            raise TypeError(
+                "a candidate with one parameter must be a factory `lambda params: torch.optim.Adam(params)` "
+                f"that returns an optimizer, but it returned {checks.describe(self.optimizer)}"
+            )
         trace.own_gradient = task.torch is not None
         groups = getattr(self.optimizer, "param_groups", [{}])
         trace.hyperparameters = {k: v for k, v in groups[0].items() if k != "params"
@@ -515,7 +547,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 
 def torch_fields(optimizer: Any, params: list) -> dict[str, Any]:
-    """State tensors of a torch optimizer, concatenated over the parameters; torchzero keeps them in its modules."""
+    """State of a torch optimizer, one vector for all parameters; torchzero keeps it in its modules."""
     stores = [optimizer.state]
     counters = True
     if hasattr(optimizer, "modules") and not callable(optimizer.modules):

@@ -16,7 +16,7 @@ __all__ = ["add_compare_command", "run_compare", "candidate_from", "reference_fr
 
 EPILOG = """
 CANDIDATE  torch.optim.Adam:lr=0.01     an optimizer class of torch and its arguments
-           mymodule:my_candidate        an object of a module: a factory, a step function, an optax-style pair, ...
+           mymodule:my_candidate        an object of a module: a factory, a step function, ...
            run.npz                      a recorded trace
 REFERENCE  Adam:lr=0.01                 a method of refopt with its options and those of its recipe
 PROBLEM    mgh/rosenbrock               a name that `refopt problems` lists
@@ -37,12 +37,19 @@ def add_compare_command(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--mode", choices=("lockstep", "free"), default="lockstep")
     parser.add_argument("--dtype", choices=("float64", "float32"), default=None)
     parser.add_argument("--seed", type=int, default=0, help="of the candidate's randomness")
-    parser.add_argument("--ignore-hyperparameters", action="store_true",
-                        help="compare even if the candidate's own hyperparameters differ from the reference's")
+    parser.add_argument(
+        "--ignore-hyperparameters",
+        action="store_true",
+        help="compare even if the candidate's own hyperparameters differ from the reference's",
+    )
     parser.add_argument("--plot", metavar="FILE", help="write a picture of the errors over the steps")
     parser.add_argument("--save", metavar="FILE", help="write the candidate's trace, .npz or .json")
-    parser.add_argument("--table", action="store_true", help="the parity table: every method against torchzero 0.4.4")
-    parser.add_argument("--deviations", action="store_true", help="list the knowing differences from torchzero")
+    parser.add_argument(
+        "--table", action="store_true", help="the parity table: every method against torchzero 0.4.4"
+    )
+    parser.add_argument(
+        "--deviations", action="store_true", help="list the knowing differences from torchzero"
+    )
     parser.set_defaults(run=run_compare)
     return parser
 
@@ -63,13 +70,18 @@ def run_compare(options: argparse.Namespace) -> int:
         return main([*flags, "--steps", str(options.steps or 100)])
     missing = [name for name in ("candidate", "reference", "problem") if getattr(options, name) is None]
     if missing:
-        print(f"refopt compare: give {' '.join(name.upper() for name in missing)}, for example: refopt compare "
-              "torch.optim.Adam:lr=0.01 Adam:lr=0.01 mgh/rosenbrock", file=sys.stderr)
+        print(
+            f"refopt compare: give {' '.join(name.upper() for name in missing)}, for example: refopt compare "
+            "torch.optim.Adam:lr=0.01 Adam:lr=0.01 mgh/rosenbrock",
+            file=sys.stderr,
+        )
         return 2
     try:
         candidate = candidate_from(options.candidate)
         if options.save:
-            candidate = record(candidate, options.problem, options.steps or 50, rng=options.seed, dtype=options.dtype)
+            candidate = record(
+                candidate, options.problem, options.steps or 50, rng=options.seed, dtype=options.dtype
+            )
             candidate.save(options.save)
         report = compare(candidate, reference_from(options.reference), options.problem, options.steps or 50,
                          options.mode, rng=options.seed, dtype=options.dtype,
@@ -91,7 +103,9 @@ def arguments(text: str, what: str) -> dict[str, Any]:
     try:
         call = ast.parse(f"f({text})", mode="eval").body
     except SyntaxError:
-        raise ValueError(f"cannot read the arguments {text!r} of {what}; write name=value, name=value") from None
+        raise ValueError(
+            f"cannot read the arguments {text!r} of {what}; write name=value, name=value"
+        ) from None
     if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
         raise ValueError(f"cannot read the arguments {text!r} of {what}; write name=value, name=value")
     found: dict[str, Any] = {}
@@ -100,7 +114,9 @@ def arguments(text: str, what: str) -> dict[str, Any]:
         try:
             found[str(keyword.arg)] = value.id if isinstance(value, ast.Name) else ast.literal_eval(value)
         except ValueError:
-            raise ValueError(f"{what}: the value of {keyword.arg} must be a number, a word, a list or a tuple") from None
+            raise ValueError(
+                f"{what}: the value of {keyword.arg} must be a number, a word, a list or a tuple"
+            ) from None
     return found
 
 
@@ -143,7 +159,9 @@ def attribute(module: str, name: str, text: str) -> Any:
     except ImportError as error:
         raise ImportError(f"cannot import {module!r} of the candidate {text!r}: {error}") from error
     if not hasattr(found, name):
-        raise checks.unknown(f"name in module {module}", name, [n for n in dir(found) if not n.startswith("_")][:200])
+        raise checks.unknown(
+            f"name in module {module}", name, [n for n in dir(found) if not n.startswith("_")][:200]
+        )
     return getattr(found, name)
 
 

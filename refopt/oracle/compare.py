@@ -5,9 +5,9 @@
     moved    max over a few runs of |exact(inputs changed by one ulp) - exact|, the conditioning
     bound    4 (own + moved) + 2 ulps           factor = |candidate - exact| / bound
 
-*Lockstep* puts the reference at the candidate's point, with the candidate's gradient and the candidate's state where
-the two share fields, before every step: one wrong step is seen as one wrong step. *Free* lets both run; there the
-bound is what twins of the reference, disturbed by one ulp at every step, differ by.
+*Lockstep* puts the reference at the candidate's point, with the candidate's gradient and the candidate's
+state where the two share fields, before every step: one wrong step is seen as one wrong step. *Free* lets
+both run; there the bound is what twins of the reference, disturbed by one ulp at every step, differ by.
 """
 
 from __future__ import annotations
@@ -32,15 +32,27 @@ from .trace import Step, Trace
 
 __all__ = ["compare", "assert_matches", "Judge", "Lockstep", "Free", "Quantity", "SAFETY"]
 
-SAFETY = 4.0  # bound / (own error + largest movement of a few random disturbances): two for errors that add up, two
-#               because a few random signs do not find the worst
+# bound / (own error + largest movement of a few random disturbances): two for errors that add up, two because
+# a few random signs do not find the worst
+SAFETY = 4.0
 TWINS = 3  # disturbed runs
 FLOOR = 2.0  # ulps that every quantity may differ by: one rounding on each side
 
 
-def compare(candidate: Any, reference: Any, problem: Any, steps: int = 50, mode: str = "lockstep", *,
-            tape: Any = None, rng: int = 0, dtype: Any = None, arithmetic: str | None = None, hints: bool = True,
-            hyperparameters: str = "check") -> Report:
+def compare(
+    candidate: Any,
+    reference: Any,
+    problem: Any,
+    steps: int = 50,
+    mode: str = "lockstep",
+    *,
+    tape: Any = None,
+    rng: int = 0,
+    dtype: Any = None,
+    arithmetic: str | None = None,
+    hints: bool = True,
+    hyperparameters: str = "check",
+) -> Report:
     """Run a candidate and say whether its steps are the reference's, and if not, where they part first.
 
     Parameters
@@ -64,7 +76,8 @@ def compare(candidate: Any, reference: Any, problem: Any, steps: int = 50, mode:
     hints : bool
         Plant common mistakes into the reference and tell which one reproduces a candidate that differs.
     hyperparameters : "check" or "ignore"
-        Whether a candidate whose own hyperparameters (torch: ``param_groups``) differ from the reference's is refused.
+        Whether a candidate whose own hyperparameters (torch: ``param_groups``) differ from the reference's
+        is refused.
 
     Returns
     -------
@@ -102,8 +115,13 @@ def compare(candidate: Any, reference: Any, problem: Any, steps: int = 50, mode:
     masks = trace.masks
     if masks is not None:
         method = with_masks(method, lambda part: list(masks))
-    report = Report(trace.candidate, repr(method) if masks is None else type(method).__name__, task.name, mode,
-                    trace.dtype)
+    report = Report(
+        trace.candidate,
+        repr(method) if masks is None else type(method).__name__,
+        task.name,
+        mode,
+        trace.dtype,
+    )
     judge = Lockstep if mode == "lockstep" else Free
     run = judge(trace, method, task, arithmetic, report)
     run.all(steps)
@@ -200,8 +218,17 @@ def difference(step: int, q: Quantity, dtype: np.dtype) -> Difference:
         return Difference(step, q.name, None, q.candidate, q.exact, gap, gap, gap, gap)
     theirs, right = np.atleast_1d(np.asarray(q.candidate, dtype=np.float64)), np.atleast_1d(plain(q.exact))
     if theirs.shape != right.shape:
-        return Difference(step, q.name, None, f"shape {theirs.shape}", f"shape {right.shape}", np.inf, np.inf, np.inf,
-                          np.inf)
+        return Difference(
+            step,
+            q.name,
+            None,
+            f"shape {theirs.shape}",
+            f"shape {right.shape}",
+            np.inf,
+            np.inf,
+            np.inf,
+            np.inf,
+        )
     if not theirs.size:
         return Difference(step, q.name, None, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     with np.errstate(all="ignore"):
@@ -214,9 +241,17 @@ def difference(step: int, q: Quantity, dtype: np.dtype) -> Difference:
         i = int(np.argmax(factor))
         ulp = float(np.spacing(np.abs(right[i]).astype(dtype))) if np.isfinite(right[i]) else np.nan
         scale = abs(right[i])
-        return Difference(step, q.name, i if np.ndim(q.candidate) else None, float(theirs[i]), float(right[i]),
-                          float(error[i]), float(error[i] / scale) if scale else (np.inf if error[i] else 0.0),
-                          float(error[i] / ulp) if ulp == ulp else np.inf, float(factor[i]))
+        return Difference(
+            step,
+            q.name,
+            i if np.ndim(q.candidate) else None,
+            float(theirs[i]),
+            float(right[i]),
+            float(error[i]),
+            float(error[i] / scale) if scale else (np.inf if error[i] else 0.0),
+            float(error[i] / ulp) if ulp == ulp else np.inf,
+            float(factor[i]),
+        )
 
 
 def is_decision(value: Any) -> bool:
@@ -256,7 +291,7 @@ def with_leaf(state: Any, path: tuple, value: Any) -> Any:
 
 
 class Judge:
-    """A reference that follows a trace and yields the quantities of each step in the order of cause and effect."""
+    """A reference that follows a trace; yields each step's quantities in the order of cause and effect."""
 
     def __init__(self, trace: Trace, method: Method, task: Task, kind: str | None, report: Report):
         self.trace, self.method, self.task, self.kind, self.report = trace, method, task, kind, report
@@ -336,7 +371,7 @@ class Judge:
     def quantities(self, k: int, step: Step) -> Iterator[Quantity]:
         raise NotImplementedError
 
-    # ------------------------------------------------------------ value and gradient, where the candidate has its own
+    # ------------------------------------------------------------ the candidate's own value and gradient
 
     def evaluations(self, step: Step) -> Iterator[Quantity]:
         if not self.trace.own_gradient or step.g is None:
@@ -357,7 +392,9 @@ class Judge:
             moved_g = np.maximum(moved_g, np.abs(near.g.astype(np.float64) - g))
         own_f, own_g = abs(float(f - f1)), np.abs(plain(g - g1))
         size = np.abs(g.astype(np.float64))
-        yield Quantity("value", step.f, f1, np.asarray(SAFETY * 2 * (own_f + moved_f) + 16 * self.eps * abs(f)), f)
+        yield Quantity(
+            "value", step.f, f1, np.asarray(SAFETY * 2 * (own_f + moved_f) + 16 * self.eps * abs(f)), f
+        )
         bound = SAFETY * 2 * (np.maximum(own_g, own_g.max(initial=0.0)) + moved_g) + 16 * self.eps * (
             size + size.max(initial=0.0))
         yield Quantity("gradient", step.g, g1, bound, g)
@@ -369,7 +406,9 @@ class Judge:
         ours = point.hvp(v)
         near = self.task.objective().at(locked((point.x * (1 + self.eps)).astype(self.dtype))).hvp(v)
         size = np.abs(ours).max(initial=0.0)
-        yield Quantity("product", Hv, ours, SAFETY * np.abs(near - ours) + 64 * self.eps * (np.abs(ours) + size), ours)
+        yield Quantity(
+            "product", Hv, ours, SAFETY * np.abs(near - ours) + 64 * self.eps * (np.abs(ours) + size), ours
+        )
 
 
 class Lockstep(Judge):
@@ -428,8 +467,13 @@ class Lockstep(Judge):
         for name, own in figures.items():
             if name not in named_fields and name in step.after and isinstance(own, float):
                 size = abs(own)
-                yield Quantity(name, step.after[name], own, np.asarray(1e-12 * size if self.eps < 1e-10 else 1e-5 * size),
-                               own)
+                yield Quantity(
+                    name,
+                    step.after[name],
+                    own,
+                    np.asarray(1e-12 * size if self.eps < 1e-10 else 1e-5 * size),
+                    own,
+                )
         for path, value in shown.items():
             if is_decision(leaf(answer[1], path)):
                 yield Quantity(self.fields[path], value, leaf(after, path), None)
@@ -448,16 +492,23 @@ class Lockstep(Judge):
         out, after = exact.run(self.method, point, g, before, Arithmetic(self.kind), answer)
         twins = []
         for seed in range(TWINS):
-            with contextlib.suppress(exact.Violation):  # a condition met with nothing to spare breaks when disturbed
-                twins.append(exact.run(self.method, point, g, before, Arithmetic(self.kind, seed, self.eps), answer))
+            with contextlib.suppress(
+                exact.Violation
+            ):  # a condition met with nothing to spare breaks when disturbed
+                twins.append(
+                    exact.run(self.method, point, g, before, Arithmetic(self.kind, seed, self.eps), answer)
+                )
         return out, after, self.bounds(out, after, answer, twins or [(out, after)])
 
     def measured(self, point: Point, g: np.ndarray, before: Any, answer: Any) -> tuple[Any, Any, Any]:
-        """For a method without a precise definition: the reference itself is the measure, its disturbed twins the bound."""
+        """Without a precise definition the reference itself is the measure, disturbed twins the bound."""
         twins = []
         for seed in range(TWINS):
             rng = np.random.default_rng(seed)
-            disturb = lambda a, rng=rng: (a * (1 + self.eps * rng.choice([-1.0, 1.0], np.shape(a)))).astype(self.dtype)  # noqa: E731
+
+            def disturb(a: np.ndarray, rng: np.random.Generator = rng) -> np.ndarray:
+                return (a * (1 + self.eps * rng.choice([-1.0, 1.0], np.shape(a)))).astype(self.dtype)
+
             near = Point(self.objective, locked(disturb(point.x)))
             near._f, near._g = point.f, locked(disturb(g))
             state = copy_state(before)
@@ -484,7 +535,7 @@ class Lockstep(Judge):
 
 
 class Free(Judge):
-    """Both run by themselves; disturbed twins of the reference say how far two correct runs may drift apart."""
+    """Both run alone; disturbed twins of the reference say how far two correct runs may drift apart."""
 
     def __init__(self, *args: Any):
         super().__init__(*args)
@@ -509,14 +560,18 @@ class Free(Judge):
 
         yield Quantity("x", step.x, x, bound(lambda r: r[0]) + 8 * self.eps * np.abs(x).max(initial=0.0), x)
         if step.g is not None:
-            yield Quantity("gradient", step.g, g, bound(lambda r: r[1]) + 64 * self.eps * np.abs(g).max(initial=0.0), g)
+            yield Quantity(
+                "gradient", step.g, g, bound(lambda r: r[1]) + 64 * self.eps * np.abs(g).max(initial=0.0), g
+            )
         for path, value in self.theirs(step.after).items():
             own = leaf(state, path)
             if comparable(own):
                 if is_decision(own):
                     yield Quantity(self.fields[path], value, own, None)
                 else:
-                    yield Quantity(self.fields[path], value, own, bound(lambda r, path=path: leaf(r[3], path)), own)
+                    yield Quantity(
+                        self.fields[path], value, own, bound(lambda r, path=path: leaf(r[3], path)), own
+                    )
         extra = self.eps * (np.abs(x) + np.abs(x - update)) * 2 if self.trace.moved_x else 0.0
         yield Quantity("update", step.update, update, bound(lambda r: r[2]) + extra, update)
 
@@ -574,7 +629,7 @@ def long_gradient(task: Task, x: np.ndarray) -> tuple[Any, Any] | None:
     try:
         with np.errstate(all="ignore"):
             f, g = reverse.value_and_gradient(task.fun, x.astype(np.longdouble))
-    except Exception:  # noqa: BLE001  whatever a user's function says to long doubles: then without
+    except Exception:  # whatever a user's function says to long doubles: then without
         return None
     return (f, g) if np.asarray(g).dtype == np.longdouble and np.all(np.isfinite(g)) else None
 

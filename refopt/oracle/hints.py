@@ -1,8 +1,9 @@
 """Common mistakes, planted into the reference to see which one reproduces a candidate.
 
-A `Mistake` changes a step of the reference: its hyperparameters, the incoming update, the state, the definition of
-one method, or the outgoing update. `explain` runs the reference with each mistake in lockstep with the candidate, in
-precise numbers; a mistake that reproduces every step seen so far is the hint. `MISTAKES` is the table to extend.
+A `Mistake` changes a step of the reference: its hyperparameters, the incoming update, the state, the
+definition of one method, or the outgoing update. `explain` runs the reference with each mistake in lockstep
+with the candidate, in precise numbers; a mistake that reproduces every step seen so far is the hint.
+`MISTAKES` is the table to extend.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..methods.base import Chain, Method
+from ..support.lr import LR
 from . import exact
 from .compare import Judge, Lockstep, comparable, is_decision, leaf
 from .deviations import deviations
@@ -24,14 +26,14 @@ __all__ = ["Mistake", "MISTAKES", "explain"]
 
 
 class Context:
-    """What a mistake may look at: the step's number, earlier updates, the hyperparameters of the whole reference."""
+    """What a mistake may look at: the step's number, the gradient before, the whole reference."""
 
     def __init__(self, method: Method):
         self.method = method
         self.k = 0
         self.previous: Any = None  # gradient of the step before
         self.x: Any = None
-        self.lr = next((m.lr for m in parts(method) if type(m).__name__ == "LR"), 1.0)
+        self.lr = next((m.lr for m in parts(method) if isinstance(m, LR)), 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,6 @@ class Mistake:
     table : definitions to override, by class name, in the form of `refopt.oracle.exact`
     before : ``before(u, context) -> u`` on the incoming update
     after : ``after(out, context) -> out`` on the outgoing one
-    state : ``state(record) -> record`` on the state (the outermost) before the step
     """
 
     says: str
@@ -76,7 +77,8 @@ def rebuilt(method: Method, change: Callable[[Method], Method]) -> Method:
         return Chain(tuple(rebuilt(m, change) for m in method.methods))
     inner = getattr(method, "inner", None)
     if isinstance(inner, Method):
-        method = dataclasses.replace(method, inner=rebuilt(inner, change))
+        changed: dict[str, Any] = {"inner": rebuilt(inner, change)}
+        method = dataclasses.replace(method, **changed)
     return change(method)
 
 
@@ -91,7 +93,7 @@ def setting(name: str, value: Any) -> Callable[[Method], Method | None]:
             if new is None or new == getattr(m, name):
                 return m
             try:
-                return dataclasses.replace(m, **{name: new})  # type: ignore[arg-type]
+                return dataclasses.replace(m, **{name: new})
             except (ValueError, TypeError):
                 return m
 
@@ -120,7 +122,9 @@ def swapped(first: str, second: str) -> Callable[[Method], Method | None]:
 # ---------------------------------------------------------------- definitions with a mistake
 
 
-def adam_like(c: Callable, b: Callable, quotient: Callable, mean: Callable | None = None) -> dict[str, Callable]:
+def adam_like(
+    c: Callable, b: Callable, quotient: Callable, mean: Callable | None = None
+) -> dict[str, Callable]:
     """Adam with other corrections: c(m1, beta1, t), b(m2, beta2, t), quotient(c, b, eps)."""
 
     def definition(h, p, u, s):
@@ -157,7 +161,9 @@ def early(m, beta, t):
 
 
 def plus(c, b, eps):
-    return c / (np.where(b < 0, float("nan") + 0 * b, sqrt(b)) + eps)  # the root of a negative number stays NaN
+    return c / (
+        np.where(b < 0, float("nan") + 0 * b, sqrt(b)) + eps
+    )  # the root of a negative number stays NaN
 
 
 def cubic_like(**change: Callable) -> dict[str, Callable]:
@@ -222,8 +228,44 @@ def coordinate_momentum_zero(h, p, u, s):
     return v, dict(t=s.t + 1, v=v)
 
 
+def coupled(wd: float) -> Callable:
+    return lambda u, c: u + wd * c.x
+
+
+def decoupled(wd: float) -> Callable:
+    return lambda out, c: out + c.lr * wd * c.x
+
+
+def shrinking(wd: float) -> Callable:
+    return lambda out, c: out + wd * c.x
+
+
 def single(out: Any, context: Context) -> Any:
     return np.asarray(plain(out, np.float32), dtype=np.float64) + 0 * out
+
+
+def adam_swapped_corrections(h, p, u, s):
+    t = s.t + 1
+    m1, m2 = h.beta1 * s.m1 + (1 - h.beta1) * u, h.beta2 * s.m2 + (1 - h.beta2) * u**2
+    return m1 / (1 - h.beta2**t) / (sqrt(m2 / (1 - h.beta1**t)) + h.eps), dict(t=t, m1=m1, m2=m2)
+
+
+def adam_eps_biased(h, p, u, s):
+    t = s.t + 1
+    m1, m2 = h.beta1 * s.m1 + (1 - h.beta1) * u, h.beta2 * s.m2 + (1 - h.beta2) * u**2
+    return m1 / (1 - h.beta1**t) * sqrt(1 - h.beta2**t) / (sqrt(m2) + h.eps), dict(t=t, m1=m1, m2=m2)
+
+
+def adam_no_memory(h, p, u, s):
+    out, changes = exact.adam(h, p, u, s)
+    return changes["m1"] / (1 - h.beta1 ** changes["t"]) / (abs(u) + h.eps), changes
+
+
+def cubic_root(A, B, C, eps, sign=-1, four=4, two=2, branch=1):
+    disc = B**2 + sign * four * A * C
+    root = B + branch * sqrt(disc)
+    real = (disc >= 0) & (root != 0)
+    return -np.where(C == 0, 0 * C, np.where(real, two * C, C) / np.where(real, root, B + eps))
 
 
 DECAYS = (1e-1, 1e-2, 5e-3, 1e-3, 5e-4, 1e-4)
@@ -232,53 +274,95 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("the step has the wrong sign: it goes uphill", after=lambda out, c: -out),
     Mistake("bias correction is missing", method=setting("debiased", False)),
     Mistake("bias correction is done although the reference does none", method=setting("debiased", True)),
-    Mistake("the first average lacks its bias correction", table={**adam_like(never, right, plus)}),
-    Mistake("the second average lacks its bias correction", table={**adam_like(right, never, plus)}),
-    Mistake("the first average is bias-corrected twice", table={**adam_like(twice, right, plus)}),
-    Mistake("the second average is bias-corrected twice", table={**adam_like(right, twice, plus)}),
-    Mistake("both averages are bias-corrected twice", table={**adam_like(twice, twice, plus)}),
-    Mistake("the bias correction multiplies instead of dividing", table={**adam_like(inverted, inverted, plus)}),
-    Mistake("the bias correction is one step ahead: t is too large by one", table={**adam_like(late, late, plus)}),
-    Mistake("the bias correction is one step behind: t is too small by one", table={**adam_like(early, early, plus)}),
-    Mistake("the bias corrections use each other's beta",
-            table={"Adam": lambda h, p, u, s: _adam_swapped_corrections(h, p, u, s)}),
-    Mistake("eps is inside the root: sqrt(m2 + eps)",
-            table=adam_like(right, right, lambda c, b, eps: c / sqrt(b + eps))),
-    Mistake("eps is missing, or only a bound: max(root, eps)",
-            table=adam_like(right, right, lambda c, b, eps: c / np.where(sqrt(b) < eps, eps, sqrt(b)))),
-    Mistake("eps squared is inside the root: sqrt(m2 + eps^2)",
-            table=adam_like(right, right, lambda c, b, eps: c / sqrt(b + eps**2))),
-    Mistake("eps is added to the root before its bias correction",
-            table={"Adam": lambda h, p, u, s: _adam_eps_biased(h, p, u, s)}),
+    Mistake("the first average lacks its bias correction", table=adam_like(never, right, plus)),
+    Mistake("the second average lacks its bias correction", table=adam_like(right, never, plus)),
+    Mistake("the first average is bias-corrected twice", table=adam_like(twice, right, plus)),
+    Mistake("the second average is bias-corrected twice", table=adam_like(right, twice, plus)),
+    Mistake("both averages are bias-corrected twice", table=adam_like(twice, twice, plus)),
+    Mistake(
+        "the bias correction multiplies instead of dividing", table=adam_like(inverted, inverted, plus)
+    ),
+    Mistake(
+        "the bias correction is one step ahead: t is too large by one",
+        table=adam_like(late, late, plus),
+    ),
+    Mistake(
+        "the bias correction is one step behind: t is too small by one",
+        table=adam_like(early, early, plus),
+    ),
+    Mistake(
+        "the bias corrections use each other's beta",
+        table={"Adam": adam_swapped_corrections},
+    ),
+    Mistake(
+        "eps is inside the root: sqrt(m2 + eps)",
+        table=adam_like(right, right, lambda c, b, eps: c / sqrt(b + eps)),
+    ),
+    Mistake(
+        "eps is missing, or only a bound: max(root, eps)",
+        table=adam_like(right, right, lambda c, b, eps: c / np.where(sqrt(b) < eps, eps, sqrt(b))),
+    ),
+    Mistake(
+        "eps squared is inside the root: sqrt(m2 + eps^2)",
+        table=adam_like(right, right, lambda c, b, eps: c / sqrt(b + eps**2)),
+    ),
+    Mistake(
+        "eps is added to the root before its bias correction",
+        table={"Adam": adam_eps_biased},
+    ),
     Mistake("eps is subtracted", table=adam_like(right, right, lambda c, b, eps: c / (sqrt(b) - eps))),
     Mistake("the square root is missing", table=adam_like(right, right, lambda c, b, eps: c / (b + eps))),
-    Mistake("the step divides by the root of the new gradient alone",
-            table={"Adam": lambda h, p, u, s: _adam_no_memory(h, p, u, s)}),
-    Mistake("the second average takes |u| instead of u^2",
-            table=adam_like(right, right, plus, lambda u, h, s, m1: abs(u))),
-    Mistake("the second average takes the centred square, (u - m1)^2",
-            table=adam_like(right, right, plus, lambda u, h, s, m1: (u - m1) ** 2)),
-    Mistake("the second average takes u instead of u^2", table=adam_like(right, right, plus, lambda u, h, s, m1: u)),
+    Mistake(
+        "the step divides by the root of the new gradient alone",
+        table={"Adam": adam_no_memory},
+    ),
+    Mistake(
+        "the second average takes |u| instead of u^2",
+        table=adam_like(right, right, plus, lambda u, h, s, m1: abs(u)),
+    ),
+    Mistake(
+        "the second average takes the centred square, (u - m1)^2",
+        table=adam_like(right, right, plus, lambda u, h, s, m1: (u - m1) ** 2),
+    ),
+    Mistake(
+        "the second average takes u instead of u^2",
+        table=adam_like(right, right, plus, lambda u, h, s, m1: u),
+    ),
     Mistake("the first average lacks its bias correction", table=cubic_like(C=never)),
     Mistake("the second average lacks its bias correction", table=cubic_like(B2=never)),
     Mistake("the third average lacks its bias correction", table=cubic_like(A=never)),
     Mistake("the averages are bias-corrected twice", table=cubic_like(C=twice, B2=twice, A=twice)),
-    Mistake("the bias correction is one step ahead: t is too large by one",
-            table=cubic_like(C=late, B2=late, A=late)),
+    Mistake(
+        "the bias correction is one step ahead: t is too large by one",
+        table=cubic_like(C=late, B2=late, A=late),
+    ),
     Mistake("the third average takes |u|^3 instead of u^3", table=cubic_like(cube=lambda u: abs(u) ** 3)),
     Mistake("the third average takes u^2 instead of u^3", table=cubic_like(cube=lambda u: u**2)),
     Mistake("the cube root is missing", table=cubic_like(third=lambda m: m)),
-    Mistake("the cubic term is missing: this is Adam",
-            table=cubic_like(root=lambda A, B, C, eps: -C / (B + eps))),
-    Mistake("the discriminant is B^2 + 4AC", table=cubic_like(
-        root=lambda A, B, C, eps: _cubic_root(A, B, C, eps, sign=1))),
-    Mistake("the discriminant lacks the factor 4", table=cubic_like(
-        root=lambda A, B, C, eps: _cubic_root(A, B, C, eps, four=1))),
-    Mistake("the factor 2 of the root is missing", table=cubic_like(
-        root=lambda A, B, C, eps: _cubic_root(A, B, C, eps, two=1))),
-    Mistake("the other root is taken, the local maximiser", table=cubic_like(
-        root=lambda A, B, C, eps: _cubic_root(A, B, C, eps, branch=-1))),
-    Mistake("the update enters with weight 1 - momentum, as in an average", table={"HeavyBall": heavy_ball_averaged}),
+    Mistake(
+        "the cubic term is missing: this is Adam",
+        table=cubic_like(root=lambda A, B, C, eps: -C / (B + eps)),
+    ),
+    Mistake(
+        "the discriminant is B^2 + 4AC",
+        table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, sign=1)),
+    ),
+    Mistake(
+        "the discriminant lacks the factor 4",
+        table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, four=1)),
+    ),
+    Mistake(
+        "the factor 2 of the root is missing",
+        table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, two=1)),
+    ),
+    Mistake(
+        "the other root is taken, the local maximiser",
+        table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, branch=-1)),
+    ),
+    Mistake(
+        "the update enters with weight 1 - momentum, as in an average",
+        table={"HeavyBall": heavy_ball_averaged},
+    ),
     Mistake("the old momentum is used: it is updated after the step", table={"HeavyBall": heavy_ball_old}),
     Mistake("Nesterov's form is used", method=setting("nesterov", True)),
     Mistake("Nesterov's form is missing", method=setting("nesterov", False)),
@@ -289,67 +373,78 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("the bias correction is one step ahead: t is too large by one", table=ema_with(late)),
     Mistake("the wrong coordinates are multiplied", table={"ReduceOutwardLR": reduce_outward_other}),
     Mistake("the condition is inverted", method=setting("invert", lambda m: not m.invert)),
-    Mistake("the sign of the other vector decides (use_grad)", method=setting("use_grad", lambda m: not m.use_grad)),
-    Mistake("the masked coordinates are kept and the others copied",
-            table={"CoordinateMomentum": coordinate_momentum_other}),
-    Mistake("the coordinates outside the mask are zeroed", table={"CoordinateMomentum": coordinate_momentum_zero}),
+    Mistake(
+        "the sign of the other vector decides (use_grad)",
+        method=setting("use_grad", lambda m: not m.use_grad),
+    ),
+    Mistake(
+        "the masked coordinates are kept and the others copied",
+        table={"CoordinateMomentum": coordinate_momentum_other},
+    ),
+    Mistake(
+        "the coordinates outside the mask are zeroed",
+        table={"CoordinateMomentum": coordinate_momentum_zero},
+    ),
     Mistake("beta1 and beta2 are exchanged", method=swapped("beta1", "beta2")),
     Mistake("beta2 and beta3 are exchanged", method=swapped("beta2", "beta3")),
     Mistake("1 - beta1 stands for beta1", method=setting("beta1", lambda m: 1 - m.beta1)),
     Mistake("1 - beta2 stands for beta2", method=setting("beta2", lambda m: 1 - m.beta2)),
     Mistake("1 - momentum stands for momentum", method=setting("momentum", lambda m: 1 - m.momentum)),
     Mistake("1 - beta stands for beta", method=setting("beta", lambda m: 1 - m.beta)),
-    *(Mistake(f"{name} is {value:g}, the value of another library or paper", method=setting(name, value))
-      for name, values in (("beta1", (0.8, 0.95, 0.99)), ("beta2", (0.9, 0.95, 0.98, 0.99, 0.999)),
-                           ("beta3", (0.9, 0.95, 0.98, 0.999)), ("beta", (0.8, 0.95, 0.98, 0.99, 0.999)),
-                           ("momentum", (0.8, 0.95, 0.99)), ("eps", (1e-4, 1e-6, 1e-7, 1e-10, 1e-12, 1e-3)),
-                           ("delta", (1e-3, 1e-4, 1e-6))) for value in values),
+    *(
+        Mistake(f"{name} is {value:g}, the value of another library or paper", method=setting(name, value))
+        for name, values in (
+            ("beta1", (0.8, 0.95, 0.99)),
+            ("beta2", (0.9, 0.95, 0.98, 0.99, 0.999)),
+            ("beta3", (0.9, 0.95, 0.98, 0.999)),
+            ("beta", (0.8, 0.95, 0.98, 0.99, 0.999)),
+            ("momentum", (0.8, 0.95, 0.99)),
+            ("eps", (1e-4, 1e-6, 1e-7, 1e-10, 1e-12, 1e-3)),
+            ("delta", (1e-3, 1e-4, 1e-6)),
+        )
+        for value in values
+    ),
     Mistake("the step size is applied twice", after=lambda out, c: out * c.lr),
     Mistake("the step size is missing", after=lambda out, c: out / c.lr if c.lr else out),
     Mistake("the step is twice too long", after=lambda out, c: 2 * out),
     Mistake("the step is half as long as it should be", after=lambda out, c: out / 2),
-    Mistake("a stale gradient is used, that of the step before",
-            before=lambda u, c: u if c.previous is None else c.previous),
+    Mistake(
+        "a stale gradient is used, that of the step before",
+        before=lambda u, c: u if c.previous is None else c.previous,
+    ),
     Mistake("the gradient is squared", before=lambda u, c: u * u),
     Mistake("only the sign of the gradient is used", before=lambda u, c: np.sign(u) + 0 * u),
     Mistake("the gradient is doubled: a factor 1/2 of the objective is missing", before=lambda u, c: 2 * u),
-    Mistake("the gradient is normalised to length 1",
-            before=lambda u, c: u / sqrt(np.dot(u, u)) if np.dot(u, u) > 0 else u),
+    Mistake(
+        "the gradient is normalised to length 1",
+        before=lambda u, c: u / sqrt(np.dot(u, u)) if np.dot(u, u) > 0 else u,
+    ),
     Mistake("the gradient is divided by the number of variables", before=lambda u, c: u / u.size),
     Mistake("the gradient has the wrong sign", before=lambda u, c: -u),
-    *(Mistake(f"weight decay {wd:g} is coupled: it enters through the gradient", before=lambda u, c, wd=wd: u + wd * c.x)
-      for wd in DECAYS),
-    *(Mistake(f"weight decay {wd:g} is decoupled: it shrinks x by lr {wd:g} every step",
-              after=lambda out, c, wd=wd: out + c.lr * wd * c.x) for wd in DECAYS),
-    *(Mistake(f"weight decay {wd:g} shrinks x without the step size", after=lambda out, c, wd=wd: out + wd * c.x)
-      for wd in DECAYS),
+    *(
+        Mistake(
+            f"weight decay {wd:g} is coupled: it enters through the gradient",
+            before=coupled(wd),
+        )
+        for wd in DECAYS
+    ),
+    *(
+        Mistake(
+            f"weight decay {wd:g} is decoupled: it shrinks x by lr {wd:g} every step",
+            after=decoupled(wd),
+        )
+        for wd in DECAYS
+    ),
+    *(
+        Mistake(
+            f"weight decay {wd:g} shrinks x without the step size",
+            after=shrinking(wd),
+        )
+        for wd in DECAYS
+    ),
     Mistake("float32 rounding: the step is computed in single precision", after=single),
     Mistake("float32 rounding: the gradient is rounded to single precision", before=single),
 )
-
-
-def _adam_swapped_corrections(h, p, u, s):
-    t = s.t + 1
-    m1, m2 = h.beta1 * s.m1 + (1 - h.beta1) * u, h.beta2 * s.m2 + (1 - h.beta2) * u**2
-    return m1 / (1 - h.beta2**t) / (sqrt(m2 / (1 - h.beta1**t)) + h.eps), dict(t=t, m1=m1, m2=m2)
-
-
-def _adam_eps_biased(h, p, u, s):
-    t = s.t + 1
-    m1, m2 = h.beta1 * s.m1 + (1 - h.beta1) * u, h.beta2 * s.m2 + (1 - h.beta2) * u**2
-    return m1 / (1 - h.beta1**t) * sqrt(1 - h.beta2**t) / (sqrt(m2) + h.eps), dict(t=t, m1=m1, m2=m2)
-
-
-def _adam_no_memory(h, p, u, s):
-    out, changes = exact.adam(h, p, u, s)
-    return changes["m1"] / (1 - h.beta1 ** changes["t"]) / (abs(u) + h.eps), changes
-
-
-def _cubic_root(A, B, C, eps, sign=-1, four=4, two=2, branch=1):
-    disc = B**2 + sign * four * A * C
-    root = B + branch * sqrt(disc)
-    real = (disc >= 0) & (root != 0)
-    return -np.where(C == 0, 0 * C, np.where(real, two * C, C) / np.where(real, root, B + eps))
 
 
 # ---------------------------------------------------------------- which one is it
@@ -360,7 +455,7 @@ LOOK = 4  # steps after the first difference that a mistake must reproduce, too
 
 
 def explain(judge: Judge, report: Report) -> tuple[str, str]:
-    """``(hint, deviation)``: the mistake, and the declared deviation, that reproduce the candidate; "" for none."""
+    """``(hint, deviation)``: the mistake and the declared deviation that reproduce the candidate, or ""."""
     step = report.step
     if step is None or not isinstance(judge, Lockstep) or not known(judge.method):
         return "", ""
@@ -377,7 +472,11 @@ def explain(judge: Judge, report: Report) -> tuple[str, str]:
     for mistake in MISTAKES:
         if mistake.applies(judge.method) and reproduces(judge, mistake, last):
             return mistake.says, deviation
-    if report.wrong and judge.eps < 1e-10 and all(SINGLE[0] < judge.found[k].relative < SINGLE[1] for k in report.wrong):
+    if (
+        report.wrong
+        and judge.eps < 1e-10
+        and all(SINGLE[0] < judge.found[k].relative < SINGLE[1] for k in report.wrong)
+    ):
         return "float32 rounding: all errors are of the size of single precision", deviation
     return "", deviation
 
@@ -414,7 +513,7 @@ def reproduces(judge: Lockstep, mistake: Mistake, last: int) -> bool:
                 out, state = exact.step(method, p, u, state, mistake.table)
                 if mistake.after is not None:
                     out = mistake.after(out, context)
-        except Exception:  # noqa: BLE001  a mistake may well lead to nonsense; then it is not this one
+        except Exception:  # a mistake may well lead to nonsense; then it is not this one
             return False
         context.previous = p.g
         rounding = judge.eps * (np.abs(step.x) + np.abs(step.x - step.update)) if judge.trace.moved_x else 0.0

@@ -1,7 +1,8 @@
-"""How well does the oracle see? Faults planted into a candidate, and correct rewritings that it must not accuse.
+"""How well does the oracle see? Planted faults, and correct rewritings that it must not accuse.
 
-A `Subject` is a correct candidate as source text. A `Fault` replaces a piece of that text with a wrong one and says
-which quantity of which step must be blamed; a variant replaces it with another correct one. `examine` runs them all.
+A `Subject` is a correct candidate as source text. A `Fault` replaces a piece of that text with a wrong one
+and says which quantity of which step must be blamed; a variant replaces it with another correct one.
+`examine` runs them all.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Subject:
     ----------
     method : registry name
     reference : the complete method
-    source : text that defines ``step(...)`` in the form of `Stepper`; it may use ``np``, ``linalg`` (scipy.linalg),
-        ``copy_state``, and `names`
+    source : text that defines ``step(...)`` in the form of `Stepper`; it may use ``np``, ``linalg``
+        (scipy.linalg), ``copy_state``, and `names`
     state : the state at the start, as for `Stepper`
     names : constants that the source uses
     faults : list of `Fault`
@@ -89,8 +90,11 @@ class Finding:
 
     def __str__(self) -> str:
         old, new = self.text
-        said = (f"step {self.report.step}, {self.report.quantity}, {self.report.factor:.2g} bounds" if self.caught
-                else "agrees")
+        said = (
+            f"step {self.report.step}, {self.report.quantity}, {self.report.factor:.2g} bounds"
+            if self.caught
+            else "agrees"
+        )
         wanted = "" if self.fault is None else f"; wanted step {self.fault.step}, {self.fault.quantity}"
         return f"{self.subject.method}: {old!r} -> {new!r}: {said}{wanted}; hint: {self.report.hint or '-'}"
 
@@ -98,11 +102,13 @@ class Finding:
 def plant(subject: Subject, old: str, new: str) -> Stepper:
     """The subject's candidate with one piece of its text replaced."""
     if old and subject.source.count(old) != 1:
-        raise ValueError(f"{subject.method}: the text {old!r} occurs {subject.source.count(old)} times in the source; "
-                         "it must occur once")
+        raise ValueError(
+            f"{subject.method}: the text {old!r} occurs {subject.source.count(old)} times in the source; "
+            "it must occur once"
+        )
     text = subject.source.replace(old, new) if old else subject.source
     space: dict[str, Any] = {"np": np, "linalg": scipy.linalg, "copy_state": copy_state, **subject.names}
-    exec(compile(text, f"<{subject.method}: {new}>", "exec"), space)  # noqa: S102  text of the tests' own tables
+    exec(compile(text, f"<{subject.method}: {new}>", "exec"), space)
     return Stepper(space["step"], subject.state, name=f"{subject.method} with {new!r}")
 
 

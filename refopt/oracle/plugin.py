@@ -1,7 +1,7 @@
-"""A pytest plugin: compare optimizers in tests, with the whole report in a section of its own when they differ.
+"""A pytest plugin: compare optimizers in tests; when they differ, the report has a section of its own.
 
-Switch it on in ``conftest.py`` or on the command line (it is not loaded by itself, so that a test run that does not
-need it imports neither refopt nor SciPy)::
+Switch it on in ``conftest.py`` or on the command line (it is not loaded by itself, so that a test run that
+does not need it imports neither refopt nor SciPy)::
 
     pytest_plugins = ["refopt.oracle.plugin"]         # or: pytest -p refopt.oracle.plugin
 
@@ -23,7 +23,7 @@ OPTIONS = ("steps", "mode", "dtype", "arithmetic", "hints", "rng", "tape", "hype
 
 
 class OracleFixture:
-    """`compare`, `assert_matches` and `record` with the marker's defaults; remembers the reports for the failure section.
+    """`compare`, `assert_matches` and `record` with the marker's defaults; remembers the reports.
 
     Attributes
     ----------
@@ -61,7 +61,9 @@ class OracleFixture:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"oracle({', '.join(OPTIONS)}): defaults of the comparisons of the `oracle` fixture")
+    config.addinivalue_line(
+        "markers", f"oracle({', '.join(OPTIONS)}): defaults of the comparisons of the `oracle` fixture"
+    )
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """Arithmetic with more digits than float64, for definitions evaluated again as a judge.
 
 Two kinds of numbers, the same formulas: ``numpy.longdouble`` (19 digits where the processor has it; fast) and
-``mpmath`` (50 digits; arrays of objects). The functions here (`sqrt`, `cbrt`, `solve`, ...) take arrays of either.
+``mpmath`` (50 digits; arrays of objects). The functions here (`sqrt`, `cbrt`, `solve`, ...) take arrays of
+either.
 
-An `Arithmetic` can also *disturb*: every float that enters is multiplied by ``1 + delta`` with delta of one ulp and
-a random sign. What a formula's result moves by then is its conditioning, the error no implementation can avoid.
+An `Arithmetic` can also *disturb*: every float that enters is multiplied by ``1 + delta`` with delta of one
+ulp and a random sign. What a formula's result moves by then is its conditioning, the error no
+implementation can avoid.
 """
 
 from __future__ import annotations
@@ -14,8 +16,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Arithmetic", "PrecisePoint", "Record", "sqrt", "cbrt", "norm", "solve", "cholesky", "eigh", "identity",
-           "plain"]
+__all__ = [
+    "Arithmetic",
+    "PrecisePoint",
+    "Record",
+    "sqrt",
+    "cbrt",
+    "norm",
+    "solve",
+    "cholesky",
+    "eigh",
+    "identity",
+    "plain",
+]
 
 DIGITS = 50
 LONG = float(np.finfo(np.longdouble).eps) < 1e-18  # false where longdouble is float64 (Windows, ARM)
@@ -77,7 +90,7 @@ class Arithmetic:
         return self.array(np.array([value]))[0]
 
     def value(self, value: Any) -> Any:
-        """A state or hyperparameter: floats and float arrays become precise, everything else stays as it is."""
+        """A state or hyperparameter: floats and float arrays become precise, all else stays as it is."""
         if isinstance(value, (bool, np.bool_, int, np.integer, str)) or value is None:
             return value
         if isinstance(value, (float, np.floating)) and not isinstance(value, np.longdouble):
@@ -99,8 +112,8 @@ class PrecisePoint:
     point : refopt Point
     arithmetic : Arithmetic
     answer : (update, state) the implementation gave, or None
-        For methods whose definition leaves a choice open (a step size that only has to satisfy conditions): the
-        definition takes the choice from here and checks the conditions.
+        For methods whose definition leaves a choice open (a step size that only has to satisfy conditions):
+        the definition takes the choice from here and checks the conditions.
     """
 
     def __init__(self, point: Any, arithmetic: Arithmetic, answer: Any = None):

@@ -1,4 +1,4 @@
-"""What a comparison found: the first difference, how large it is against rounding, and what may have caused it."""
+"""What a comparison found: the first difference, its size against rounding, and what may have caused it."""
 
 from __future__ import annotations
 
@@ -42,9 +42,11 @@ class Difference:
         place = self.quantity if self.index is None else f"{self.quantity}[{self.index}]"
         if not isinstance(self.candidate, float) or not isinstance(self.reference, float):
             return f"step {self.step}, {place}: candidate {self.candidate!r}, reference {self.reference!r}"
-        return (f"step {self.step}, {place}: candidate {self.candidate:.17g}, reference {self.reference:.17g}\n"
-                f"  absolute error {self.absolute:.3g}, relative {self.relative:.3g}, {self.ulps:.3g} ulps; "
-                f"{self.factor:.3g} times the rounding bound")
+        return (
+            f"step {self.step}, {place}: candidate {self.candidate:.17g}, reference {self.reference:.17g}\n"
+            f"  absolute error {self.absolute:.3g}, relative {self.relative:.3g}, {self.ulps:.3g} ulps; "
+            f"{self.factor:.3g} times the rounding bound"
+        )
 
 
 @dataclasses.dataclass
@@ -57,7 +59,8 @@ class Report:
     step, quantity : the first difference, in the order of cause and effect; None when ok
     factor : that difference over the rounding bound; when ok the largest factor of all, at most 1
     hint : the planted mistake that reproduces the candidate, or ""
-    difference : the first `Difference` (when ok: the one nearest to the bound), None where nothing was compared
+    difference : the first `Difference` (when ok: the one nearest to the bound), None where nothing was
+        compared
     worst : the largest error of the updates over all steps, relative to the largest entry of the update
     candidate, reference, problem, mode, dtype : what was compared
     steps : number of steps compared
@@ -124,8 +127,10 @@ class Report:
             lines.append(f"broken off: {self.broken[2]}")
         elif found is not None:
             place = found.quantity if found.index is None else f"{found.quantity}[{found.index}]"
-            lines.append(f"  inside the expected rounding error everywhere; nearest to it: step {found.step}, {place}, "
-                         f"{found.factor:.2g} times the bound ({found.ulps:.2g} ulps)")
+            lines.append(
+                f"  inside the expected rounding error everywhere; nearest: step {found.step}, {place}, "
+                f"{found.factor:.2g} times the bound ({found.ulps:.2g} ulps)"
+            )
         if self.shared:
             lines.append(f"  state compared: {', '.join(self.shared)}")
         if self.hint:
@@ -136,7 +141,7 @@ class Report:
         return "\n".join(lines)
 
     def plot(self, path: Any = None) -> Any:
-        """The factors of every quantity over the steps, as a matplotlib figure; written to `path` if given."""
+        """The factors of every quantity over the steps, a matplotlib figure; written to `path` if given."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7.5, 4.0), layout="constrained")

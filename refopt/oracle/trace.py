@@ -1,8 +1,8 @@
-"""A recorded run: what a candidate saw and did, step by step, in one file, replayed without the candidate's framework.
+"""A recorded run: what a candidate saw and did, step by step, replayed without its framework.
 
-A trace holds, for every step, the point ``x``, the value and gradient the candidate worked with, its state before and
-after, the update ``x_before - x_after``, and the random masks it drew. The file is one ``.npz`` (or ``.json``) with
-the versions of the libraries that made it.
+A trace holds, for every step, the point ``x``, the value and gradient the candidate worked with, its state
+before and after, the update ``x_before - x_after``, and the random masks it drew. The file is one ``.npz``
+(or ``.json``) with the versions of the libraries that made it.
 """
 
 from __future__ import annotations
@@ -152,7 +152,9 @@ class Trace:
         else:
             raise ValueError(f"Trace.load: the file name must end in .npz or .json, got {str(path)!r}")
         if header.pop("format") != FORMAT:
-            raise ValueError(f"Trace.load: {str(path)!r} was written by another version of refopt; record it again")
+            raise ValueError(
+                f"Trace.load: {str(path)!r} was written by another version of refopt; record it again"
+            )
 
         def unpack(value: Any) -> Any:
             if isinstance(value, dict):

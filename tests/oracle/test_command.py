@@ -3,7 +3,8 @@
 import argparse
 
 import pytest
-from refopt import CubicAdam, LR, chain
+
+from refopt import LR, CubicAdam, chain
 from refopt.oracle.command import add_compare_command, candidate_from, reference_from
 
 
@@ -17,11 +18,22 @@ def run(capsys, *words):
 
 def test_a_right_and_a_wrong_candidate(capsys, tmp_path):
     pytest.importorskip("torch")
-    status, out, _ = run(capsys, "torch.optim.Adam:lr=0.01", "Adam:lr=0.01", "mgh/rosenbrock", "--steps", "10")
+    status, out, _ = run(
+        capsys, "torch.optim.Adam:lr=0.01", "Adam:lr=0.01", "mgh/rosenbrock", "--steps", "10"
+    )
     assert status == 0 and out.startswith("agrees: torch.optim.Adam")
     picture, trace = tmp_path / "a.png", tmp_path / "a.npz"
-    status, out, _ = run(capsys, "torch.optim.Adam:lr=0.01,weight_decay=0.01", "Adam:lr=0.01", "mgh/rosenbrock",
-                         "--ignore-hyperparameters", "--plot", str(picture), "--save", str(trace))
+    status, out, _ = run(
+        capsys,
+        "torch.optim.Adam:lr=0.01,weight_decay=0.01",
+        "Adam:lr=0.01",
+        "mgh/rosenbrock",
+        "--ignore-hyperparameters",
+        "--plot",
+        str(picture),
+        "--save",
+        str(trace),
+    )
     assert status == 1 and "hint: weight decay 0.01 is coupled" in out and picture.exists()
     status, out, _ = run(capsys, str(trace), "Adam:lr=0.01", "mgh/rosenbrock", "--ignore-hyperparameters")
     assert status == 1 and "torch.optim.Adam" in out

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from refopt import (
     LR,
     Adam,
@@ -56,8 +57,9 @@ def test_every_method_agrees_with_itself(name, mode):
 def test_torch_adam_matches_ours(mode, dtype):
     torch = pytest.importorskip("torch")
     for name in ("rosenbrock 4", "tanh network", "logistic"):
-        report = assert_matches(lambda params: torch.optim.Adam(params, lr=0.01), ADAM, parity.task(name), 50, mode,
-                                dtype=dtype)
+        report = assert_matches(
+            lambda params: torch.optim.Adam(params, lr=0.01), ADAM, parity.task(name), 50, mode, dtype=dtype
+        )
         assert report.steps == 50
         assert report.shared == ("t", "m1", "m2") if mode == "lockstep" else True
         if mode == "lockstep" and dtype == "float64":  # updates read off x carry its rounding, 2e-16 / 1e-2
@@ -176,7 +178,9 @@ def test_factor_counts_rounding_bounds():
     """An error of a few ulps passes, one of 1e-12 is named with its size."""
     close = lambda x, g: x - 0.001 * g * (1 + 2**-52)  # noqa: E731
     assert compare(close, LR(0.001), (rosenbrock, START), 10).ok
-    off = compare(Stepper(lambda g: 0.001 * g * (1 + 1e-12), returns="update"), LR(0.001), (rosenbrock, START), 3)
+    off = compare(
+        Stepper(lambda g: 0.001 * g * (1 + 1e-12), returns="update"), LR(0.001), (rosenbrock, START), 3
+    )
     assert not off.ok
     assert off.difference.relative == pytest.approx(1e-12, rel=1e-3)
     assert off.factor > 100 and off.difference.ulps > 1000
@@ -184,14 +188,21 @@ def test_factor_counts_rounding_bounds():
 
 
 def test_report_prints_and_plots(tmp_path):
-    report = compare(Stepper(adam_step, adam_state()), chain(Adam(eps=1e-6), LR(0.01)), (rosenbrock, START), 6)
+    report = compare(
+        Stepper(adam_step, adam_state()), chain(Adam(eps=1e-6), LR(0.01)), (rosenbrock, START), 6
+    )
     text = str(report)
     for piece in ("DIFFERS", "first difference: step 0, update", "ulps", "times the rounding bound",
                   "outside the expected rounding error", "state compared: t, m1, m2", "hint: "):
         assert piece in text, text
     assert not report and report.ok is False
     good = compare(Stepper(adam_step, adam_state()), ADAM, (rosenbrock, START), 6)
-    assert "inside the expected rounding error" in str(good) and good and good.step is None and good.quantity is None
+    assert (
+        "inside the expected rounding error" in str(good)
+        and good
+        and good.step is None
+        and good.quantity is None
+    )
     pytest.importorskip("matplotlib")
     for each in (report, good):
         path = tmp_path / "report.png"
@@ -215,7 +226,9 @@ def test_declared_deviation_is_recognised():
 
 def test_arithmetic_may_be_chosen():
     for arithmetic in ("longdouble", "mpmath"):
-        assert compare(Stepper(adam_step, adam_state()), ADAM, (rosenbrock, START), 4, arithmetic=arithmetic).ok
+        assert compare(
+            Stepper(adam_step, adam_state()), ADAM, (rosenbrock, START), 4, arithmetic=arithmetic
+        ).ok
 
 
 def test_a_method_without_a_definition_is_measured_in_its_own_precision():
@@ -303,9 +316,14 @@ def test_an_optax_pair_that_modifies_the_gradient():
 
 def test_hyperparameters_that_differ_are_refused():
     torch = pytest.importorskip("torch")
-    factory = lambda params: torch.optim.Adam(params, lr=0.1, betas=(0.8, 0.999), weight_decay=0.01)  # noqa: E731
-    with pytest.raises(ValueError, match=r"lr: candidate 0.1, reference 0.01; beta1: candidate 0.8, reference 0.9; "
-                                         "weight_decay: candidate 0.01, reference has none"):
+    def factory(params):
+        return torch.optim.Adam(params, lr=0.1, betas=(0.8, 0.999), weight_decay=0.01)
+
+    with pytest.raises(
+        ValueError,
+        match=r"lr: candidate 0.1, reference 0.01; beta1: candidate 0.8, reference 0.9; "
+        "weight_decay: candidate 0.01, reference has none",
+    ):
         compare(factory, ADAM, (rosenbrock, START), 5)
     report = compare(factory, ADAM, (rosenbrock, START), 5, hyperparameters="ignore")
     assert not report.ok
@@ -359,7 +377,9 @@ def test_products_are_compared():
         state["product"] = (g, 1.01 * (H @ g))
         return x - np.linalg.solve(H, g)
 
-    report = compare(Stepper(step, {}), Newton(), (lambda x: x[0] ** 4 + x[0] * x[1] + x[1] ** 2, [2.0, 1.0]), 3)
+    report = compare(
+        Stepper(step, {}), Newton(), (lambda x: x[0] ** 4 + x[0] * x[1] + x[1] ** 2, [2.0, 1.0]), 3
+    )
     assert (report.step, report.quantity) == (0, "product")
 
 

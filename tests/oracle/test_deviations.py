@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+
 from refopt import LR, Adam, Backtracking, CubicAdam, HeavyBall, Newton, StrongWolfe, chain, oracle
 from refopt.objective import FunctionObjective
-
 from refopt.oracle.deviations import find
 from refopt.oracle.parity import M, build
 
@@ -35,7 +35,7 @@ def our_step(method, x0, function):
 
 
 def test_stable_root():
-    """A coordinate with zero gradient: the original's update is NaN; a tiny third moment: wrong by orders of magnitude."""
+    """A coordinate with zero gradient: the original's update is NaN; a tiny third moment: far off."""
     function = lambda x: 0.5 * x[0] ** 2 + 0 * x[1]  # noqa: E731
     theirs, ours = (original_step((M("CubicAdam"),), [1.0, 2.0], function),
                     our_step(CubicAdam(), [1.0, 2.0], function))
@@ -43,13 +43,16 @@ def test_stable_root():
     assert np.isnan(theirs[1]) and ours[1] == 0
     tiny = lambda x: 1e-6 * (x**2).sum()  # noqa: E731
     options = dict(mode="halve")  # A = u^3 / 2 is far below eps, the root is cancellation
-    theirs, ours = original_step((M("CubicAdam", **options),), [1.0], tiny), our_step(CubicAdam(**options), [1.0], tiny)
+    theirs, ours = (
+        original_step((M("CubicAdam", **options),), [1.0], tiny),
+        our_step(CubicAdam(**options), [1.0], tiny),
+    )
     assert ours[0] == pytest.approx(1.0, rel=1e-6)  # Adam's step
     assert 0 < theirs[0] < 1e-8
 
 
 def test_eps_debiased():
-    """With a large eps: u / (|u| + eps) is Kingma and Ba's first step, the original divides by |u| + eps / sqrt(1 - beta2)."""
+    """Kingma and Ba's first step is u / (|u| + eps); the original's eps is divided by sqrt(1 - beta2)."""
     function = lambda x: (2 * x).sum()  # noqa: E731
     eps, u = 0.5, 2.0
     assert our_step(Adam(eps=eps), [1.0], function)[0] == pytest.approx(u / (u + eps), rel=1e-12)
@@ -71,7 +74,9 @@ def test_descent():
     assert theirs == pytest.approx([1.0, 0.5]) and theirs[1] * g[1] < 0
     assert ours == pytest.approx([1.0, -0.5])
     bowl = lambda x: 0.5 * x[0] ** 2 + 2 * x[1] ** 2  # noqa: E731
-    assert original_step((M("Newton"),), [1.0, 0.5], bowl) == pytest.approx(our_step(Newton(), [1.0, 0.5], bowl))
+    assert original_step((M("Newton"),), [1.0, 0.5], bowl) == pytest.approx(
+        our_step(Newton(), [1.0, 0.5], bowl)
+    )
 
 
 def test_armijo_only():

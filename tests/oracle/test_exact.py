@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from refopt import LR, Adam, EMA, Newton, chain, methods
+
+from refopt import EMA, LR, Adam, Newton, chain, methods
 from refopt.methods.base import copy_state
 from refopt.objective import locked
 from refopt.oracle import exact, parity
@@ -43,7 +44,9 @@ def worst_ulps(method, problem, steps=STEPS):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_has_a_definition(name):
     assert name in exact.EXACT, f"add a definition of {name} to refopt.oracle.exact.EXACT"
-    assert name in exact.ULPS, f"state in refopt.oracle.exact.ULPS how many ulps {name} may miss its definition by"
+    assert name in exact.ULPS, (
+        f"state in refopt.oracle.exact.ULPS how many ulps {name} may miss its definition by"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,7 +86,9 @@ def test_precise_linear_algebra(kind):
     make = Arithmetic(kind).array
     B = rng.standard_normal((5, 5))
     A, b = make(B @ B.T + np.eye(5)), make(rng.standard_normal(5))
-    eps = 1e-17 if kind == "longdouble" else 1e-45  # 19 and 50 digits, less what a condition number of 50 costs
+    eps = (
+        1e-17 if kind == "longdouble" else 1e-45
+    )  # 19 and 50 digits, less what a condition number of 50 costs
     assert np.abs(plain((A @ solve(A, b) - b) / eps)).max() < 1
     L = cholesky(A)
     assert np.abs(plain((L @ L.T - A) / eps)).max() < 100

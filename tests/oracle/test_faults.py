@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+
 from refopt import methods
 from refopt.oracle.planting import Fault, Subject, examine, plant
 
@@ -74,7 +75,15 @@ def test_a_fault_must_occur_once_in_the_source():
 def test_a_fault_that_changes_nothing_counts_as_missed():
     """The examination is itself examined: a planted fault that is none is reported as not caught."""
     one = SUBJECTS[0]
-    subject = Subject(one.method, one.reference, one.source, one.state, one.names, (Fault("u = c /", "u = c  /"),),
-                      problem=one.problem, steps=3)
+    subject = Subject(
+        one.method,
+        one.reference,
+        one.source,
+        one.state,
+        one.names,
+        (Fault("u = c /", "u = c  /"),),
+        problem=one.problem,
+        steps=3,
+    )
     (finding,) = examine(subject)
     assert not finding.caught and not finding.named

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from refopt import LR, Adam, chain, methods
 from refopt.oracle import parity
 from refopt.oracle.deviations import DEVIATIONS, find
@@ -16,7 +17,9 @@ def test_every_method_has_rows(name):
     rows = parity.rows_of(name)
     assert rows, f"add rows for {name} to refopt.oracle.parity.ROWS"
     for row in rows:
-        assert row.theirs or row.deviation, f"{row}: without a module of the original a row names its deviation"
+        assert row.theirs or row.deviation, (
+            f"{row}: without a module of the original a row names its deviation"
+        )
         if row.deviation:
             assert find(row.deviation).method == name
 
@@ -50,8 +53,12 @@ def test_an_undeclared_difference_fails():
 
 
 def test_a_deviation_that_is_gone_is_not_seen():
-    row = parity.Row("Adam", chain(Adam(eps=0.0), LR(1e-2)), (parity.M("Adam", eps=0.0), parity.M("LR", 1e-2)),
-                     "eps-debiased")
+    row = parity.Row(
+        "Adam",
+        chain(Adam(eps=0.0), LR(1e-2)),
+        (parity.M("Adam", eps=0.0), parity.M("LR", 1e-2)),
+        "eps-debiased",
+    )
     assert not parity.run_row(row, "logistic", 5).seen
 
 
@@ -82,4 +89,6 @@ def test_every_deviation_is_complete(deviation):
 
     path, _, test = deviation.test.partition("::")
     source = Path(__file__).parents[2] / path
-    assert source.exists() and f"def {test}(" in source.read_text(), f"{deviation.name}: there is no {deviation.test}"
+    assert source.exists() and f"def {test}(" in source.read_text(), (
+        f"{deviation.name}: there is no {deviation.test}"
+    )

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from refopt import LR, Adam, CoordinateMomentum, chain, oracle
 from refopt.oracle import Trace, compare, parity, record
 
@@ -52,7 +53,8 @@ from refopt import Adam, LR, chain
 from refopt.oracle import compare, parity
 report = compare({str(path)!r}, chain(Adam(), LR(0.01)), parity.task("beale"))
 assert report.steps == 15 and report.shared == ("t", "m1", "m2"), report
-wrong = compare({str(path)!r}, chain(Adam(eps=1e-7), LR(0.01)), parity.task("beale"), hyperparameters="ignore")
+wrong = compare({str(path)!r}, chain(Adam(eps=1e-7), LR(0.01)), parity.task("beale"),
+                hyperparameters="ignore")
 print(report.ok, wrong.ok, wrong.quantity)
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
