@@ -63,7 +63,7 @@ def finish(ax: Any, xlabel: str, ylabel: str, outside: bool = False, grid: bool 
     """Labels, sizes, and a legend where no line runs; beside the axes if there is no such place."""
     ax.set_xlabel(xlabel, fontsize=LABEL)
     ax.set_ylabel(ylabel, fontsize=LABEL)
-    ax.tick_params(labelsize=TICK)
+    ax.tick_params(labelsize=TICK, pad=5.5)  # labels of the two axes do not meet in the corner
     ax.title.set_fontsize(LABEL)
     if grid:
         ax.grid(True, color="0.88", linewidth=0.6)
