@@ -160,7 +160,7 @@ def test_several_runs_have_their_own_colours(runs):
     looks = [(line(ax, k).get_color(), line(ax, k).get_linestyle()) for k in "abcd"]
     assert len({colour for colour, _ in looks}) == 4 and not ax.patches
     crosses = [entry.get_color() for entry in ax.lines if entry.get_label() == "_rejected"]
-    assert set(crosses) <= {colour for colour, _ in looks}
+    assert set(crosses) <= {colour for colour, _ in looks} and "rejected trials" in labels_of(ax)
     assert not overlaps(ax)
 
 
@@ -244,6 +244,7 @@ def test_scale_of_f():
         return plot.convergence([record(nit=k, fun=v) for k, v in enumerate(values, 1)]).get_yscale()
 
     assert scale([1e4, 1.0]) == "log" and scale([2.0, 1.0]) == "linear" and scale([1e4, -1.0]) == "linear"
+    assert scale([1e4, 1.0, 0.0]) == "log"
 
 
 def test_reaching_the_optimum_is_marked():

@@ -87,6 +87,8 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
             draw_regions(ax, path, region, style["color"] if several else ROLE["region"], several)
         if rejected:
             draw_rejected(ax, path, style["color"] if several else ROLE["rejected"], several)
+    if rejected and several and any(r.rejected for path in paths for r in path.history):
+        ax.plot([], [], "x", color="0.35", markersize=6.5, markeredgewidth=1.7, label="rejected trials")
     draw_ends(ax, paths)
     draw_stars(ax, stars)
     finish(ax, "$x_1$", "$x_2$", outside=True, grid=False)

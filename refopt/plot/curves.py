@@ -17,7 +17,7 @@ AGAINST = {"iterations": ("nit", "iteration"), "evaluations": ("nfev", "evaluati
            "time": ("time", "time [s]")}
 QUANTITY = {"f": ("fun", "$f$"), "gradient": ("gnorm", r"$\|g\|_\infty$"),
             "gap": ("fun", r"$f - f_\mathrm{opt}$")}
-WIDE = 100.0  # a positive f that falls by more than this factor is drawn on a logarithmic axis
+WIDE = 100.0  # an f >= 0 that falls by more than this factor is drawn on a logarithmic axis
 
 
 def convergence(results: Any, labels: Any = None, against: str = "iterations", quantity: str = "f",
@@ -33,7 +33,7 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
     against : {"iterations", "evaluations", "time"}
         ``nit``, ``nfev`` (calls of fun) or ``time`` (seconds since the run began) of the records.
     quantity : {"f", "gradient", "gap"}
-        f (on a logarithmic axis if it is positive and falls by more than a factor of 100), \\|g\\|_inf, or
+        f (on a logarithmic axis if it is not negative and falls by more than a factor of 100), \\|g\\|_inf, or
         ``f - f_opt``. On a logarithmic axis values that are zero or negative are left out; where a run first
         reaches one a triangle points down at the axis.
     f_opt : float
@@ -95,6 +95,7 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
 
 
 def spans_decades(y: np.ndarray) -> bool:
-    """Whether all finite values are positive and differ by more than the factor WIDE."""
+    """Whether no finite value is negative and the positive ones differ by more than the factor WIDE."""
     y = y[np.isfinite(y)]
-    return bool(y.size and y.min() > 0 and y.max() > WIDE * y.min())
+    positive = y[y > 0]
+    return bool(positive.size and y.min() >= 0 and positive.max() > WIDE * positive.min())
