@@ -29,9 +29,13 @@ from .. import (
     BlockPartition,
     CoordinateMomentum,
     CubicAdam,
+    CurveBall,
     DCTProjection,
     FFTProjection,
+    GaussNewton,
     HeavyBall,
+    InfinityNormTrustRegion,
+    LeastSquares,
     Newton,
     ReduceOutwardLR,
     StrongWolfe,
@@ -84,6 +88,10 @@ def beale(xp, x):
     return (1.5 - a + a * b) ** 2 + (2.25 - a + a * b**2) ** 2 + (2.625 - a + a * b**3) ** 2
 
 
+def beale_residuals(x):
+    return anp.array([1.5, 2.25, 2.625]) - x[0] * (1 - x[1] ** anp.arange(1, 4))
+
+
 def logistic(xp, x):
     z = constant(xp, SIGNS, x) * (constant(xp, FEATURES, x) @ x)
     return xp.mean(xp.log(1 + xp.exp(-z))) + 0.01 * xp.sum(x * x)
@@ -112,8 +120,14 @@ PROBLEMS: dict[str, tuple[Callable, list[float], tuple | None]] = {
 }
 
 
+RESIDUALS = {"beale residuals": (LeastSquares(beale_residuals), [1.0, 0.8])}  # for methods that need a model
+
+
 def task(name: str, dtype: Any = np.float64) -> Task:
-    """A problem of the table for both sides."""
+    """A problem of the table for both sides, or one of `RESIDUALS` for ours."""
+    if name in RESIDUALS:
+        residuals, start = RESIDUALS[name]
+        return Task(name, residuals, np.array(start, dtype=dtype))
     fun, x0, shapes = PROBLEMS[name]
 
     def in_torch(tensors: list) -> Any:
@@ -210,7 +224,24 @@ PLAIN, _PLAIN = Adam(debiased=False), M("Adam", debias=False)  # inside others: 
 EIGEN = 1e-7  # eigenvectors of a Gram matrix, with eigenvalues down to 1e-7 of the largest, on either side
 STEEP = ("rosenbrock 4", "rosenbrock 50, 4 tensors", "beale")  # gradients so large that the original's root holds
 
+CURVE_BALLS: tuple[dict[str, Any], ...] = (
+    {},
+    {"precond_lr": 3e-4, "momentum": 0.5},
+    {"reg": 0.1},
+    {"hvp_method": "fd_forward"},
+    {"hvp_method": "fd_forward", "h": 1e-2},
+)
+
 ROWS: list[Row] = [
+    *(Row("CurveBall", CurveBall(**options), (M("CurveBall", **options),),
+          float32="hvp_method" not in options) for options in CURVE_BALLS),
+    Row("CurveBall", CurveBall(inner=LR(0.5)), (M("CurveBall", inner=M("LR", 0.5)),)),
+    Row("CurveBall", CurveBall(auto=True, lam=0.1), (), "closed-form"),
+    Row("CurveBall", CurveBall(auto=True, acceptance="ratio"), (), "closed-form"),
+    *(Row("InfinityNormTrustRegion", InfinityNormTrustRegion(**options), (), "never-ran") for options in (
+        {"init_radius": 0.1}, {"eta": 0.2, "rho_good": 0.5, "boundary_tol": 0.1}, {"update_freq": 2},
+        {"subproblem": "residual"}, {"inner": LR(0.5)})),
+    Row("GaussNewton", GaussNewton(0.1), (), "jacobian-itself"),
     Row("LR", LR(1e-4), (M("LR", 1e-4),)),
     Row("ReduceOutwardLR", then(ReduceOutwardLR(), TINY), (M("ReduceOutwardLR"), _TINY)),
     Row("ReduceOutwardLR", then(ReduceOutwardLR(mul=0.1), TINY), (M("ReduceOutwardLR", mul=0.1), _TINY)),
@@ -275,8 +306,8 @@ ROWS: list[Row] = [
                       {"history_size": 4, "update_freq": 3, "damping": 1.0})),
     Row("GGT", then(GGT(4, inner=EMA()), SMALL), (M("GGT", history_size=4, inner=M("EMA", 0.9, debias=True)), _SMALL),
         float32=False, share=False, tolerance=EIGEN),
-    Row("GGT", then(GGT(4, damping=1.0, matrix_power=-1.0), TINY), (M("GGT", history_size=4, damping=1.0, matrix_power=-1.0), _TINY),
-        "matrix-power", float32=False, share=False),
+    Row("GGT", then(GGT(4, damping=1.0, matrix_power=-1.0), TINY),
+        (M("GGT", history_size=4, damping=1.0, matrix_power=-1.0), _TINY), "matrix-power", float32=False, share=False),
     *(Row("SubspaceCubicAdam", then(GGT(1, basis_optimizer=SubspaceCubicAdam(mode=mode)), SMALL),
           (M("GGT", history_size=1, basis_optimizer=M("SubspaceCubicAdam", mode=mode)), _SMALL), share=False)
       for mode in ("signed_cbrt", "unsigned_cbrt")),
