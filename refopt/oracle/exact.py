@@ -209,7 +209,7 @@ def lbfgs(h, p, u, s):
 
 
 def newton(h, p, u, s):
-    H = p.hess
+    H = p.arithmetic.backward(p.hess)
     size = sqrt(abs(np.diag(H)))
     D = np.where(size > 0, size, 1)
     S = H / D[:, None] / D
@@ -254,7 +254,9 @@ ULPS: dict[str, float] = {
     "Newton": 1000,
 }
 
-from .exact_projections import EXACT_PROJECTIONS  # noqa: E402  its definitions call `step` above
+from .exact_curvature import EXACT_CURVATURE  # noqa: E402  their definitions call `step` above
+from .exact_projections import EXACT_PROJECTIONS  # noqa: E402
 
-EXACT.update({name: definition for name, (definition, _) in EXACT_PROJECTIONS.items()})
-ULPS.update({name: ulps for name, (_, ulps) in EXACT_PROJECTIONS.items()})
+for table in (EXACT_PROJECTIONS, EXACT_CURVATURE):
+    EXACT.update({name: definition for name, (definition, _) in table.items()})
+    ULPS.update({name: ulps for name, (_, ulps) in table.items()})

@@ -215,7 +215,7 @@ def ggt(h, p, u, s):
         M = rows[[k % R for k in range(max(0, count - h.history_size), count)]].T
         A = M.T @ M
         A[np.diag_indices(len(A))] = A[np.diag_indices(len(A))] + h.damping
-        L, V = eigh(A)
+        L, V = eigh(p.arithmetic.backward(A))
         order = np.argsort(L)
         L, V = L[order], V[:, order]
         first = sum(bool(value <= h.eig_tol * max(L[-1], 0 * L[-1])) for value in L)

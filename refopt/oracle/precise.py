@@ -89,6 +89,16 @@ class Arithmetic:
         """A precise scalar."""
         return self.array(np.array([value]))[0]
 
+    def backward(self, A: np.ndarray) -> np.ndarray:
+        """A symmetric matrix about to be factored: disturbed, if asked for, by one ulp of its largest entry.
+
+        Dense algorithms (solves, eigenvalues) are backward stable in norm only, not entry by entry.
+        """
+        if self.rng is None or not A.size:
+            return A
+        sign = np.triu(2 * self.rng.integers(0, 2, size=A.shape) - 1)
+        return A + (sign + np.triu(sign, 1).T) * (self.ulp * np.abs(A).max())
+
     def value(self, value: Any) -> Any:
         """A state or hyperparameter: floats and float arrays become precise, all else stays as it is."""
         if isinstance(value, (bool, np.bool_, int, np.integer, str)) or value is None:
