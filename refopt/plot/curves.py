@@ -33,7 +33,7 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
     against : {"iterations", "evaluations", "time"}
         ``nit``, ``nfev`` (calls of fun) or ``time`` (seconds since the run began) of the records.
     quantity : {"f", "gradient", "gap"}
-        f (on a logarithmic axis if it is not negative and falls by more than a factor of 100), \\|g\\|_inf, or
+        f (on a logarithmic axis if it is never negative and falls 100-fold), \\|g\\|_inf, or
         ``f - f_opt``. On a logarithmic axis values that are zero or negative are left out; where a run first
         reaches one a triangle points down at the axis.
     f_opt : float
