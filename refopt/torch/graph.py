@@ -190,6 +190,13 @@ class GraphObjective(CountedObjective):
             J[start : start + len(unit)] = self._vector_jacobian(y, unit)
         return J
 
+    def _pushed(self, y: torch.Tensor, s: Tensors) -> torch.Tensor:
+        """``J s`` for the Jacobian J of y: the derivative by w of ``<J^T w, s>``, which is linear in w."""
+        w = torch.zeros_like(y, requires_grad=True)
+        transposed = torch.autograd.grad(y, self._inputs(), w, create_graph=True, allow_unused=True)
+        pairs = [(a, b) for a, b in zip(self._filled(transposed), s, strict=True) if a.requires_grad]
+        return torch.autograd.grad([a for a, _ in pairs], w, [b for _, b in pairs])[0]
+
     def _vector_jacobian(self, y: torch.Tensor, weights: torch.Tensor) -> np.ndarray:
         """``w^T d y / d x`` for each row w (k, m) of `weights`, shape (k, n)."""
         try:

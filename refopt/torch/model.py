@@ -132,8 +132,12 @@ class TorchObjective(GraphObjective):
 
     def jacobian(self, point: Point) -> np.ndarray:
         y, _ = self._parts(point)
+        self._check_time()
         self.nhev += 1
-        return self._jacobian(y)
+        if y.numel() <= self.n:
+            return self._jacobian(y)
+        columns = [self._pushed(y, self.layout.split(e)) for e in np.eye(self.n, dtype=self.dtype)]
+        return torch.stack([c.reshape(-1) for c in columns], dim=1).cpu().numpy().astype(self.dtype)
 
     def gauss_newton(self, point: Point) -> np.ndarray:
         z, slope = self._curvature(point)
@@ -147,14 +151,7 @@ class TorchObjective(GraphObjective):
         self.nhvp += 1
         y, _ = self._parts(point)
         z, slope = self._curvature(point)
-        weight = torch.zeros_like(y, requires_grad=True)
-        transposed = torch.autograd.grad(y, self._inputs(), weight, create_graph=True, allow_unused=True)
-        pairs = [
-            (a, b)
-            for a, b in zip(self._filled(transposed), self.layout.split(v), strict=True)
-            if a.requires_grad
-        ]
-        Jv = torch.autograd.grad([a for a, _ in pairs], weight, [b for _, b in pairs])[0]
+        Jv = self._pushed(y, self.layout.split(v))
         HJv = self._loss_product(z, slope, Jv)
         back = torch.autograd.grad(y, self._inputs(), HJv, retain_graph=True, allow_unused=True)
         return self.layout.gather(self._all(back))
