@@ -10,13 +10,13 @@
     rho = (f(x) - f(x+s)) / -m(s)
     rho > eta                                       accept x + s (output -s), else again, `max_attempts` times
     rho < rho_bad or f(x+s) not finite              radius <- nminus |s|         (proximal: nminus radius)
-    rho > rho_good and the step near the boundary   radius <- max(radius, nplus |s|)   (proximal: nplus radius)
+    rho > rho_good and the step near the boundary   radius <- max(radius, nplus |s|)  (proximal: nplus radius)
 
     "regularized": with L = (p+1) |f(x+s) - f(x) - m(s)| / |s|^(p+1), where the penalty equals the error,
     rho < rho_bad      sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
     rho > REGULAR      sigma <- L, kept between sigma/nplus^(p+1) and sigma
-    and s is refused before f is evaluated, sigma <- 2 sigma, when it is a *transient* minimiser, one that the branch
-    of minimisers starting at s = 0 for sigma = inf does not reach: for some t in (0, 1]
+    and s is refused before f is evaluated, sigma <- 2 sigma, when it is a *transient* minimiser, one that the
+    branch of minimisers starting at s = 0 for sigma = inf does not reach: for some t in (0, 1]
     sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
 
 argmin_local: the local minimiser to which monotone descent from s = 0 leads (`support/ball_subproblem.py`).
@@ -47,9 +47,9 @@ import numpy as np
 from ..objective import Point
 from ..status import Status, Stop
 from ..support.ball_subproblem import BallAnswer
-from ..support.line_search import FLAT, LONG_SUMS, rounding_error
 from ..support.model_search import BALL_SOLVERS, SOLVERS, freely, in_ball
 from ..support.taylor_model import MatrixFree, Penalised, TensorModel, prefers_tensors, taylor_model
+from ..support.trial import interpolated_sigma, judge, transient
 from .base import Method
 
 __all__ = ["HigherOrderNewton"]
@@ -75,62 +75,6 @@ class HigherOrderNewtonState(NamedTuple):
     answer: BallAnswer | None  # the last subproblem's
     decrease: float  # -m(s) of the last subproblem
     rng: Any  # numpy.random.Generator for `de_iters`
-
-
-# ---------------------------------------------------------------- pure mathematics
-
-
-def transient(line: np.ndarray) -> bool:
-    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers from s = 0 at sigma = inf.
-
-    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls
-    with t.
-    """
-    p = line.size
-    k = np.arange(1, p + 1)
-    slope = np.polynomial.Polynomial(k * (p + 1 - k) * line)
-    if slope(1.0) >= 0:
-        return True
-    roots = slope.roots()
-    real = roots[np.abs(roots.imag) <= 1e-12 * (1 + np.abs(roots))].real
-    return bool(np.any((real > 0) & (real < 1))) and line[0] < 0
-
-
-def next_radius(radius: float, length: float, rho: float, near: bool, m: HigherOrderNewton) -> float:
-    """The radius of "bounds" after a trial of that length; `near`: at the boundary."""
-    if rho < m.rho_bad:
-        return length * m.nminus
-    return max(radius, length * m.nplus) if rho > m.rho_good and near else radius
-
-
-def next_sigma(sigma: float, length: float, rho: float, error: float, m: HigherOrderNewton) -> float:
-    """Sigma by interpolation; `error` is |f(x+s) - f(x) - m(s)|."""
-    q = m.order + 1
-    L = q * error / length**q if np.isfinite(error) else np.inf
-    if rho < m.rho_bad:
-        return float(np.clip(L, sigma / m.nminus, sigma / m.nminus**q))
-    return float(np.clip(L, sigma / m.nplus**q, sigma)) if rho > REGULAR else sigma
-
-
-def judge(point: Point, trial: Point, decrease: float, eta: float) -> tuple[bool, float]:
-    """``(accepted, rho)``; by the gradient where the predicted decrease is below the rounding error of f.
-
-    Raises `Stop` where nothing more can be gained.
-    """
-    noise = LONG_SUMS * rounding_error(point.f, point.x.dtype)
-    moved = decrease > 0 and not np.array_equal(trial.x, point.x)
-    if not moved or decrease <= noise and abs(trial.f - point.f) <= noise:
-        if moved and np.abs(trial.g).max() <= FLAT * np.abs(point.g).max():
-            return True, np.nan
-        if not moved and decrease > noise:
-            raise Stop(Status.STALLED, reason=f"a step that promises a decrease of {decrease:.3g} is too short to "
-                                              f"change x; f = {point.f:.6g} may be non-smooth")
-        raise Stop(Status.ROUNDING, decrease, noise)
-    rho = (point.f - trial.f) / decrease if np.isfinite(trial.f) else -np.inf
-    return rho > eta, rho
-
-
-# ---------------------------------------------------------------- the class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,8 +149,9 @@ class HigherOrderNewton(Method):
 
     def __post_init__(self):
         self.check(order="whole >= 1", trust_method=TRUST_METHODS, nplus="[1, inf)", nminus="(0, 1)",
-                   rho_good="(-inf, inf)", rho_bad="(-inf, inf)", init_radius=["(0, inf)"], eta="[0, inf)", max_attempts="whole >= 1",
-                   boundary_tol=["[0, 1)"], derivatives=DERIVATIVES, solver=SOLVERS, theta="[0, inf)")
+                   rho_good="(-inf, inf)", rho_bad="(-inf, inf)", init_radius=["(0, inf)"], eta="[0, inf)",
+                   max_attempts="whole >= 1", boundary_tol=["[0, 1)"], derivatives=DERIVATIVES, solver=SOLVERS,
+                   theta="[0, inf)")
         if self.de_iters is not None:
             self.check(de_iters="whole >= 1")
         if not self.rho_bad < self.rho_good:
@@ -214,8 +159,8 @@ class HigherOrderNewton(Method):
                              f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")
         if self.trust_method == "bounds" and self.solver not in ("native", *BALL_SOLVERS):
             able = ", ".join(map(repr, ("native", *BALL_SOLVERS)))
-            raise ValueError(f"HigherOrderNewton: solver {self.solver!r} cannot keep a step inside a ball; with "
-                             f"trust_method='bounds' use one of {able}")
+            raise ValueError(f"HigherOrderNewton: solver {self.solver!r} cannot keep a step inside a ball; "
+                             f"with trust_method='bounds' use one of {able}")
 
     def all_needs(self):
         second = {"hvp"} if self.derivatives == "matrix-free" else {"hess"}
@@ -241,7 +186,7 @@ class HigherOrderNewton(Method):
         scale = state.scale or self.first_scale(point)
         told = state._replace(rho=np.nan, accepted=False, unbounded=False, trials=0)
         for attempt in range(1, self.max_attempts + 1):
-            with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows, and is refused
+            with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows
                 answer = self.subproblem(model, scale, attempt, told.rng)
             unbounded = told.unbounded or not answer.bounded
             told = told._replace(attempts=attempt, answer=answer, unbounded=unbounded)
@@ -257,7 +202,8 @@ class HigherOrderNewton(Method):
             trial = point.after(update)
             accepted, rho = judge(point, trial, decrease, self.eta)
             told = told._replace(rho=rho, decrease=decrease, trials=told.trials + 1)
-            scale = self.next_scale(scale, length, rho, abs(trial.f - point.f + decrease)) or self.first_scale(point)
+            error = abs(trial.f - point.f + decrease)
+            scale = self.next_scale(scale, length, rho, error) or self.first_scale(point)
             if accepted or self.trust_method == "none" and np.isfinite(trial.f):
                 return update, told._replace(scale=scale, accepted=True)
         return zero, told._replace(scale=scale)
@@ -283,12 +229,14 @@ class HigherOrderNewton(Method):
     def next_scale(self, scale: float, length: float, rho: float, error: float) -> float | None:
         """The radius or sigma after a trial; None, to begin anew, where it under- or overflows."""
         if self.trust_method == "regularized":
-            scale = next_sigma(scale, length, rho, error, self)
+            scale = interpolated_sigma(scale, self.order + 1, length, error, rho < self.rho_bad,
+                                       rho > REGULAR, self.nplus, self.nminus)
         elif self.trust_method == "proximal":
             scale *= self.nminus if rho < self.rho_bad else self.nplus if rho > self.rho_good else 1.0
         else:
             near = self.boundary_tol is None or length >= (1 - self.boundary_tol) * scale
-            scale = next_radius(scale, length, rho, near, self)
+            scale = length * self.nminus if rho < self.rho_bad else (
+                max(scale, length * self.nplus) if rho > self.rho_good and near else scale)
         return scale if TINY < scale < 1 / TINY else None
 
     def settled(self, point):

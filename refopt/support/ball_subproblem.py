@@ -146,13 +146,13 @@ class DenseQuadratic:
         self.w, self.V = np.linalg.eigh(self.S)
 
     def stiffen(self) -> None:
-        """Add ``a/2 (y^T (z - y)/|y|)^2``: of fourth order in z - y on the sphere, so convergence stays fast."""
+        """Add ``a/2 (y^T (z - y)/|y|)^2``: on the sphere of fourth order in z - y: convergence stays fast."""
         y = self.y / np.sqrt(self.y @ self.y)
         self.stiff, self.S = True, self.H + STIFF * float(np.abs(self.w).max()) * np.outer(y, y)
         self.w, self.V = np.linalg.eigh(self.S)
 
     def minimise(self, mu: float, r: float) -> tuple[np.ndarray, float]:
-        """z that minimises the expansion plus ``mu/2 |z - y|^2`` over the ball, and the fall of the expansion."""
+        """z that minimises the expansion plus ``mu/2 |z - y|^2`` over the ball; its fall there."""
         z, _ = quadratic_in_ball(self.w + mu, self.V, self.g - self.S @ self.y - mu * self.y, r)
         d = z - self.y
         return z, -float(d @ self.g) - 0.5 * float(d @ (self.H @ d))
@@ -258,7 +258,7 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
     --------
     >>> import numpy as np
     >>> from refopt.support.taylor_model import TensorModel
-    >>> cubic = TensorModel([np.array(0.0), np.array([-1.0]), np.zeros((1, 1)), np.array([[[6.0]]])])  # s^3 - s
+    >>> cubic = TensorModel([np.array(0.0), np.array([-1.0]), np.zeros((1, 1)), np.array([[[6.0]]])])
     >>> minimise_in_ball(cubic, 1.0, np.zeros(1)).s.round(6)
     array([0.57735])
     """

@@ -1,4 +1,4 @@
-"""The subproblem of a higher-order step, by the native solver or one of SciPy's, after a global search or not.
+"""The subproblem of a higher-order step, by the native solver or one of SciPy's, after a global one or not.
 
     in_ball    min m(s) over |s| <= r            freely    min m(s)
 
@@ -67,7 +67,7 @@ def in_ball(model: Model, r: float, tol: float = 1e-10, solver: str = "native", 
 def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0),
            solver: str = "native", de_iters: int | None = None,
            rng: np.random.Generator | None = None) -> BallAnswer:
-    """A local minimiser of `model`; r is the first ball of the native solver. The answer may say unbounded."""
+    """A local minimiser of `model`, from balls of radius r on. The answer may say unbounded."""
     native = solver == "native"
     answer = minimise_freely(model, r, tol, theta) if native else by_scipy(model, solver, r, False)
     if de_iters is None or not answer.bounded:
@@ -77,7 +77,7 @@ def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] 
 
 def lower_by_evolution(model: Model, answer: BallAnswer, r: float, tol: float, de_iters: int,
                        rng: np.random.Generator | None) -> BallAnswer:
-    """`answer`, or the minimiser that descent from the best point of differential evolution leads to, if lower."""
+    """`answer`, or the minimiser below the best point of differential evolution, whichever is lower."""
     def value(s: np.ndarray) -> float:
         return model.value(onto_ball(s, r))
 
@@ -116,7 +116,7 @@ def by_scipy(model: Model, solver: str, r: float, constrained: bool) -> BallAnsw
     at, first = model.expand(s), model.expand(zero).gradient
     lam, left = certificate(s, at.gradient, r if constrained else np.inf)
     residual = float(np.linalg.norm(left))
-    bounded = finite and (constrained or residual <= float(np.linalg.norm(first)))  # else it gave up going down
+    bounded = finite and (constrained or residual <= float(np.linalg.norm(first)))  # else it gave up
     lowest = float(np.linalg.eigvalsh(matrix(at.hessian, at.product, s.size))[0])
     return BallAnswer(s, at.value, lam, residual, float(np.linalg.norm(first)), lowest + lam, 0, bounded)
 

@@ -3,7 +3,7 @@
 Two representations, one interface (`expand`, `line`):
 
     TensorModel     the symmetric tensors T_1 .. T_p; one contraction with s lowers the order of each by one
-    MatrixFree      the function in truncated polynomial arithmetic, its derivatives by reverse mode, memory O(n)
+    MatrixFree      the function in truncated polynomial arithmetic, derivatives by reverse mode, memory O(n)
 
 `Penalised` adds ``weight/power |s|^power`` to either. Values leave out f(x): near a minimiser the change is
 many orders below f, and a difference of two values of f would be all rounding.
@@ -25,12 +25,12 @@ from ..objective import Point
 
 __all__ = ["Expansion", "MatrixFree", "Model", "Penalised", "TensorModel", "prefers_tensors", "taylor_model"]
 
-MOST_DIRECTIONS = 60_000  # Taylor series that tensors are recovered from; more take longer than a matrix-free solve
+MOST_DIRECTIONS = 60_000  # Taylor series behind all tensors; more take longer than a matrix-free solve
 MOST_ENTRIES = 4_000_000  # of the largest tensor (32 MB)
 
 
 class Expansion(NamedTuple):
-    """A model at one s: value (without f), gradient (n,), Hessian (n, n) or None, and product with the Hessian."""
+    """A model at one s: value (without f), gradient (n,), Hessian (n, n) or None, product with it."""
 
     value: float
     gradient: np.ndarray

@@ -1,10 +1,10 @@
-"""The More-Garbow-Hillstrom table: HigherOrderNewton of order 2, 3 and 4 beside three methods of scipy.optimize.
+"""The More-Garbow-Hillstrom table: HigherOrderNewton of order 2, 3 and 4 beside three methods of SciPy.
 
-    python tests/benchmarks/mgh_table.py [output.md]          writes tests/benchmarks/mgh_table.md, about two minutes
+    python tests/benchmarks/mgh_table.py [output.md]     writes tests/benchmarks/mgh_table.md, about a minute
 
-Sizes as in `refopt.problems.get`, standard starts, stop at |g|_inf <= 1e-8, 1000 iterations at most, one setting for all.
-A problem is solved when the final f agrees with a listed minimum to 1e-9 (1 + |f|) and the method reports success, or,
-for SciPy's methods, which report failure where rounding ends a run, when f alone agrees.
+Sizes as in `refopt.problems.get`, standard starts, stop at |g|_inf <= 1e-8, 1000 iterations at most, one setting
+for all. A problem is solved when the final f agrees with a listed minimum to 1e-9 (1 + |f|) and the method reports
+success, or, for SciPy's methods, which report failure where rounding ends a run, when f alone agrees.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SCIPY = ("trust-exact", "trust-krylov", "BFGS")
 
 
 def run_ours(problem, method):
-    """Iterations, values of f, gradients, Hessians, Hessian products, Taylor propagations, seconds, f, success."""
+    """Iterations, values of f, gradients, Hessians, products, Taylor propagations, seconds, f, success."""
     began = time.perf_counter()
     result = refopt.minimize(problem.fun, problem.x0, method=method,
                              options={"gtol": GTOL, "maxiter": MAXITER, "return_all": True})
@@ -64,7 +64,8 @@ def run_scipy(problem, name):
         nit, f = result.nit, result.fun
     except (ValueError, FloatingPointError, np.linalg.LinAlgError):  # trust-exact: a Hessian with nan
         nit, f = 0, np.nan
-    return (nit, len(asked), objective.njev, objective.nhev, objective.nhvp, 0, time.perf_counter() - began, f, True)
+    seconds = time.perf_counter() - began
+    return nit, len(asked), objective.njev, objective.nhev, objective.nhvp, 0, seconds, f, True
 
 
 def solved(problem, row):
@@ -73,7 +74,7 @@ def solved(problem, row):
 
 
 def measure():
-    """``{column: {key: (row, solved)}}``; every column is run once untimed on one problem, to load what it needs."""
+    """``{column: {key: (row, solved)}}``; each column begins untimed on one problem, to load what it needs."""
     table = {}
     runs = {**{name: (run_ours, method) for name, method in OURS.items()},
             **{name: (run_scipy, name) for name in SCIPY}}
@@ -88,38 +89,42 @@ def measure():
     return table
 
 
+ABOUT = f"""Made by `python tests/benchmarks/mgh_table.py`. Sizes as in `refopt.problems.get`, standard starts,
+|g|_inf <= {GTOL:g}, one setting for all problems. A dash: not solved (f is no listed minimum, or the run did not end
+in success). Order 3 is HigherOrderNewton(order=3) with its defaults (trust_method="bounds"); orders 2 and 4 and the
+column so named are trust_method="regularized", which the bare name stands for. Values of f: points at which f was
+asked for; derivatives are taken at accepted points."""
+
+FOOTNOTE = """A Taylor propagation is one sweep of the function in truncated polynomial arithmetic along a batch of
+directions; it gives all tensors at a point. A Hessian costs n products."""
+
+
+def total(column, i, keys):
+    return sum(column[key][0][i] for key in keys)
+
+
 def markdown(table):
     keys = list(mgh.facts())
     inside = [key for number, key in enumerate(keys, 1) if number not in OUTSIDE]
-    lines = ["# More-Garbow-Hillstrom: iterations / values of f", "",
-             "Made by `python tests/benchmarks/mgh_table.py`. Sizes as in `refopt.problems.get`, standard starts, "
-             f"|g|_inf <= {GTOL:g}, one setting for all problems. A dash: not solved (f is no listed minimum, or the "
-             "run did not end in success). Order 3 is HigherOrderNewton(order=3) with its defaults "
-             "(trust_method=\"bounds\"); orders 2, 4 and the column so named are trust_method=\"regularized\", which a "
-             "bare name stands for. Values of f: points at which f was asked for; derivatives are taken at accepted "
-             "points.", "",
+    lines = ["# More-Garbow-Hillstrom: iterations / values of f", "", ABOUT, "",
              "| | problem | n | " + " | ".join(table) + " |", "|---|---|---|" + "---|" * len(table)]
     for number, key in enumerate(keys, 1):
         cells = [f"{row[0]} / {row[1]}" if done else f"- ({row[-2]:.4g})" for row, done in
                  (column[key] for column in table.values())]
         lines.append(f"| {number} | {key} | {problems.get(f'mgh/{key}').n} | " + " | ".join(cells) + " |")
-    def total(column, i, which):
-        return sum(column[key][0][i] for key in which)
     lines.append("| | **solved of 35** | | " + " | ".join(
         str(sum(done for _, done in column.values())) for column in table.values()) + " |")
     lines.append("| | **total, the 30 of the yardstick** | | " + " | ".join(
         f"**{total(column, 0, inside)} / {total(column, 1, inside)}**" for column in table.values()) + " |")
-    lines += ["", "Yardstick on these 30 (all but 3, 4, 6, 10, 16): " + "; ".join(
-        f"{name} {nit} / {nf}" for name, (nit, nf) in YARDSTICK.items()) + ".", "",
-        "## Counts on the 30 problems", "",
-        "| | iterations | values of f | gradients | Hessians | Hessian products | Taylor propagations | seconds |",
-        "|---|---|---|---|---|---|---|---|"]
+    published = "; ".join(f"{name} {nit} / {nf}" for name, (nit, nf) in YARDSTICK.items())
+    lines += ["", f"Yardstick on these 30 (all but 3, 4, 6, 10, 16): {published}.", "",
+              "## Counts on the 30 problems", "",
+              "| | iterations | values of f | gradients | Hessians | products | Taylor propagations | seconds |",
+              "|---|---|---|---|---|---|---|---|"]
     for name, column in table.items():
-        counts = [total(column, i, inside) for i in range(6)]
-        lines.append(f"| {name} | " + " | ".join(map(str, counts)) + f" | {total(column, 6, inside):.2f} |")
-    lines += ["", "A Taylor propagation here is one sweep of the function in truncated polynomial arithmetic along a batch of "
-              "directions; it gives all tensors at a point. Hessians are counted as such; one costs n products.", ""]
-    return "\n".join(lines)
+        counts = " | ".join(str(total(column, i, inside)) for i in range(6))
+        lines.append(f"| {name} | {counts} | {total(column, 6, inside):.2f} |")
+    return "\n".join([*lines, "", FOOTNOTE, ""])
 
 
 if __name__ == "__main__":

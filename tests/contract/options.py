@@ -137,8 +137,8 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "nminus": Probe(0.5, BALL | FAR), "rho_good": Probe(0.5, BALL | {"init_radius": 0.3}, steps=20),
         "rho_bad": Probe(0.9, BALL | FAR),
         "init_radius": Probe(0.1), "eta": Probe(0.9, BALL | FAR), "max_attempts": Probe(1, BALL | FAR),
-        "boundary_tol": Probe(None, BALL | GROWING), "de_iters": Probe(3), "derivatives": Probe("matrix-free"),
-        "solver": Probe("trust-constr"), "theta": Probe(10.0),
+        "boundary_tol": Probe(None, BALL | GROWING), "de_iters": Probe(3), "solver": Probe("trust-constr"),
+        "derivatives": Probe("matrix-free"), "theta": Probe(10.0),
     },
     "GGT": {
         "history_size": Probe(2), "update_freq": Probe(3), "eig_tol": Probe(0.5), "truncate": Probe(1),

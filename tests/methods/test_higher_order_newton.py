@@ -1,4 +1,4 @@
-"""HigherOrderNewton: the yardstick, exact polynomials, four trust methods, torchzero as a black box, bad input."""
+"""HigherOrderNewton: the yardstick, exact polynomials, trust methods, torchzero as a black box, bad input."""
 
 import importlib
 import warnings
@@ -14,8 +14,7 @@ from refopt.objective import FunctionObjective
 from refopt.problems import mgh
 from refopt.support.model_search import in_ball
 from refopt.support.taylor_model import taylor_model
-
-transient = importlib.import_module("refopt.methods.higher_order_newton").transient
+from refopt.support.trial import interpolated_sigma, transient
 
 TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
 YARDSTICK = [key for number, key in enumerate(mgh.facts(), 1) if number not in (3, 4, 6, 10, 16)]
@@ -262,7 +261,7 @@ def test_large_problems_are_solved_without_tensors():
 
 def test_tensors_beyond_memory_are_refused_with_the_estimate():
     with pytest.raises(MemoryError, match="GiB"):
-        refopt.minimize(lambda x: anp.sum(x**4), np.ones(999), method=HigherOrderNewton(derivatives="tensors"))
+        refopt.minimize(rosenbrock, np.ones(99), method=HigherOrderNewton(derivatives="tensors", order=5))
 
 
 @pytest.mark.parametrize("solver", ["trust-constr", "SLSQP"])
@@ -385,3 +384,13 @@ def test_no_model_value_of_the_original_is_lower(name, order, n):
 def test_the_original_refuses_order_1_with_proximal():
     with pytest.raises(RuntimeError, match="1st order"):
         torchzero_step(TORCHZERO_CASES["rosenbrock"][1], np.zeros(2), order=1, trust_method="proximal")
+
+
+def test_sigma_is_interpolated_within_its_bounds():
+    # q = 4, |s| = 1/2: error 1/8 is L = 8
+    assert interpolated_sigma(1.0, 4, 0.5, 0.125, True, False, 3.5, 0.25) == 8.0
+    assert interpolated_sigma(4.0, 4, 0.5, 0.125, True, False, 3.5, 0.25) == 16.0  # at least 4 times
+    assert interpolated_sigma(1.0, 4, 0.5, np.inf, True, False, 3.5, 0.25) == 256.0  # at most 4^4 times
+    assert interpolated_sigma(100.0, 4, 0.5, 0.125, False, True, 3.5, 0.25) == 8.0
+    assert interpolated_sigma(8.0, 4, 0.5, 0.0, False, True, 2.0, 0.25) == 0.5  # at most 2^4 times
+    assert interpolated_sigma(8.0, 4, 0.5, 1.0, False, False, 2.0, 0.25) == 8.0

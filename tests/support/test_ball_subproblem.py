@@ -1,4 +1,4 @@
-"""Ball-constrained subproblems: optimality conditions, the hard case, agreement with SciPy, planted errors."""
+"""Ball-constrained subproblems: optimality conditions, hard case, agreement with SciPy, planted errors."""
 
 import autograd.numpy as anp
 import numpy as np
