@@ -143,6 +143,32 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "tests/oracle/test_deviations.py::test_scipy_search",
     ),
     Deviation(
+        "closed-form",
+        "CurveBall",
+        "has constant coefficients only (its documentation says so)",
+        "has auto=True: the coefficients in closed form and adaptive damping, as published, for the Hessian and the "
+        "Gauss-Newton matrix",
+        "the method of the paper; the fixed form is the same in both",
+        "tests/methods/test_curve_ball.py::test_the_original_has_no_automatic_form",
+    ),
+    Deviation(
+        "never-ran",
+        "InfinityNormTrustRegion",
+        "ends with KeyError('bounds') before its first step; would minimise |H d - g|, which is drawn to saddle "
+        "points, and measure the step by a signed maximum",
+        "minimises the quadratic model over the box; subproblem='residual' is the other; its `init` is `init_radius`",
+        "a model of f has to be minimised, not made stationary",
+        "tests/methods/test_infinity_norm_trust_region.py::test_the_original_has_never_run",
+    ),
+    Deviation(
+        "jacobian-itself",
+        "GaussNewton",
+        "takes the residuals from the closure and solves (J^T J + reg I) d = J^T r, reg = 1e-8",
+        "takes refopt.LeastSquares or refopt.ModelLoss and solves least squares with J itself, reg = 0",
+        "the condition number of J^T J is the square of J's",
+        "tests/support/test_gauss_newton.py::test_the_original",
+    ),
+    Deviation(
         "padded-rows",
         "BlockPartition",
         "fails with batched=True whenever the last chunk is shorter",

@@ -299,6 +299,14 @@ def test_fixed_form_equals_the_original(options, inner):
     np.testing.assert_allclose([r.x for r in records], theirs, rtol=rtol)
 
 
+def test_the_original_has_no_automatic_form():
+    pytest.importorskip("torchzero")
+    from torchzero.modules.experimental import CurveBall
+
+    with pytest.raises(TypeError, match="auto"):
+        CurveBall(auto=True)
+
+
 def test_the_original_comparison_sees_a_planted_difference():
     theirs = original_path(5)
     records = list(
