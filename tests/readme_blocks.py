@@ -64,7 +64,12 @@ def deviations() -> str:
     return "\n".join(rows)
 
 
-BLOCKS = {"fit": fit, "methods": methods, "deviations": deviations}
+def lessons() -> str:
+    from notebooks.lessons import index
+    return index()
+
+
+BLOCKS = {"fit": fit, "methods": methods, "deviations": deviations, "lessons": lessons}
 
 
 def replaced(text: str, name: str, content: str) -> str:

@@ -1,0 +1,6 @@
+"""Other values for the constants of a lesson's ``parameters`` cell; the lesson must hold with them too."""
+
+from __future__ import annotations
+
+CHANGES: dict[str, tuple[str, ...]] = {
+}

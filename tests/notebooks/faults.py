@@ -1,0 +1,16 @@
+"""One planted fault per method lesson: code that runs before the lesson's cells and breaks the method.
+
+With it the lesson must end with an AssertionError. Pick a fault that a person could make (a wrong sign, a
+lost factor, a missing bias correction), patched where the method finds the name at run time:
+
+    "11_cubic_adam": '''
+    import refopt.methods.cubic_adam as module
+    right = module.stable_root
+    module.stable_root = lambda *args: -right(*args)
+    ''',
+"""
+
+from __future__ import annotations
+
+FAULTS: dict[str, str] = {
+}
