@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -454,53 +455,51 @@ class Lockstep(Judge):
         answer = self.method.step(point, g, copy_state(before))
         self.answers.append(answer)
         try:
-            out, after, bound_of = self.exact(point, g, before, answer)
-        except KeyError:
-            out, after, bound_of = self.measured(point, g, before, answer)
-        figures = self.method.figures(answer[1])
+            right, twins = self.exact(point, g, before, answer)
+        except exact.Undefined:
+            right, twins = self.measured(point, g, before, answer)
+        bound_of = self.bounds(right, twins, answer)
         shown = self.theirs(step.after)
         for path, value in shown.items():
-            right, own = leaf(after, path), leaf(answer[1], path)
-            if comparable(own) and not is_decision(own):
-                yield Quantity(self.fields[path], value, right, bound_of(path), own)
-        named_fields = set(self.fields.values())
+            own = leaf(answer[1], path)
+            if not comparable(own) or is_decision(own) or left_open(right[1], answer[1], before, path):
+                continue
+            pick = partial(state_entry, path)
+            yield Quantity(self.fields[path], value, pick(right), bound_of(pick), own)
+        figures = {name: own for name, own in self.method.figures(answer[1]).items()
+                   if name in step.after and name not in self.fields.values()}
         for name, own in figures.items():
-            if name not in named_fields and name in step.after and isinstance(own, float):
-                size = abs(own)
-                yield Quantity(
-                    name,
-                    step.after[name],
-                    own,
-                    np.asarray(1e-12 * size if self.eps < 1e-10 else 1e-5 * size),
-                    own,
-                )
+            if isinstance(own, float):
+                pick = partial(self.figure, name)
+                yield Quantity(name, step.after[name], pick(right), bound_of(pick), own)
         for path, value in shown.items():
             if is_decision(leaf(answer[1], path)):
-                yield Quantity(self.fields[path], value, leaf(after, path), None)
+                yield Quantity(self.fields[path], value, leaf(right[1], path), None)
         for name, own in figures.items():
-            if name not in named_fields and name in step.after and is_decision(own):
+            if is_decision(own):
                 yield Quantity(name, step.after[name], own, None)
-        bound = bound_of(None)
+        out, bound = right[0], bound_of(first)
         if self.trace.moved_x:
             new = np.abs(step.x) + np.abs(step.x - step.update)
             bound = bound + self.eps * new.astype(np.float64)
         yield Quantity("update", step.update, out, bound, answer[0])
         self.state = copy_state(answer[1])
 
-    def exact(self, point: Point, g: np.ndarray, before: Any, answer: Any) -> tuple[Any, Any, Any]:
-        """The exact update and state, and the bound of each."""
-        out, after = exact.run(self.method, point, g, before, Arithmetic(self.kind), answer)
-        twins = []
+    def exact(self, point: Point, g: np.ndarray, before: Any, answer: Any) -> tuple[Any, list]:
+        """The exact (update, state), and those of disturbed twins."""
+        run = partial(exact.run, self.method, point, g, before)
+        right, twins = run(Arithmetic(self.kind), answer), []
         for seed in range(TWINS):
-            with contextlib.suppress(
-                exact.Violation
-            ):  # a condition met with nothing to spare breaks when disturbed
-                twins.append(
-                    exact.run(self.method, point, g, before, Arithmetic(self.kind, seed, self.eps), answer)
-                )
-        return out, after, self.bounds(out, after, answer, twins or [(out, after)])
+            # a condition that is met with nothing to spare breaks when disturbed
+            with contextlib.suppress(exact.Violation):
+                twins.append(run(Arithmetic(self.kind, seed, self.eps), answer))
+        return right, twins or [right]
 
-    def measured(self, point: Point, g: np.ndarray, before: Any, answer: Any) -> tuple[Any, Any, Any]:
+    def figure(self, name: str, result: Any) -> Any:
+        """A figure of a result, from a plain or precise state."""
+        return self.method.figures(result[1])[name]
+
+    def measured(self, point: Point, g: np.ndarray, before: Any, answer: Any) -> tuple[Any, list]:
         """Without a precise definition the reference itself is the measure, disturbed twins the bound."""
         twins = []
         for seed in range(TWINS):
@@ -519,19 +518,44 @@ class Lockstep(Judge):
         note = f"{self.method!r} has no precise definition; the bound is measured in {self.dtype} alone"
         if note not in self.report.notes:
             self.report.notes.append(note)
-        return answer[0], answer[1], self.bounds(answer[0], answer[1], answer, twins)
+        return answer, twins
 
-    def bounds(self, out: Any, after: Any, answer: Any, twins: list) -> Any:
-        def bound_of(path: tuple | None) -> np.ndarray:
-            pick = (lambda pair: pair[0]) if path is None else (lambda pair: leaf(pair[1], path))
-            right = pick((out, after))
+    def bounds(self, right: Any, twins: list, answer: Any) -> Callable:
+        """The function that gives the rounding bound of what `pick` takes from a result (update, state)."""
+
+        def bound_of(pick: Callable) -> np.ndarray:
+            exactly = np.asarray(pick(right))
             with np.errstate(all="ignore"):
-                own = np.abs(plain(np.asarray(pick(answer)) - right))
-                moved = np.max([np.abs(plain(np.asarray(pick(t)) - right)) for t in twins], axis=0)
+                own = np.abs(plain(np.asarray(pick(answer)) - exactly))
+                near = [np.asarray(pick(twin)) for twin in twins]
+                near = [a for a in near if a.shape == exactly.shape]  # a twin may have decided otherwise
+                gaps = [np.abs(plain(a - exactly)) for a in near]
+                moved = np.max(gaps, axis=0) if gaps else np.inf
                 own, moved = (np.nan_to_num(a, nan=0.0, posinf=np.inf) for a in (own, moved))
-                return SAFETY * (own + moved) + FLOOR * self.eps * np.abs(plain(right)) + tiny(self.dtype)
+                floor = FLOOR * self.eps * np.abs(plain(exactly)) + tiny(self.dtype)
+                return SAFETY * (own + moved) + floor
 
         return bound_of
+
+
+def first(result: Any) -> Any:
+    """The update of a result (update, state)."""
+    return result[0]
+
+
+def state_entry(path: tuple, result: Any) -> Any:
+    """An entry of the state of a result (update, state)."""
+    return leaf(result[1], path)
+
+
+def left_open(after: Any, answer: Any, before: Any, path: tuple) -> bool:
+    """Whether the definition says nothing about a field that the step changed."""
+    here, was, new = leaf(answer, path), leaf(before, path), leaf(after, path)
+    if np.shape(new) != np.shape(here):
+        return True
+    if not isinstance(here, np.ndarray) or not here.size or not isinstance(was, np.ndarray):
+        return False
+    return np.shape(was) == np.shape(new) and np.array_equal(plain(new), was) and not np.array_equal(here, was)
 
 
 class Free(Judge):
@@ -554,8 +578,10 @@ class Free(Judge):
 
         def bound(pick):
             right = np.asarray(pick(main), dtype=np.float64)
+            near = [np.asarray(pick(t), dtype=np.float64) for t in twins]
+            near = [a for a in near if a.shape == right.shape]
             with np.errstate(all="ignore"):
-                moved = np.max([np.abs(np.asarray(pick(t), dtype=np.float64) - right) for t in twins], axis=0)
+                moved = np.max([np.abs(a - right) for a in near], axis=0) if near else np.inf
             return 2 * SAFETY * moved + 8 * FLOOR * self.eps * np.abs(right) + tiny(self.dtype)
 
         yield Quantity("x", step.x, x, bound(lambda r: r[0]) + 8 * self.eps * np.abs(x).max(initial=0.0), x)

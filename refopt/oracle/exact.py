@@ -5,14 +5,16 @@ One function per method, independent of the NumPy code it judges:
     definition(h, p, u, s) -> (output, changes of the state)
 
     h  hyperparameters, ``h.beta1`` (floats are precise numbers, all else as in the method)
-    p  the point: ``p.x, p.f, p.g, p.hess, p.hvp(v), p.after(update)`` in precise numbers; the objective itself stays
-       the float function it is. ``p.answer`` is the (update, state) of the implementation judged: a definition that
-       leaves a choice open (a step size that has to satisfy conditions) reads the choice there and checks it
+    p  the point: ``p.x, p.f, p.g, p.hess, p.hvp(v), p.after(update)`` in precise numbers; the objective
+       itself stays the float function it is. ``p.answer`` is the (update, state) of the implementation judged:
+       a definition that leaves a choice open (a step size that has to satisfy conditions) reads the choice
+       there and checks it. A matrix that is about to be factored goes through ``p.arithmetic.backward(A)``
     u  the incoming update
     s  the state before the step, ``s.m1``; the changes have the names of the state's fields
 
-`EXACT` maps class names to definitions; a method without an entry fails the test that walks the registry. A method
-that holds others calls ``step(h.inner, p, u, s.inner)``.
+`EXACT` maps class names to definitions; a method without an entry fails the test that walks the registry.
+A method that holds others calls ``step(h.inner, p, u, s.inner)``. Fields of the state that a definition does not
+give are not compared.
 """
 
 from __future__ import annotations
@@ -26,23 +28,28 @@ import numpy as np
 from ..methods.base import Chain, copy_state
 from .precise import Arithmetic, PrecisePoint, Record, cbrt, cholesky, eigh, norm, solve, sqrt
 
-__all__ = ["EXACT", "ULPS", "step", "run", "Violation"]
+__all__ = ["EXACT", "ULPS", "step", "run", "Violation", "Undefined"]
 
 
 class Violation(AssertionError):
     """An answer breaks a condition of its definition."""
 
 
+class Undefined(KeyError):
+    """A method has no precise definition."""
+
+
 def step(method: Any, p: PrecisePoint, u: np.ndarray, s: Any, table: Mapping[str, Callable] | None = None
          ) -> tuple[np.ndarray, Any]:
     """One step of `method`, precisely: the update and the next state (a `Record`).
 
-    `table` overrides definitions by class name; a name without a definition is a KeyError that says so.
+    `table` overrides definitions by class name; a name without a definition is `Undefined`.
     """
     if isinstance(method, Chain):
         states, answer = [], p.answer
         for k, (part, own) in enumerate(zip(method.methods, s.states, strict=True)):
-            inner = PrecisePoint(p.point, p.arithmetic, None if answer is None else (answer[0], answer[1].states[k]))
+            given = None if answer is None else (answer[0], answer[1].states[k])
+            inner = PrecisePoint(p.point, p.arithmetic, given)
             inner.__dict__.update({n: v for n, v in p.__dict__.items() if n in ("x", "f", "g", "hess")})
             u, own = step(part, inner, u, own, table)
             states.append(own)
@@ -50,7 +57,7 @@ def step(method: Any, p: PrecisePoint, u: np.ndarray, s: Any, table: Mapping[str
     name = type(method).__name__
     definition = (table or {}).get(name) or EXACT.get(name)
     if definition is None:
-        raise KeyError(f"{name} has no precise definition; add one to refopt.oracle.exact.EXACT")
+        raise Undefined(f"{name} has no precise definition; add one to refopt.oracle.exact.EXACT")
     h = Record(**{f.name: p.arithmetic.value(getattr(method, f.name)) for f in dataclasses.fields(method)})
     with np.errstate(all="ignore"):
         out, changes = definition(h, p, u, s)
@@ -175,7 +182,8 @@ def strong_wolfe(h, p, u, s):
     noise = 8 * float(np.finfo(p.point.x.dtype).eps) * abs(p.f)
     if trial.f > p.f - h.c1 * a * slope + noise:
         raise Violation(f"step size {float(a):.6g} does not decrease f enough")
-    shrunk = chosen.step_size in {0.5**k for k in range(60)}  # the answer of Backtracking where SciPy's search failed
+    # where SciPy's search fails the answer is Backtracking's, which knows only Armijo's rule
+    shrunk = chosen.step_size in {0.5**k for k in range(60)}
     if abs(np.dot(trial.g, d)) > h.c2 * slope * (1 + 1e-12) and not shrunk:
         raise Violation(f"step size {float(a):.6g} leaves the slope above c2 times the first")
     return a * d, dict(step_size=a, trials=chosen.trials, fallback=fallback)
@@ -237,9 +245,9 @@ EXACT: dict[str, Callable] = {
     "Newton": newton,
 }
 
-# By how many ulps (of the largest entry of the update) one step in float64 may miss its definition, with room for a
-# factor of about three over the worst seen. An elementwise formula loses a few; the debiasing factor 1 - beta^t of
-# Adam's beta2 = 0.999 is known to 1000 ulps only, a solve to the condition number of its matrix.
+# By how many ulps (of the largest entry of the update) one step in float64 may miss its definition, with room
+# for a factor of about three over the worst seen. An elementwise formula loses a few; the debiasing factor
+# 1 - beta^t of Adam's beta2 = 0.999 is known to 1000 ulps only, a solve to the condition of its matrix.
 ULPS: dict[str, float] = {
     "ReduceOutwardLR": 4,
     "CoordinateMomentum": 2,
@@ -255,8 +263,14 @@ ULPS: dict[str, float] = {
 }
 
 from .exact_curvature import EXACT_CURVATURE  # noqa: E402  their definitions call `step` above
+from .exact_products import EXACT_PRODUCTS  # noqa: E402
 from .exact_projections import EXACT_PROJECTIONS  # noqa: E402
 
-for table in (EXACT_PROJECTIONS, EXACT_CURVATURE):
+for table in (EXACT_PROJECTIONS, EXACT_CURVATURE, EXACT_PRODUCTS):
     EXACT.update({name: definition for name, (definition, _) in table.items()})
     ULPS.update({name: ulps for name, (_, ulps) in table.items()})
+
+from .exact_newton_newton import EXACT_NEWTON_NEWTON  # noqa: E402
+
+EXACT.update({name: definition for name, (definition, _) in EXACT_NEWTON_NEWTON.items()})
+ULPS.update({name: ulps for name, (_, ulps) in EXACT_NEWTON_NEWTON.items()})

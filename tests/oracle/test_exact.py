@@ -7,6 +7,8 @@ from refopt import EMA, LR, Adam, Newton, chain, methods
 from refopt.methods.base import copy_state
 from refopt.objective import locked
 from refopt.oracle import exact, parity
+from refopt.oracle.candidates import paths
+from refopt.oracle.compare import leaf, left_open
 from refopt.oracle.precise import Arithmetic, cbrt, cholesky, eigh, plain, solve, sqrt
 from refopt.status import Stop
 
@@ -35,8 +37,14 @@ def worst_ulps(method, problem, steps=STEPS):
         except Stop:
             break
         right, after = exact.run(method, point, point.g, before, arithmetic, (update, state))
-        error = np.abs(plain(update - right)).max()
-        worst = max(worst, float(error / np.spacing(np.abs(plain(right)).max())))
+        pairs = [(update, right)]
+        for path, here in paths(state):  # the state, as far as the definition gives it
+            if isinstance(here, np.ndarray) and here.dtype.kind == "f" and here.size:
+                if not left_open(after, state, before, path):
+                    pairs.append((here, leaf(after, path)))
+        for mine, exactly in pairs:
+            error = np.abs(plain(mine - exactly)).max()
+            worst = max(worst, float(error / np.spacing(max(np.abs(plain(exactly)).max(), 1e-300))))
         x = x - update
     return worst
 
