@@ -42,7 +42,7 @@ class ScipyNewtonCGState(NamedTuple):
     """Changes at every step."""
 
     inner: Any  # state of the inner method
-    d: np.ndarray | None  # (n,) answer of the last solve, kept for `warm_start`
+    d: np.ndarray | None  # (n,) answer of the last solve, before `direction`; None before the first step
     eta: float  # forcing term, and |g|_2 where it was computed
     gnorm: float
     outcome: str  # of the last solve: see `refopt.support.krylov`
@@ -158,7 +158,7 @@ class ScipyNewtonCG(Method):
         d, name = descending(answer.x, point.g, self.direction)
         if answer.outcome == "curvature" and name == "kept":
             name = "truncated"
-        return d, ScipyNewtonCGState(inner, answer.x if self.warm_start else None, eta, gnorm, answer.outcome,
+        return d, ScipyNewtonCGState(inner, answer.x, eta, gnorm, answer.outcome,
                                      answer.code, answer.products, name)
 
     def preconditioner(self, point: Point) -> Any:

@@ -152,6 +152,8 @@ def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = No
         Where a product is not finite.
     """
     n = b.size
+    if not all_finite(b):
+        raise Stop(Status.NONFINITE, reason=f"{product.who}: the incoming update is not finite")
     A = LinearOperator((n, n), matvec=product, rmatvec=product, dtype=b.dtype)
     keywords = dict(keywords or {})
     if x0 is not None:

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.optimize
 
 from ..methods.base import Method
+from ..objective import Point
 from ..status import Status, Stop
 from .krylov import Breakdown, all_finite
 from .linear_system import LinearSystem
@@ -43,8 +44,8 @@ class Descent(NamedTuple):
 def by_method(method: Method, system: LinearSystem, d: np.ndarray, state: Any, maxiter: int,
               tol: float | None) -> Descent:
     """Run `method` on `system` from d (n,) and its state: the last d, or the best if that is not finite."""
-    point = system.at(d)
-    first = loss = system.loss(point)
+    point, first = beginning(system, d)
+    loss = first
     best, best_loss, outcome, k = point.x, first, "iterations", 0
     try:
         with np.errstate(all="ignore"):  # an inner run that diverges is told by its outcome
@@ -73,6 +74,20 @@ def by_method(method: Method, system: LinearSystem, d: np.ndarray, state: Any, m
     return Descent(point.x, state, "converged" if loss == 0 else outcome, k, loss / first if first else 0.0)
 
 
+def beginning(system: LinearSystem, d: np.ndarray) -> tuple[Point, float]:
+    """The point to start from and its loss: d, or 0 where the loss of d is not finite."""
+    point = system.at(d)
+    try:
+        with np.errstate(all="ignore"):
+            loss = system.loss(point)
+    except Breakdown:
+        loss = np.inf
+    if not np.isfinite(loss):
+        point = system.at(np.zeros_like(d))
+        loss = system.loss(point)
+    return point, loss
+
+
 class Enough(Exception):
     """The loss has fallen as far as asked."""
 
@@ -84,8 +99,7 @@ def by_scipy(solver: str | Callable, system: LinearSystem, d: np.ndarray, maxite
     if size == 0:
         return Descent(np.zeros_like(d), (), "converged", 0, 0.0)
     unit = LinearSystem(system.A, system.u / system.dtype.type(size), system.kind)
-    start = unit.at(d / system.dtype.type(size))
-    first, trials = unit.loss(start), 0
+    (start, first), trials = beginning(unit, d / system.dtype.type(size)), 0
     best, least = start, first
 
     def at(y: np.ndarray) -> Any:

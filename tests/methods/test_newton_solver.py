@@ -366,3 +366,11 @@ def test_original_ignores_reg():
     experimental = pytest.importorskip("torchzero.modules.experimental")
     a, b = (original([experimental.NewtonSolver(reg=reg)], 2) for reg in (0, 100.0))
     assert np.array_equal(a, b)
+
+
+def test_a_warm_start_that_has_diverged_is_forgotten():
+    """Steps of 1 multiply d by a large number each; when the next solve begins there its loss is not finite."""
+    method = NewtonSolver(refopt.LR(1.0), maxiter=100, tol=None)
+    with np.errstate(over="ignore"):
+        records = list(refopt.iterate(bowl, START, method=[method, refopt.Backtracking()], options={"maxiter": 4}))
+    assert len(records) == 4 and all(np.all(np.isfinite(r.x)) for r in records)

@@ -414,3 +414,10 @@ def test_original_returns_nan_where_the_solver_breaks_down():
     end = original([experimental.ScipyNewtonCG(scipy.sparse.linalg.cg)], 1,
                    torch_fun=lambda x: x.sum() + 0 * (x ** 2).sum())
     assert np.isnan(end).all()
+
+
+def test_an_update_that_is_not_finite_ends_the_run():
+    with np.errstate(over="ignore"):
+        result = refopt.minimize(bowl, START, method=ScipyNewtonCG(inner=refopt.LR(1e308)))
+    assert result.status == refopt.Status.NONFINITE.number
+    assert "the incoming update is not finite" in result.message
