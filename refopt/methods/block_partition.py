@@ -5,17 +5,19 @@
 
     output  concatenation over the blocks b of the update that inner, with its state_b, gives for u_b
 
-A full-matrix inner method so becomes block diagonal: Newton inside inverts the diagonal blocks of the Hessian,
-GGT keeps one basis a block. With project_params each block sees f as a function of its own variables, the others
-held; the blocks step at once, as in Jacobi's iteration, so a line search inside promises nothing for the sum.
+A full-matrix inner method so becomes block diagonal: Newton inside inverts the diagonal blocks of the
+Hessian, GGT keeps one basis a block. With project_params each block sees f as a function of its own
+variables, the others held; the blocks step at once, as in Jacobi's iteration, so a line search inside
+promises nothing for the sum.
 
-    batched   the chunks of a tensor are the rows of one zero-padded matrix (k, c), and one inner state serves all
+    batched   the chunks of a tensor are the rows of one zero-padded matrix (k, c); one inner state serves all
 
-Source: `torchzero` 0.4.4, ``BlockPartition``. Deviations: there one inner method sees all blocks together (for
-elementwise methods the same; `batched` does so here); `batched` fails whenever padding is needed; tensors without
-axes fail.
+Source: `torchzero` 0.4.4, ``BlockPartition``. Deviations: there one inner method sees all blocks together
+(for elementwise methods the same; `batched` does so here); `batched` fails whenever padding is needed;
+tensors without axes fail.
 
-Cost per step: that of the inner methods on each block. Elementwise inner methods run on all blocks in one pass.
+Cost per step: that of the inner methods on each block. Elementwise inner methods run on all blocks in one
+pass.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ..status import Status, Stop
-from ..support.projected import BlockObjective, LinearMap, Padding, Restriction, size_of
+from ..support.linear_map import LinearMap, Padding, Restriction, size_of
+from ..support.projected import BlockObjective
 from ..support.projection import Projection, tensor_shapes
 from .base import Chain, Method
 
@@ -43,7 +46,7 @@ class BlocksState(NamedTuple):
 
 
 def chunk_sizes(n: int, max_size: int) -> list[int]:
-    """Sizes of the chunks of n elements: ``ceil(n / max_size)`` of them, as equal as whole numbers let the first be."""
+    """Sizes of the ``ceil(n / max_size)`` chunks of n elements, equal but for the last."""
     if n <= max_size:
         return [n]
     count = -(-n // max_size)
@@ -53,15 +56,23 @@ def chunk_sizes(n: int, max_size: int) -> list[int]:
 
 def block_shapes(shapes: tuple, max_size: int) -> list[tuple[int, ...]]:
     """Shapes of the blocks: chunks of large tensors flat, small tensors as they are."""
-    return [block for shape in shapes
-            for block in ([shape] if size_of(shape) <= max_size
-                          else [(size,) for size in chunk_sizes(size_of(shape), max_size)])]
+    return [
+        block
+        for shape in shapes
+        for block in (
+            [shape]
+            if size_of(shape) <= max_size
+            else [(size,) for size in chunk_sizes(size_of(shape), max_size)]
+        )
+    ]
 
 
 def batched_shapes(shapes: tuple, max_size: int) -> list[tuple[int, ...]]:
     """Shapes with each large tensor as the matrix of its chunks."""
     chunks = [chunk_sizes(size_of(shape), max_size) for shape in shapes]
-    return [shape if len(rows) == 1 else (len(rows), rows[0]) for shape, rows in zip(shapes, chunks, strict=True)]
+    return [
+        shape if len(rows) == 1 else (len(rows), rows[0]) for shape, rows in zip(shapes, chunks, strict=True)
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,19 +92,21 @@ class BlockPartition(Projection):
     Raises
     ------
     TypeError, ValueError
-        For missing inner methods, `max_size` below 1, or flags that do not give the inner methods what they need.
+        For missing inner methods, `max_size` below 1, or flags that do not give the inner methods what they
+        need.
 
     Examples
     --------
     >>> import refopt
     >>> inner = [refopt.Newton(), refopt.Backtracking()]
     >>> blocks = refopt.BlockPartition(inner, max_size=2, project_params=True)
-    >>> res = refopt.minimize(lambda x: (x[0] - x[1]) ** 2 + x[0] ** 4 + (x[2] - 3) ** 2, [1.0, 2.0, 1.0], method=blocks)
+    >>> fun = lambda x: (x[0] - x[1]) ** 2 + x[0] ** 4 + (x[2] - 3) ** 2
+    >>> res = refopt.minimize(fun, [1.0, 2.0, 1.0], method=blocks)
     >>> res.success, bool(abs(res.x[2] - 3) < 1e-5)
     (True, True)
     """
 
-    max_size: int | None = None
+    max_size: int = None  # type: ignore[assignment]  # required; None gives the message that says so
     batched: bool = False
 
     abstract: ClassVar[bool] = False
@@ -127,9 +140,16 @@ class BlockPartition(Projection):
         if self.joint:
             return super().init(x, shapes, rng)
         blocks = self.blocks(x.size, shapes)
-        sources = [None if rng is None else np.random.default_rng(rng.integers(2**63, size=4)) for _ in blocks]
-        return BlocksState(blocks, tuple(self.inner.init(np.array(b.project(x)), b.shapes, source)
-                                         for b, source in zip(blocks, sources, strict=True)))
+        sources = [
+            None if rng is None else np.random.default_rng(rng.integers(2**63, size=4)) for _ in blocks
+        ]
+        return BlocksState(
+            blocks,
+            tuple(
+                self.inner.init(np.array(b.project(x)), b.shapes, source)
+                for b, source in zip(blocks, sources, strict=True)
+            ),
+        )
 
     def step(self, point, update, state):
         if self.joint:
@@ -139,7 +159,7 @@ class BlockPartition(Projection):
             seen = self.seen(point, block)
             incoming = block.project(update) if self.project_update else seen.g
             try:
-                out[block.start:block.stop], new = self.inner.step(seen, incoming, old)
+                out[block.start : block.stop], new = self.inner.step(seen, incoming, old)
             except Stop as stop:
                 if stop.status not in EXHAUSTED:
                     raise
@@ -165,7 +185,9 @@ class BlockPartition(Projection):
         if self.joint:
             return super().figures(state)
         told = [self.inner.figures(inner) for inner in state.inner]
-        merged = {name: [figures.get(name) for figures in told] for name in {k: 0 for f in told for k in f}}
+        merged: dict[str, Any] = {
+            name: [figures.get(name) for figures in told] for name in {k: 0 for f in told for k in f}
+        }
         if "accepted" in merged:
             merged["accepted"] = any(accepted is not False for accepted in merged["accepted"])
         return merged
@@ -176,4 +198,3 @@ def elementwise(method: Method) -> bool:
     if isinstance(method, Chain):
         return all(map(elementwise, method.methods))
     return method.elementwise and not method.parts()
-

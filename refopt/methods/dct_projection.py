@@ -4,10 +4,12 @@
     concatenated vector),   Q = P^T
 
 The Fourier idea without its two blemishes: the coefficients are real, as many as the variables, and P is
-orthogonal, so P g *is* the gradient in the new variables, and rotation-invariant methods (gradient descent, heavy
-ball, L-BFGS, Newton) take the same iterates inside as outside. Elementwise scaling such as Adam's acts on frequencies.
+orthogonal, so P g *is* the gradient in the new variables, and rotation-invariant methods (gradient descent,
+heavy ball, L-BFGS, Newton) take the same iterates inside as outside. Elementwise scaling such as Adam's
+acts on frequencies.
 
-Source: Ahmed, Natarajan, Rao 1974, doi 10.1109/T-C.1974.223784; beyond the original package, which has no DCT.
+Source: Ahmed, Natarajan, Rao 1974, doi 10.1109/T-C.1974.223784; beyond the original package, which has no
+DCT.
 
 Cost per step: two transforms, O(n log n); with project_params two more per evaluation.
 """
@@ -21,7 +23,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.fft
 
-from ..support.projected import Isometry, size_of
+from ..support.linear_map import Isometry, size_of
 from ..support.projection import Projection, tensor_shapes
 
 __all__ = ["DCTProjection"]

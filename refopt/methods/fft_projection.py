@@ -1,19 +1,21 @@
 """FFTProjection: updates as real Fourier coefficients.
 
-    (P x)_k = c sum_j x_j e^(-2 pi i jk/n),   k in the half spectrum, real and imaginary parts a trailing axis of length 2
-    (Q z)_j = c' Re sum_k w_k z_k e^(+2 pi i jk/n),   w_k = 1 at the first and (n even) the middle frequency of the
-                                                      last axis, else 2: the conjugate half
+    (P x)_k = c sum_j x_j e^(-2 pi i jk/n)             k in the half spectrum; Re and Im, a trailing axis of 2
+    (Q z)_j = c' Re sum_k w_k z_k e^(+2 pi i jk/n)     w_k = 1 at the first and (n even) the middle frequency
+                                                       of the last axis, else 2: the conjugate half
 
-with (c, c') = (1, 1/n) for norm "backward" (and None), (1/n, 1) "forward", (1/sqrt n, 1/sqrt n) "ortho"; over all axes of
-each tensor, or with one_d over the concatenated vector. One-element and empty tensors pass through. The adjoints are
+with (c, c') = (1, 1/n) for norm "backward" (and None), (1/n, 1) "forward", (1/sqrt n, 1/sqrt n) "ortho";
+over all axes of each tensor, or with one_d over the concatenated vector. One-element and empty tensors pass
+through. The adjoints are
 
     P^T z = (c / c') Q (z / w)          Q^T v = (c' / c) w P v
 
-so P is not an isometry in any norm: the half spectrum counts conjugate pairs once. Hence the choice, with z = P x
-and phi(z) = f(Q z), what the inner methods get as the gradient of phi (and for the update, which stands in its place):
+so P is not an isometry in any norm: the half spectrum counts conjugate pairs once. Hence the choice, with z
+= P x and phi(z) = f(Q z), what the inner methods get as the gradient of phi (and for the update, which
+stands in its place):
 
     gradient="project"      P g, as the original does: slopes of phi come out wrong, by w and by the norm
-    gradient="chain-rule"   Q^T g, the gradient of phi; Newton and quasi-Newton methods and line searches need it
+    gradient="chain-rule"   Q^T g, the gradient of phi; Newton-type methods and line searches need it
 
 Source: `torchzero` 0.4.4, ``FFTProjection``. Deviation: only those named in `refopt.support.projection`.
 
@@ -29,7 +31,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.fft
 
-from ..support.projected import LinearMap, size_of
+from ..support.linear_map import LinearMap, size_of
 from ..support.projection import GRADIENTS, Projection, tensor_shapes
 
 __all__ = ["FFTProjection"]
@@ -64,7 +66,7 @@ def forward(v: np.ndarray, shape: tuple[int, ...], norm: str, weight: bool) -> n
 
 
 def inverse(z: np.ndarray, shape: tuple[int, ...], norm: str, weight: bool) -> np.ndarray:
-    """Tensors (..., *shape) of coefficients z (..., size), these divided by the multiplicity with `weight`."""
+    """Tensors (..., *shape) of coefficients z (..., size), with `weight` divided by the multiplicity."""
     axes = tuple(range(-len(shape), 0))
     parts = z.reshape((*z.shape[:-1], *half_spectrum(shape)))
     c = parts[..., 0] + 1j * parts[..., 1]
@@ -90,10 +92,12 @@ class Fourier(LinearMap):
         ours, theirs = (self.shapes, self.transformed) if back else (self.transformed, self.shapes)
         out = np.empty((*a.shape[:-1], sum(map(size_of, theirs))), a.dtype)
         i = j = 0
-        for shape, mine, other in zip(self.transformed, map(size_of, ours), map(size_of, theirs), strict=True):
-            part = a[..., i:i + mine]
+        for shape, mine, other in zip(
+            self.transformed, map(size_of, ours), map(size_of, theirs), strict=True
+        ):
+            part = a[..., i : i + mine]
             moved = transform(part, shape, norm, weight) if size_of(shape) > 1 else part
-            out[..., j:j + other] = moved.reshape(*a.shape[:-1], other)
+            out[..., j : j + other] = moved.reshape(*a.shape[:-1], other)
             i, j = i + mine, j + other
         return out
 
@@ -129,15 +133,16 @@ class FFTProjection(Projection):
     Raises
     ------
     TypeError, ValueError
-        For missing inner methods, an unknown norm, flags that do not give the inner methods what they need, or inner
-        methods with second derivatives under ``gradient="project"``.
+        For missing inner methods, an unknown norm, flags that do not give the inner methods what they need,
+        or inner methods with second derivatives under ``gradient="project"``.
 
     Examples
     --------
     >>> import refopt
-    >>> method = refopt.FFTProjection([refopt.LBFGS(), refopt.StrongWolfe()], project_params=True, gradient="chain-rule")
-    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 2 + (x[1] + 1) ** 4 + x[2] ** 2, [1.0, 1.0, 1.0], method=method)
-    >>> res.success
+    >>> inner = [refopt.LBFGS(), refopt.StrongWolfe()]
+    >>> method = refopt.FFTProjection(inner, project_params=True, gradient="chain-rule")
+    >>> fun = lambda x: (x[0] - 3) ** 2 + (x[1] + 1) ** 4 + x[2] ** 2
+    >>> refopt.minimize(fun, [1.0, 1.0, 1.0], method=method).success
     True
     """
 

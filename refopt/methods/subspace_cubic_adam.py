@@ -9,17 +9,18 @@ When the host changes its basis, with C = Q_new^T Q_old (powers elementwise):
 
     m1 <- C m1        m2 <- (C*C) m2        m3 <- (C*C*C) m3
 
-With exact_reproject=False only m1 is carried so; m2 and m3 are inherited by place, the i-th largest eigenvalue from
-the i-th largest, m3 with the sign of the overlap (what SOAP does with second moments, arXiv 2409.11321).
+With exact_reproject=False only m1 is carried so; m2 and m3 are inherited by place, the i-th largest
+eigenvalue from the i-th largest, m3 with the sign of the overlap (what SOAP does with second moments, arXiv
+2409.11321).
 
-The host is `GGT`: ``GGT(basis_optimizer=SubspaceCubicAdam())``, which the bare name in `minimize` sets up. On its own
-the method runs in the coordinates of x, where it is CubicAdam.
+The host is `GGT`: ``GGT(basis_optimizer=SubspaceCubicAdam())``, which the bare name in `minimize` sets up.
+On its own the method runs in the coordinates of x, where it is CubicAdam.
 
-Eigenvectors have arbitrary signs. They cancel in "signed_cbrt" and "halve", where d is an odd function of q. In
-"unsigned_cbrt" it is not, and the path depends on the signs that the eigensolver happens to choose.
+Eigenvectors have arbitrary signs. They cancel in "signed_cbrt" and "halve", where d is an odd function of
+q. In "unsigned_cbrt" it is not, and the path depends on the signs that the eigensolver happens to choose.
 
-Source: `torchzero` 0.4.4, ``SubspaceCubicAdam``. Deviations: CubicAdam's (the root without cancellation); there
-`cautious` is ignored, and `exact_reproject` changes nothing but rounding.
+Source: `torchzero` 0.4.4, ``SubspaceCubicAdam``. Deviations: CubicAdam's (the root without cancellation);
+there `cautious` is ignored, and `exact_reproject` changes nothing but rounding.
 
 Cost per step: O(r) here, O(n h) in the host.
 """
@@ -89,8 +90,15 @@ class SubspaceCubicAdam(SubspaceMethod):
     abstract: ClassVar[bool] = False
 
     def __post_init__(self):
-        self.check(beta1="[0, 1)", beta2="[0, 1)", beta3="[0, 1)", eps="[0, inf)", mode=MODES, cautious=bool,
-                   exact_reproject=bool)
+        self.check(
+            beta1="[0, 1)",
+            beta2="[0, 1)",
+            beta3="[0, 1)",
+            eps="[0, inf)",
+            mode=MODES,
+            cautious=bool,
+            exact_reproject=bool,
+        )
 
     def init(self, x, shapes=None, rng=None):
         return SubspaceCubicAdamState(0, np.zeros_like(x), np.zeros_like(x), np.zeros_like(x))
@@ -98,10 +106,24 @@ class SubspaceCubicAdam(SubspaceMethod):
     def step(self, point, update, state):
         t = state.t + 1
         out = kernels.get("cubic_adam", update.size)(
-            update, state.m1, state.m2, state.m3, t, self.beta1, self.beta2, self.beta3, self.eps, True, 1.0,
-            self.mode, np.empty_like(update))
+            update,
+            state.m1,
+            state.m2,
+            state.m3,
+            t,
+            self.beta1,
+            self.beta2,
+            self.beta3,
+            self.eps,
+            True,
+            1.0,
+            self.mode,
+            np.empty_like(update),
+        )
         return agree(out, update) if self.cautious else out, state._replace(t=t)
 
     def reproject(self, C, state):
         higher = carry if self.exact_reproject else inherit
-        return SubspaceCubicAdamState(state.t, carry(C, state.m1, 1), higher(C, state.m2, 2), higher(C, state.m3, 3))
+        return SubspaceCubicAdamState(
+            state.t, carry(C, state.m1, 1), higher(C, state.m2, 2), higher(C, state.m3, 3)
+        )

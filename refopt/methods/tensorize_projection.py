@@ -1,12 +1,13 @@
 """TensorizeProjection: all variables as one tensor with d equal sides.
 
     d = least integer with max_side^d >= n,   s = least integer with s^d >= n
-    P x = (x_1 ... x_n, 0 ... 0) of length s^d, shape (s,)*d;   n < max_side stays one-dimensional, without padding
+    P x = (x_1 ... x_n, 0 ... 0), length s^d, shape (s,)*d;   n < max_side stays one-dimensional, unpadded
 
 For inner methods that look at shapes. Q drops the padding, P^T = Q.
 
-Source: `torchzero` 0.4.4, ``TensorizeProjection``. Deviation: the original takes d from a floating logarithm, which
-exceeds the integer at some exact powers (n = 125, max_side = 5 gives (4, 4, 4, 4)); here it is integer arithmetic.
+Source: `torchzero` 0.4.4, ``TensorizeProjection``. Deviation: the original takes d from a floating
+logarithm, which exceeds the integer at some exact powers (n = 125, max_side = 5 gives (4, 4, 4, 4)); here
+it is integer arithmetic.
 
 Cost per step: copies of length s^d.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from ..support.projected import Padding
+from ..support.linear_map import Padding
 from ..support.projection import Projection, tensor_shapes
 
 __all__ = ["TensorizeProjection"]
@@ -52,7 +53,8 @@ class TensorizeProjection(Projection):
     Raises
     ------
     TypeError, ValueError
-        For missing inner methods, `max_side` below 2, or flags that do not give the inner methods what they need.
+        For missing inner methods, `max_side` below 2, or flags that do not give the inner methods what they
+        need.
 
     Examples
     --------
@@ -61,7 +63,7 @@ class TensorizeProjection(Projection):
     ((5, 5, 5),)
     """
 
-    max_side: int | None = None
+    max_side: int = None  # type: ignore[assignment]  # required; None gives the message that says so
 
     abstract: ClassVar[bool] = False
 

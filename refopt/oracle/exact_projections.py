@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..support.projected import BlockObjective, ProjectedObjective, Restriction, size_of
+from ..support.linear_map import Restriction, size_of
+from ..support.projected import BlockObjective, ProjectedObjective
 from . import exact
 from .precise import PrecisePoint, cbrt, eigh, sqrt
 
@@ -21,13 +22,15 @@ __all__ = ["EXACT_PROJECTIONS"]
 # ---------------------------------------------------------------- matrices of the maps
 
 
-def waves(p: PrecisePoint, fractions: list[list[Any]]) -> tuple[np.ndarray, np.ndarray]:
+def waves(p: PrecisePoint, fractions: list) -> tuple[np.ndarray, np.ndarray]:
     """cos and sin of 2 pi times ``a / b``, given as pairs."""
     if p.arithmetic.kind == "mpmath":
         mp = p.arithmetic.mp
-        angle = [[2 * mp.pi * (a % b) / b for a, b in row] for row in fractions]
-        return (np.array([[mp.cos(v) for v in row] for row in angle], dtype=object),
-                np.array([[mp.sin(v) for v in row] for row in angle], dtype=object))
+        turns = [[2 * mp.pi * (a % b) / b for a, b in row] for row in fractions]
+        return (
+            np.array([[mp.cos(v) for v in row] for row in turns], dtype=object),
+            np.array([[mp.sin(v) for v in row] for row in turns], dtype=object),
+        )
     pi = 4 * np.arctan(np.longdouble(1))
     angle = np.array([[2 * pi * np.longdouble(a % b) / b for a, b in row] for row in fractions])
     return np.cos(angle), np.sin(angle)
@@ -41,14 +44,19 @@ def fourier(p: PrecisePoint, shape: tuple[int, ...], norm: str | None) -> tuple[
     """``(P, Q)`` of one tensor: rows of P are Re, Im of each frequency of the half spectrum in turn."""
     n, half = size_of(shape), (*shape[:-1], shape[-1] // 2 + 1)
     whole = int(np.lcm.reduce(shape))
-    turns = [[(sum(j * k * (whole // a) for j, k, a in zip(js, ks, shape, strict=True)), whole) for js in places(shape)]
-             for ks in places(half)]
+    turns = [
+        [
+            (sum(j * k * (whole // a) for j, k, a in zip(js, ks, shape, strict=True)), whole)
+            for js in places(shape)
+        ]
+        for ks in places(half)
+    ]
     cos, sin = waves(p, turns)
     P = np.stack([cos, -sin], axis=1).reshape(-1, n)
     count = np.array([1 if ks[-1] == 0 or 2 * ks[-1] == shape[-1] else 2 for ks in places(half)]).repeat(2)
     one = p.number(1.0)
     ortho = one / sqrt(np.array([one * n]))[0]
-    c, back = {"forward": (one / n, one), "ortho": (ortho, ortho)}.get(norm, (one, one / n))
+    c, back = {"forward": (one / n, one), "ortho": (ortho, ortho)}.get(str(norm), (one, one / n))
     return P * c, (P * count[:, None]).T * back
 
 
@@ -70,18 +78,23 @@ def stacked(p: PrecisePoint, pairs: list[tuple[np.ndarray, np.ndarray]]) -> tupl
     Q = P.T.copy()
     i = j = 0
     for a, b in pairs:
-        P[i:i + len(a), j:j + len(b)] = a
-        Q[j:j + len(b), i:i + len(a)] = b
+        P[i : i + len(a), j : j + len(b)] = a
+        Q[j : j + len(b), i : i + len(a)] = b
         i, j = i + len(a), j + len(b)
     return P, Q
 
 
 def by_tensor(one: Callable) -> Callable:
     """The matrices of a transform of each tensor, or with `one_d` of the whole vector."""
+
     def matrices(h: Any, p: PrecisePoint, space: Any) -> tuple[np.ndarray, np.ndarray]:
         shapes = [(space.n,)] if h.one_d else space.parent_shapes
         unit = np.array([[p.number(1.0)]])
-        return stacked(p, [one(h, p, shape) if size_of(shape) > 1 else (unit, unit) for shape in shapes if size_of(shape)])
+        return stacked(
+            p,
+            [one(h, p, shape) if size_of(shape) > 1 else (unit, unit) for shape in shapes if size_of(shape)],
+        )
+
     return matrices
 
 
@@ -112,6 +125,7 @@ def padding(h: Any, p: PrecisePoint, space: Any) -> tuple[np.ndarray, np.ndarray
 
 def projected(matrices: Callable) -> Callable:
     """The step ``Q inner(P u)``, with the projected point where it is shown."""
+
     def definition(h, p, u, s):
         if isinstance(s, exact.Record) and hasattr(s, "blocks"):
             return in_blocks(h, p, u, s)
@@ -130,6 +144,7 @@ def projected(matrices: Callable) -> Callable:
             seen.__dict__.update(g=G @ p.g)
         out, inner = exact.step(h.inner, seen, G @ u if h.project_update else G @ p.g, s.inner)
         return Q @ out, dict(inner=inner)
+
     return definition
 
 
@@ -140,8 +155,13 @@ def in_blocks(h, p, u, s):
         answer = None if p.answer is None else (None, p.answer[1].inner[k])
         seen = PrecisePoint(p.point, p.arithmetic, answer)
         if h.project_params:
-            seen = PrecisePoint(BlockObjective(p.point, Restriction(block.parent_shapes, block.shapes, block.start,
-                                                                    block.stop)).start, p.arithmetic, answer)
+            seen = PrecisePoint(
+                BlockObjective(
+                    p.point, Restriction(block.parent_shapes, block.shapes, block.start, block.stop)
+                ).start,
+                p.arithmetic,
+                answer,
+            )
             seen.__dict__.update(x=p.x[part], f=p.f)
         if h.project_params or h.project_grad:
             seen.__dict__.update(g=p.g[part])
@@ -162,7 +182,9 @@ def moments(h, q, s, powers):
 
 def subspace_cubic_adam(h, p, u, s):
     changes, (C, second, third) = moments(h, u, s, 3)
-    A = {"signed_cbrt": cbrt, "unsigned_cbrt": lambda m: cbrt(abs(m)), "halve": lambda m: m / 2}[h.mode](third)
+    A = {"signed_cbrt": cbrt, "unsigned_cbrt": lambda m: cbrt(abs(m)), "halve": lambda m: m / 2}[h.mode](
+        third
+    )
     return cautious(h, cubic(A, sqrt(second), C, h.eps), u), changes
 
 
@@ -205,7 +227,7 @@ def ggt(h, p, u, s):
         answer = None if p.answer is None else (None, p.answer[1].inner)
         here = PrecisePoint(p.point, p.arithmetic, answer)
         out, inner = exact.step(h.inner, here, u, s.inner)
-    R, count, rows = len(s.rows), s.count, s.rows.copy()
+    R, count, rows = len(s.rows), s.stored, s.rows.copy()
     if -s.t % h.update_freq < h.history_size:
         rows[count % R] = u
         count += 1
@@ -222,14 +244,18 @@ def ggt(h, p, u, s):
         first = max(first, 0 if h.truncate is None else len(L) - h.truncate)
         L, V = L[first:], V[:, first:]
         Q = M @ V / sqrt(L) if len(L) else np.empty((u.size, 0), dtype=u.dtype)
-        if p.answer is not None and len(L) == p.answer[1].L.size:  # the signs of eigenvectors are anyone's choice
+        if (
+            p.answer is not None and len(L) == p.answer[1].L.size
+        ):  # the signs of eigenvectors are anyone's choice
             theirs = p.answer[1].rows.T @ p.answer[1].T
             overlap = (theirs * Q).sum(axis=0)
             Q = np.where(overlap < 0, -Q, Q)
         if h.basis_optimizer is not None:
-            C = np.array([[np.dot(a, b) for b in old.T] for a in Q.T], dtype=u.dtype).reshape(Q.shape[1], old.shape[1])
+            C = np.array([[np.dot(a, b) for b in old.T] for a in Q.T], dtype=u.dtype).reshape(
+                Q.shape[1], old.shape[1]
+            )
             basis = reprojected(h.basis_optimizer, C, s.basis)
-    changes = dict(t=s.t + 1, count=count, rows=rows, L=L, inner=inner, basis=basis)
+    changes = dict(t=s.t + 1, stored=count, rows=rows, L=L, inner=inner, basis=basis)
     if not Q.shape[1]:
         return u * 0, changes
     q = Q.T @ out
@@ -240,9 +266,10 @@ def ggt(h, p, u, s):
     return Q @ d, changes
 
 
-# Definition, and by how many ulps a step may miss it. The transforms lose a few to those of the inner methods (Newton:
-# its condition number). An eigenvector loses what its eigenvalue's distance to the next has lost against the largest:
-# with eigenvalues down to 1e-7 of it seven digits, and Adam in the basis gives all its coordinates the same weight.
+# Definition, and by how many ulps a step may miss it. The transforms lose a few beyond the inner methods
+# (Newton: its condition number). An eigenvector is known as well as its eigenvalue's distance to the next,
+# measured by the largest: with eigenvalues down to 1e-7 of that seven digits are lost, and Adam in the basis
+# gives all coordinates the same weight.
 EXACT_PROJECTIONS: dict[str, tuple[Callable, float]] = {
     "BlockPartition": (projected(padding), 1000),
     "TensorizeProjection": (projected(padding), 1000),

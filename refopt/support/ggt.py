@@ -1,20 +1,21 @@
 """GGT: full-matrix AdaGrad on the last few updates.
 
     M = the last h updates as columns (n, h)
-    M^T M + damping I = V diag(L) V^T          eigenvalues L <= eig_tol max L dropped, at most `truncate` largest kept
-    Q = M V L^(-1/2)                           the basis: left singular vectors of M (a little shorter by the damping)
-    output  Q diag(L + rdamping max L)^p Q^T u,   p = matrix_power           (u the output of `inner`, if there is one)
+    M^T M + damping I = V diag(L) V^T     eigenvalues L <= eig_tol max L dropped, at most `truncate` kept
+    Q = M V L^(-1/2)                      the basis: left singular vectors of M, shorter by the damping
+    output  Q diag(L + rdamping max L)^p Q^T u,   p = matrix_power      (u the output of `inner`, if any)
             Q d,   d = the update of basis_optimizer for q = Q^T u           (with a basis optimizer)
 
 Directions outside the span of M are not moved along. The basis is renewed every `update_freq` steps.
 
-Q is never formed. The history is a ring of h + min(update_freq, h) rows, of which nothing is ever moved, with the
-Gram matrix G of its rows; T holds the combination, Q = rows^T T. Then Q^T u = T^T (rows u) where ``rows u`` is the new
-row of G, a change of basis is C = Q_new^T Q_old = T_new^T G T_old, and the output is one combination of rows. The ring
-is so long that the old basis is still there when the new one replaces it.
+Q is never formed. The history is a ring of h + min(update_freq, h) rows, of which nothing is ever moved,
+with the Gram matrix G of its rows; T holds the combination, Q = rows^T T. Then Q^T u = T^T (rows u) where
+``rows u`` is the new row of G, a change of basis is C = Q_new^T Q_old = T_new^T G T_old, and the output is
+one combination of rows. The ring is so long that the old basis is still there when the new one replaces it.
 
-Source: Agarwal et al. 2019, arXiv 1806.02958, section 3; the options as in `torchzero` 0.4.4, ``GGT``. Deviation: with `matrix_power` other than -1/2 the original scales the basis by that power,
-too, and so applies the power 3p + 1 of M M^T; here it is p.
+Source: Agarwal et al. 2019, arXiv 1806.02958, section 3; the options as in `torchzero` 0.4.4, ``GGT``.
+Deviation: with `matrix_power` other than -1/2 the original scales the basis by that power, too, and so
+applies the power 3p + 1 of M M^T; here it is p.
 
 Cost per step: two passes over the history, O(n h), and one eigenproblem O(h^3). Memory: the ring.
 """
@@ -34,10 +35,10 @@ __all__ = ["GGT"]
 
 
 class GGTState(NamedTuple):
-    """The arrays `rows` and `gram` are overwritten in place, one row a step; `T` and `L` change with the basis."""
+    """`rows` and `gram` are overwritten in place, one row a step; `T` and `L` change with the basis."""
 
     t: int  # steps taken
-    count: int  # updates stored since the start
+    stored: int  # updates stored since the start
     rows: np.ndarray  # (R, n) the ring: update number k is in row k mod R
     gram: np.ndarray  # (R, R) rows rows^T, zeros where no update has been
     T: np.ndarray  # (R, r) the basis as a combination of rows, Q = rows^T T
@@ -46,12 +47,17 @@ class GGTState(NamedTuple):
     inner: Any  # state of the inner methods, or ()
 
 
-def eigenbasis(gram: np.ndarray, damping: float, eig_tol: float, truncate: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """``(T, L)`` for a history with Gram matrix (k, k): T (k, r) with Q = rows^T T, eigenvalues L (r,) ascending."""
+def eigenbasis(
+    gram: np.ndarray, damping: float, eig_tol: float, truncate: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """``(T, L)`` of a history with Gram matrix (k, k): Q = rows^T T, eigenvalues L (r,) ascending."""
     A = gram.astype(np.float64)
     A[np.diag_indices_from(A)] += damping
     L, V = np.linalg.eigh(A)
-    first = max(int(np.searchsorted(L, eig_tol * max(L[-1], 0), side="right")), 0 if truncate is None else L.size - truncate)
+    first = max(
+        int(np.searchsorted(L, eig_tol * max(L[-1], 0), side="right")),
+        0 if truncate is None else L.size - truncate,
+    )
     L, V = L[first:], V[:, first:]
     return V / np.sqrt(L), L
 
@@ -73,7 +79,8 @@ class GGT(Method):
     damping : float >= 0
         Added to the diagonal of M^T M.
     rdamping : float >= 0
-        Added to the eigenvalues as a share of the largest, when the power is taken. Not with a basis optimizer.
+        Added to the eigenvalues as a share of the largest, when the power is taken. Not with a basis
+        optimizer.
     matrix_power : float
         Power of M M^T that multiplies the update. Not with a basis optimizer.
     basis_optimizer : SubspaceMethod or None
@@ -107,16 +114,26 @@ class GGT(Method):
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __post_init__(self):
-        self.check(history_size="whole >= 1", update_freq="whole >= 1", eig_tol="[0, 1)", damping="[0, inf)",
-                   rdamping="[0, inf)", matrix_power="(-inf, inf)")
+        self.check(
+            history_size="whole >= 1",
+            update_freq="whole >= 1",
+            eig_tol="[0, 1)",
+            damping="[0, inf)",
+            rdamping="[0, inf)",
+            matrix_power="(-inf, inf)",
+        )
         if self.truncate is not None:
             self.check(truncate="whole >= 1")
         if self.basis_optimizer is not None and not isinstance(self.basis_optimizer, SubspaceMethod):
-            raise TypeError("GGT: basis_optimizer must be a method that can follow a change of basis, such as "
-                            f"SubspaceCubicAdam() or SubspaceAdam(), or None; got {self.basis_optimizer!r}")
+            raise TypeError(
+                "GGT: basis_optimizer must be a method that can follow a change of basis, such as "
+                f"SubspaceCubicAdam() or SubspaceAdam(), or None; got {self.basis_optimizer!r}"
+            )
         if self.basis_optimizer is not None and (self.rdamping != 0 or self.matrix_power != -0.5):
-            raise ValueError("GGT: rdamping and matrix_power shape the update only without a basis_optimizer; with one, "
-                             f"leave them at 0 and -0.5, got {self.rdamping:g} and {self.matrix_power:g}")
+            raise ValueError(
+                "GGT: rdamping and matrix_power shape the update only without a basis_optimizer; with one, "
+                f"leave them at 0 and -0.5, got {self.rdamping:g} and {self.matrix_power:g}"
+            )
         if self.inner is not None:
             object.__setattr__(self, "inner", as_method(self.inner))
 
@@ -126,19 +143,26 @@ class GGT(Method):
     def init(self, x, shapes=None, rng=None):
         R = self.history_size + min(self.update_freq, self.history_size)
         empty = np.zeros(0, x.dtype)
-        return GGTState(0, 0, np.zeros((R, x.size), x.dtype), np.zeros((R, R), x.dtype), np.zeros((R, 0), x.dtype), empty,
-                        () if self.basis_optimizer is None else self.basis_optimizer.init(empty, None, rng),
-                        () if self.inner is None else self.inner.init(x, shapes, rng))
+        return GGTState(
+            0,
+            0,
+            np.zeros((R, x.size), x.dtype),
+            np.zeros((R, R), x.dtype),
+            np.zeros((R, 0), x.dtype),
+            empty,
+            () if self.basis_optimizer is None else self.basis_optimizer.init(empty, None, rng),
+            () if self.inner is None else self.inner.init(x, shapes, rng),
+        )
 
     def step(self, point, update, state):
         out, inner = (update, ()) if self.inner is None else self.inner.step(point, update, state.inner)
         state = self.remember(update, state._replace(inner=inner))
         if state.t % self.update_freq == 0:
             state = self.renew(state)
-        filled = min(state.count, state.rows.shape[0])
+        filled = min(state.stored, state.rows.shape[0])
         rows, T = state.rows[:filled], state.T[:filled]
         latest = self.inner is None and state.t % self.update_freq == 0  # then u is the row stored last
-        products = state.gram[(state.count - 1) % state.rows.shape[0], :filled] if latest else rows @ out
+        products = state.gram[(state.stored - 1) % state.rows.shape[0], :filled] if latest else rows @ out
         q = T.T @ products
         if self.basis_optimizer is not None:
             d, basis = self.basis_optimizer.step(point, q, state.basis)
@@ -152,20 +176,23 @@ class GGT(Method):
         R = state.rows.shape[0]
         if -state.t % self.update_freq >= self.history_size:
             return state
-        k, count = state.count % R, state.count + 1
+        k, count = state.stored % R, state.stored + 1
         state.rows[k] = update
         with np.errstate(over="ignore", invalid="ignore"):
-            row = state.rows[:min(count, R)] @ update
+            row = state.rows[: min(count, R)] @ update
         if not np.all(np.isfinite(row)):
-            raise Stop(Status.NONFINITE, reason=f"GGT: products of updates overflow or are not finite (|u|_inf = "
-                                                f"{np.abs(update).max():.3g})")
-        state.gram[k, :row.size] = state.gram[:row.size, k] = row
-        return state._replace(count=count)
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"GGT: products of updates overflow or are not finite (|u|_inf = "
+                f"{np.abs(update).max():.3g})",
+            )
+        state.gram[k, : row.size] = state.gram[: row.size, k] = row
+        return state._replace(stored=count)
 
     def renew(self, state: GGTState) -> GGTState:
         """The basis of the last `history_size` updates."""
         R = state.rows.shape[0]
-        used = np.arange(max(0, state.count - self.history_size), state.count) % R
+        used = np.arange(max(0, state.stored - self.history_size), state.stored) % R
         part, L = eigenbasis(state.gram[np.ix_(used, used)], self.damping, self.eig_tol, self.truncate)
         T = np.zeros((R, L.size), state.rows.dtype)
         T[used] = part

@@ -2,128 +2,22 @@
 
     phi(z) = f(Q z)       phi' = Q^T g       phi'' = Q^T H Q       D_k phi[s] = D_k f[Q s]
 
-`LinearMap` is the pair P (project) and Q (unproject) with their exact adjoints, Q P = I. `ProjectedObjective`
+P and Q are those of a `LinearMap`. `ProjectedObjective`
 answers every question about phi from the points of f, so whatever f has computed is computed once. With
 ``exact=False`` the gradient is P g instead, which is not the derivative of phi unless P = Q^T.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..objective import Contraction, Objective, Point, locked
+from .linear_map import LinearMap, Restriction
 
-__all__ = ["LinearMap", "Padding", "Restriction", "ProjectedObjective", "UpdateOnly"]
-
-Shapes = tuple[tuple[int, ...], ...]
-
-
-def size_of(shape: tuple[int, ...]) -> int:
-    """The number of elements of a tensor of that shape (1 for a number, 0 for an empty tensor)."""
-    return int(np.prod(shape, dtype=np.int64))
-
-
-@dataclasses.dataclass(frozen=True)
-class LinearMap:
-    """``P: R^n -> R^m`` and its left inverse Q. All four maps act on the last axis and keep the dtype.
-
-    Attributes
-    ----------
-    parent_shapes : shapes of the tensors that v (n,) is the concatenation of
-    shapes : shapes of the tensors that z (m,) is the concatenation of
-    """
-
-    parent_shapes: Shapes
-    shapes: Shapes
-
-    @property
-    def n(self) -> int:
-        return sum(map(size_of, self.parent_shapes))
-
-    @property
-    def m(self) -> int:
-        return sum(map(size_of, self.shapes))
-
-    def project(self, v: np.ndarray) -> np.ndarray:
-        """``P v``: (..., n) -> (..., m)."""
-        raise NotImplementedError
-
-    def unproject(self, z: np.ndarray) -> np.ndarray:
-        """``Q z``: (..., m) -> (..., n)."""
-        raise NotImplementedError
-
-    def project_adjoint(self, w: np.ndarray) -> np.ndarray:
-        """``P^T w``: (..., m) -> (..., n)."""
-        raise NotImplementedError
-
-    def unproject_adjoint(self, v: np.ndarray) -> np.ndarray:
-        """``Q^T v``: (..., n) -> (..., m)."""
-        raise NotImplementedError
-
-
-@dataclasses.dataclass(frozen=True)
-class Isometry(LinearMap):
-    """A map whose columns are orthonormal: Q = P^T, so each adjoint is the other map."""
-
-    def project_adjoint(self, w):
-        return self.unproject(w)
-
-    def unproject_adjoint(self, v):
-        return self.project(v)
-
-
-@dataclasses.dataclass(frozen=True)
-class Padding(Isometry):
-    """Tensors flattened, in groups, into larger ones: each z-tensor is the next `used` numbers of v, then zeros.
-
-    Attributes
-    ----------
-    used : how many numbers of v each z-tensor holds
-    """
-
-    used: tuple[int, ...]
-
-    def _pairs(self):
-        a = b = 0
-        for count, shape in zip(self.used, self.shapes, strict=True):
-            yield slice(a, a + count), slice(b, b + count)
-            a, b = a + count, b + size_of(shape)
-
-    def project(self, v):
-        if self.m == self.n:
-            return v
-        z = np.zeros((*v.shape[:-1], self.m), v.dtype)
-        for mine, theirs in self._pairs():
-            z[..., theirs] = v[..., mine]
-        return z
-
-    def unproject(self, z):
-        if self.m == self.n:
-            return z
-        v = np.empty((*z.shape[:-1], self.n), z.dtype)
-        for mine, theirs in self._pairs():
-            v[..., mine] = z[..., theirs]
-        return v
-
-
-@dataclasses.dataclass(frozen=True)
-class Restriction(Isometry):
-    """The coordinates ``start:stop`` of v (P); the same numbers among zeros (Q). Here Q is a right inverse: P Q = I."""
-
-    start: int
-    stop: int
-
-    def project(self, v):
-        return v[..., self.start:self.stop]
-
-    def unproject(self, z):
-        v = np.zeros((*z.shape[:-1], self.n), z.dtype)
-        v[..., self.start:self.stop] = z
-        return v
+__all__ = ["ProjectedObjective", "BlockObjective", "UpdateOnly"]
 
 
 class ProjectedObjective(Objective):
@@ -203,7 +97,9 @@ class ProjectedObjective(Objective):
         return self.congruence(self.parent(point).gauss_newton)
 
     def gauss_newton_product(self, point, v):
-        return np.array(self.space.unproject_adjoint(self.parent(point).gauss_newton_product(self.space.unproject(v))))
+        return np.array(
+            self.space.unproject_adjoint(self.parent(point).gauss_newton_product(self.space.unproject(v)))
+        )
 
     def taylor(self, point, direction, order):
         return self.parent(point).taylor(self.space.unproject(direction), order)
@@ -211,7 +107,9 @@ class ProjectedObjective(Objective):
     def tensors(self, point, order):
         def pulled(T: np.ndarray) -> np.ndarray:
             for axis in range(T.ndim):
-                T = np.moveaxis(self.space.unproject_adjoint(np.ascontiguousarray(np.moveaxis(T, axis, -1))), -1, axis)
+                T = np.moveaxis(
+                    self.space.unproject_adjoint(np.ascontiguousarray(np.moveaxis(T, axis, -1))), -1, axis
+                )
             return T
 
         return [pulled(T) for T in self.parent(point).tensors(order)]
@@ -225,13 +123,15 @@ class ProjectedObjective(Objective):
 class BlockObjective(ProjectedObjective):
     """f as a function of one block of its variables, the others held where `base` has them."""
 
+    space: Restriction
+
     def lift(self, z):
         x = self.base.x.copy()
-        x[self.space.start:self.space.stop] = z
+        x[self.space.start : self.space.stop] = z
         return self.base.objective.at(locked(x))
 
     def hessian(self, point):
-        """The block of H, from the dense Hessian where that is small, else column by column: never (n, n) for large n."""
+        """The block of H, from the dense Hessian where that is small, else column by column."""
         parent, part = self.parent(point), slice(self.space.start, self.space.stop)
         if parent.x.size <= SMALL:
             return parent.dense_hessian()[part, part].copy()
@@ -243,7 +143,7 @@ SMALL = 1000  # variables up to which one dense Hessian (8 MB) is shared by all 
 
 
 class UpdateOnly(Point):
-    """What inner methods see without the parameters: nothing to evaluate; the gradient, if that was asked for."""
+    """What inner methods see without the parameters: at most the gradient."""
 
     __slots__ = ("who", "gradient")
 
@@ -252,8 +152,10 @@ class UpdateOnly(Point):
         self._g = None
 
     def _refuse(self, *ignored: Any, **also: Any) -> Any:
-        raise TypeError(f"{self.who}: the inner methods are given the projected update alone, but one of them asks for "
-                        "the point or a value there; set project_params=True")
+        raise TypeError(
+            f"{self.who}: the inner methods are given the projected update alone, but one of them asks for "
+            "the point or a value there; set project_params=True"
+        )
 
     @property
     def g(self):
@@ -261,6 +163,6 @@ class UpdateOnly(Point):
             self._g = locked(np.array(self._refuse() if self.gradient is None else self.gradient()))
         return self._g
 
-    x = objective = property(_refuse)  # type: ignore[assignment]
-    f = hess = residuals = jacobian = gauss_newton = property(_refuse)  # type: ignore[assignment]
+    x = objective = property(_refuse)
+    f = hess = residuals = jacobian = gauss_newton = property(_refuse)
     hvp = taylor = tensors = model = dense_hessian = after = gauss_newton_product = _refuse

@@ -1,19 +1,21 @@
 """Projection: inner methods that run in another space.
 
-    z = P x        u_z = P u        d_z, state <- inner.step(point of phi(z) = f(Q z), u_z, state)        output  Q d_z
+    z = P x     u_z = P u     d_z, state <- inner.step(point of phi(z) = f(Q z), u_z, state)     output  Q d_z
 
 P is linear with left inverse Q (``unproject(project(v)) == v``), so the inner step ``z - d_z`` is the step
 ``x - Q d_z``. The inner state lives in the projected space. What inner methods receive:
 
     project_update   True: the incoming update, projected. False: the projected gradient, if project_params or
-                     project_grad provide one; else the incoming update as it is, and their output leaves as it is
+                     project_grad provide one; else the incoming update as it is, and their output leaves as
+                     it is
     project_params   the point z and the whole objective phi, which they may evaluate
     project_grad     the gradient, projected, apart from the update; project_params shows it in any case
 
-Source: `torchzero` 0.4.4, ``ProjectionBase``. Deviations: there, `project_update=False` with `project_params` or
-`project_grad` hands an unprojected update to inner methods that hold projected states (it fails where the shapes
-differ); `project_grad` without `project_params` does nothing; without `project_params` the parameters that the inner
-methods see are the projected update (here they are refused); second derivatives cannot be had inside.
+Source: `torchzero` 0.4.4, ``ProjectionBase``. Deviations: there, `project_update=False` with
+`project_params` or `project_grad` hands an unprojected update to inner methods that hold projected states
+(it fails where the shapes differ); `project_grad` without `project_params` does nothing; without
+`project_params` the parameters that the inner methods see are the projected update (here they are refused);
+second derivatives cannot be had inside.
 
 Cost per step: one P and one Q; with project_params another P, and one Q per evaluation inside.
 """
@@ -27,7 +29,8 @@ import numpy as np
 
 from ..methods.base import Method, as_method
 from ..objective import Point
-from .projected import LinearMap, ProjectedObjective, Shapes, UpdateOnly, size_of
+from .linear_map import LinearMap, Shapes, size_of
+from .projected import ProjectedObjective, UpdateOnly
 
 __all__ = ["Projection", "ProjectionState"]
 
@@ -65,21 +68,27 @@ class Projection(Method):
     def __post_init__(self):
         who = type(self).__name__
         if self.inner is None:
-            raise TypeError(f"{who}: inner methods are missing; give a method or a sequence of methods that run in the "
-                            f"projected space, for example {who}(inner=Adam(), ...)")
+            raise TypeError(
+                f"{who}: inner methods are missing; give a method or a sequence of methods that run in the "
+                f"projected space, for example {who}(inner=Adam(), ...)"
+            )
         object.__setattr__(self, "inner", as_method(self.inner))
         self.check(project_update=bool, project_params=bool, project_grad=bool)
         needs = self.inner.all_needs()
         if self.project_params:
             if self.gradient == "project" and needs & BEYOND_GRADIENT:
-                raise ValueError(f"{who}: gradient='project' is not the gradient of the projected objective, so second "
-                                 f"derivatives there do not belong to it; {self.inner!r} needs "
-                                 f"{', '.join(sorted(needs & BEYOND_GRADIENT))}: set gradient='chain-rule'")
+                raise ValueError(
+                    f"{who}: gradient='project' is not the gradient of the projected objective, so second "
+                    f"derivatives there do not belong to it; {self.inner!r} needs "
+                    f"{', '.join(sorted(needs & BEYOND_GRADIENT))}: set gradient='chain-rule'"
+                )
         elif self.project_update or self.project_grad:
             missing = needs - {"rng"} - ({"g"} if self.project_grad else set())
             if missing:
-                raise ValueError(f"{who}: {self.inner!r} needs {', '.join(sorted(missing))}, which only the projected "
-                                 "parameters provide; set project_params=True")
+                raise ValueError(
+                    f"{who}: {self.inner!r} needs {', '.join(sorted(missing))}, which only the projected "
+                    "parameters provide; set project_params=True"
+                )
 
     def space(self, n: int, shapes: Any) -> LinearMap:
         """The map for x of length n made of tensors of these shapes."""
@@ -127,4 +136,3 @@ class Projection(Method):
 
     def figures(self, state):
         return self.inner.figures(state.inner)
-

@@ -1,13 +1,14 @@
 """Methods that can live in a moving basis: what a basis optimizer is to its host, and SubspaceAdam.
 
-The host gives the coordinates ``q = Q^T u`` of an update in a basis Q (n, r) and maps the method's output back by Q.
-When the basis changes, ``C = Q_new^T Q_old`` carries averages over:
+The host gives the coordinates ``q = Q^T u`` of an update in a basis Q (n, r) and maps the method's output
+back by Q. When the basis changes, ``C = Q_new^T Q_old`` carries averages over:
 
-    carry(C, m, 1) = C m      carry(C, m, 2) = (C*C) m      carry(C, m, 3) = (C*C*C) m      (elementwise powers)
+    carry(C, m, 1) = C m     carry(C, m, 2) = (C*C) m     carry(C, m, 3) = (C*C*C) m     (elementwise powers)
 
-the average of q^k for a vector whose coordinates are independent. `inherit` is the cheap rule of methods such as
-SOAP (Vyas et al. 2024, arXiv 2409.11321), which leave the higher moments where they are: the basis vector with the
-i-th largest eigenvalue takes them from its predecessor, with the sign of their overlap for odd powers.
+the average of q^k for a vector whose coordinates are independent. `inherit` is the cheap rule of methods
+such as SOAP (Vyas et al. 2024, arXiv 2409.11321), which leave the higher moments where they are: the basis
+vector with the i-th largest eigenvalue takes them from its predecessor, with the sign of their overlap for
+odd powers.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class SubspaceAdam(SubspaceMethod):
     --------
     >>> import refopt
     >>> host = refopt.GGT(history_size=2, basis_optimizer=refopt.SubspaceAdam())
-    >>> refopt.minimize(lambda x: (x[0] - 3) ** 2 + x[1] ** 2, [1.0, 1.0], method=[host, refopt.LR(0.05)]).success
+    >>> fun = lambda x: (x[0] - 3) ** 2 + x[1] ** 2
+    >>> refopt.minimize(fun, [1.0, 1.0], method=[host, refopt.LR(0.05)]).success
     True
     """
 
@@ -101,7 +103,8 @@ class SubspaceAdam(SubspaceMethod):
     def step(self, point, update, state):
         t = state.t + 1
         out = kernels.get("adam", update.size)(
-            update, state.m1, state.m2, t, self.beta1, self.beta2, self.eps, True, np.empty_like(update))
+            update, state.m1, state.m2, t, self.beta1, self.beta2, self.eps, True, np.empty_like(update)
+        )
         return agree(out, update) if self.cautious else out, SubspaceAdamState(t, state.m1, state.m2)
 
     def reproject(self, C, state):

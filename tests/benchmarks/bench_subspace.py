@@ -2,8 +2,9 @@
 
     python tests/benchmarks/bench_subspace.py [--n 1000000] [--history 10] [--rounds 15] [--threads 2]
 
-The last columns are the ratio of the medians and the peak of our memory in vectors of length n, everything that a step
-of `GGT(basis_optimizer=SubspaceCubicAdam())` holds and allocates: the history, the output, temporaries.
+The last columns are the ratio of the medians and the peak of our memory in vectors of length n, everything
+that a step of `GGT(basis_optimizer=SubspaceCubicAdam())` holds and allocates: the history, the output,
+temporaries.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import warnings
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--n", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--history", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=15)
@@ -58,7 +61,9 @@ def theirs(n, h, dtype, basis):
     import torchzero
 
     lre = sys.modules["torchzero.modules.adaptive.lre_optimizers"]
-    optimizer = {"cubic": torchzero.m.experimental.SubspaceCubicAdam, "adam": lre.Adam, "none": lambda: None}[basis]()
+    optimizer = {"cubic": torchzero.m.experimental.SubspaceCubicAdam, "adam": lre.Adam, "none": lambda: None}[
+        basis
+    ]()
     p = torch.nn.Parameter(torch.zeros(n, dtype=getattr(torch, np.dtype(dtype).name)))
     run = torchzero.Optimizer([p], torchzero.m.GGT(history_size=h, basis_optimizer=optimizer))
     updates = torch.tensor(np.random.default_rng(0).standard_normal((h + 4, n)), dtype=p.dtype)
@@ -77,15 +82,20 @@ def theirs(n, h, dtype, basis):
 
 def main() -> None:
     given = arguments()
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(given.threads)  # before NumPy and torch load
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(
+        given.threads
+    )  # before NumPy and torch load
     import numpy as np
     import torch
 
     torch.set_num_threads(given.threads)
     warnings.simplefilter("ignore")
     print(f"history {given.history}, {given.threads} threads, medians of {given.rounds} steps taken in turn")
-    print(f"{'n':>9s} {'dtype':8s} {'basis':6s} {'torchzero ms':>13s} {'refopt ms':>10s} {'ratio':>6s} {'vectors':>8s}"
-          f"   (limit {given.history + 6})")
+    print(
+        f"{'n':>9s} {'dtype':8s} {'basis':6s} {'torchzero ms':>13s} {'refopt ms':>10s} {'ratio':>6s} "
+        f"{'vectors':>8s}"
+        f"   (limit {given.history + 6})"
+    )
     for n in given.n:
         for dtype in ("float64", "float32"):
             for basis in ("cubic", "adam", "none"):
@@ -98,7 +108,10 @@ def main() -> None:
                         step()
                         taken[step].append(time.perf_counter() - start)
                 a, b = (1e3 * float(np.median(taken[step])) for step in (mine, other))
-                print(f"{n:9d} {dtype:8s} {basis:6s} {b:13.2f} {a:10.2f} {b / a:6.1f} {vectors:8.2f}", flush=True)
+                print(
+                    f"{n:9d} {dtype:8s} {basis:6s} {b:13.2f} {a:10.2f} {b / a:6.1f} {vectors:8.2f}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

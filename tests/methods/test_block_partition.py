@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import autograd.numpy as anp
 import numpy as np
 import pytest
-from support.projection_cases import N, SHAPES, START, fun, gap, original, ours
+import scipy.linalg
+from support.projection_cases import SHAPES, START, N, fun, gap, original, ours
 
 import refopt
 from refopt import GGT, LBFGS, LR, Adam, Backtracking, BlockPartition, Newton, SubspaceCubicAdam
@@ -20,19 +20,42 @@ EDGES = np.cumsum([0, *SIZES])
 MATRICES = [np.random.default_rng(40 + k).standard_normal((size, size)) for k, size in enumerate(SIZES)]
 
 
-def part(k):
-    """The k-th summand, a function of its own block."""
-    A = MATRICES[k]
-    return lambda x: anp.sum(anp.exp(0.3 * (A @ x))) + anp.sum(x**2) * (k + 1) + anp.sum(x**4)
+class Part:
+    """The k-th summand, a function of its own block, with its derivatives in closed form."""
+
+    def __init__(self, k):
+        self.A, self.k = MATRICES[k], k
+
+    def fun(self, x):
+        return np.sum(np.exp(0.3 * (self.A @ x))) + np.sum(x**2) * (self.k + 1) + np.sum(x**4)
+
+    def jac(self, x):
+        return 0.3 * (self.A.T @ np.exp(0.3 * (self.A @ x))) + 2 * (self.k + 1) * x + 4 * x**3
+
+    def hess(self, x):
+        e = np.exp(0.3 * (self.A @ x))
+        return 0.09 * (self.A.T * e) @ self.A + np.diag(2 * (self.k + 1) + 12 * x**2)
 
 
-def separable(x):
-    return sum(part(k)(x[EDGES[k]:EDGES[k + 1]]) for k in range(len(SIZES)))
+class Sum:
+    """All summands: the same numbers in each block, to the bit."""
+
+    def each(self, name, x):
+        return [getattr(Part(k), name)(x[EDGES[k] : EDGES[k + 1]]) for k in range(len(SIZES))]
+
+    def fun(self, x):
+        return sum(self.each("fun", x))
+
+    def jac(self, x):
+        return np.concatenate(self.each("jac", x))
+
+    def hess(self, x):
+        return scipy.linalg.block_diag(*self.each("hess", x))
 
 
-def steps(method, fun, x0, count, shapes=None):
+def steps(method, problem, x0, count, shapes=None):
     """(count + 1, n): iterates without any stopping test."""
-    objective = FunctionObjective(fun, x0, shapes=shapes)
+    objective = FunctionObjective(problem.fun, x0, jac=problem.jac, hess=problem.hess, shapes=shapes)
     point, state = objective.at(x0), method.init(x0, shapes, None)
     path = [x0]
     for _ in range(count):
@@ -56,12 +79,14 @@ INNER = {
 @pytest.mark.parametrize("name", INNER)
 def test_on_a_separable_problem_each_block_takes_its_own_path_exactly(name):
     method = BlockPartition(INNER[name], max(SIZES), project_params=True)
-    compares = "+ Backtracking" in name or "trust" in name  # values of f, a sum with other roundings: no bits, and
+    compares = (
+        "+ Backtracking" in name or "trust" in name
+    )  # values of f, a sum with other roundings: no bits, and
     count = 4 if compares else 12  # they say so when rounding is all that is left
-    together = steps(method, separable, X0, count, tuple(SHAPES4))
+    together = steps(method, Sum(), X0, count, tuple(SHAPES4))
     for k in range(len(SIZES)):
         block = slice(EDGES[k], EDGES[k + 1])
-        alone = steps(refopt.chain(*INNER[name]), part(k), X0[block], count)
+        alone = steps(refopt.chain(*INNER[name]), Part(k), X0[block], count)
         if compares:
             assert np.allclose(together[:, block], alone, rtol=1e-9, atol=1e-9), k
         else:
@@ -91,8 +116,10 @@ def test_newton_in_blocks_inverts_the_diagonal_blocks():
 def test_ggt_of_single_tensors_is_the_originals():
     """There `concat_params=False` is what one state per block is here."""
     options = dict(history_size=4, damping=1e-2)
-    path = original(lambda tz, ex: [ex.BlockPartition([tz.GGT(concat_params=False, **options)], max_size=7), tz.LR(0.05)],
-                    30)
+    path = original(
+        lambda tz, ex: [ex.BlockPartition([tz.GGT(concat_params=False, **options)], max_size=7), tz.LR(0.05)],
+        30,
+    )
     assert gap(ours([BlockPartition(GGT(**options), 7), LR(0.05)], 30), path) < 1e-9
 
 
@@ -103,7 +130,9 @@ def test_ggt_across_blocks_is_what_batched_does():
 
 
 def test_chunks():
-    assert chunk_sizes(7, 3) == [3, 3, 1] and chunk_sizes(9, 4) == [3, 3, 3] and chunk_sizes(11, 5) == [4, 4, 3]
+    assert (
+        chunk_sizes(7, 3) == [3, 3, 1] and chunk_sizes(9, 4) == [3, 3, 3] and chunk_sizes(11, 5) == [4, 4, 3]
+    )
     assert chunk_sizes(5, 5) == [5] and chunk_sizes(0, 3) == [0]
     for n in range(1, 60):
         for m in range(1, 20):
@@ -150,8 +179,10 @@ def test_when_no_block_can_go_on_the_run_ends():
 
 def test_random_blocks_have_sources_of_their_own_and_repeat():
     method = BlockPartition([refopt.CoordinateMomentum(0.5), Backtracking()], 2, project_params=True)
-    runs = [refopt.minimize(fun, START, method=method, shapes=SHAPES, rng=seed, options={"maxiter": 3}).x
-            for seed in (3, 3, 4)]
+    runs = [
+        refopt.minimize(fun, START, method=method, shapes=SHAPES, rng=seed, options={"maxiter": 3}).x
+        for seed in (3, 3, 4)
+    ]
     assert np.array_equal(runs[0], runs[1]) and not np.array_equal(runs[0], runs[2])
 
 
@@ -179,4 +210,3 @@ def test_large_blocks_of_many_variables_use_no_square_matrix():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert np.allclose(update, -1) and peak < 8 * n * n / 10
-

@@ -22,7 +22,10 @@ RNG_SEED = 61
 def bases(seed=RNG_SEED):
     """A few orthonormal bases of different ranks, and updates, in 9 dimensions."""
     rng = np.random.default_rng(seed)
-    return ([np.linalg.qr(rng.standard_normal((9, r)))[0] for r in (2, 3, 3, 5, 4)], rng.standard_normal((5, 3, 9)))
+    return (
+        [np.linalg.qr(rng.standard_normal((9, r)))[0] for r in (2, 3, 3, 5, 4)],
+        rng.standard_normal((5, 3, 9)),
+    )
 
 
 def run(method):
@@ -39,7 +42,9 @@ def run(method):
     return np.array(out), state
 
 
-def by_definition(mode="signed_cbrt", betas=(0.9, 0.95, 0.95), eps=1e-8, cautious=False, exact=True, cubic=True):
+def by_definition(
+    mode="signed_cbrt", betas=(0.9, 0.95, 0.95), eps=1e-8, cautious=False, exact=True, cubic=True
+):
     """The docstring's formulas, coordinate by coordinate."""
     Qs, updates = bases()
     m = [np.zeros(2) for _ in range(3)]
@@ -48,11 +53,18 @@ def by_definition(mode="signed_cbrt", betas=(0.9, 0.95, 0.95), eps=1e-8, cautiou
         if k:
             C = Q.T @ Qs[k - 1]
             r, s = C.shape
-            new = [np.array([sum(C[i, j] ** p * m[p - 1][j] for j in range(s)) for i in range(r)]) for p in (1, 2, 3)]
+            new = [
+                np.array([sum(C[i, j] ** p * m[p - 1][j] for j in range(s)) for i in range(r)])
+                for p in (1, 2, 3)
+            ]
             if not exact:
                 for p in (2, 3):
-                    new[p - 1] = np.array([m[p - 1][i - r + s] * np.sign(C[i, i - r + s]) ** p if i - r + s >= 0 else 0.0
-                                           for i in range(r)])
+                    new[p - 1] = np.array(
+                        [
+                            m[p - 1][i - r + s] * np.sign(C[i, i - r + s]) ** p if i - r + s >= 0 else 0.0
+                            for i in range(r)
+                        ]
+                    )
             m = new
         for u in three:
             t += 1
@@ -90,10 +102,20 @@ def test_plain_adam_in_the_same_basis(cautious, exact):
     assert np.abs(found - wanted).max() < 1e-12 * np.abs(wanted).max(), f"seed {RNG_SEED}"
 
 
-@pytest.mark.parametrize("options", [
-    {"beta1": 0.5}, {"beta2": 0.5}, {"beta3": 0.5}, {"eps": 1.0}, {"mode": "halve"}, {"mode": "unsigned_cbrt"},
-    {"cautious": True}, {"exact_reproject": False},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beta1": 0.5},
+        {"beta2": 0.5},
+        {"beta3": 0.5},
+        {"eps": 1.0},
+        {"mode": "halve"},
+        {"mode": "unsigned_cbrt"},
+        {"cautious": True},
+        {"exact_reproject": False},
+    ],
+    ids=str,
+)
 def test_every_option_changes_the_path(options):
     default = run(SubspaceCubicAdam())[0]
     assert np.abs(run(SubspaceCubicAdam(**options))[0] - default).max() > 1e-3
@@ -103,6 +125,7 @@ def test_every_option_changes_the_path(options):
 
 def test_signs_of_the_basis_cancel_where_the_step_is_odd():
     """Eigenvectors come with arbitrary signs; "unsigned_cbrt" is not odd in q, so there the sign shows."""
+
     def flipped(method):
         Qs, updates = bases()
         signs = [np.where(np.arange(Q.shape[1]) % 2, -1.0, 1.0) * (-1) ** k for k, Q in enumerate(Qs)]
@@ -116,8 +139,13 @@ def test_signs_of_the_basis_cancel_where_the_step_is_odd():
                 out.append(Q @ d)
         return np.array(out)
 
-    for method in (SubspaceCubicAdam(), SubspaceCubicAdam(mode="halve"), SubspaceAdam(),
-                   SubspaceCubicAdam(exact_reproject=False), SubspaceCubicAdam(cautious=True)):
+    for method in (
+        SubspaceCubicAdam(),
+        SubspaceCubicAdam(mode="halve"),
+        SubspaceAdam(),
+        SubspaceCubicAdam(exact_reproject=False),
+        SubspaceCubicAdam(cautious=True),
+    ):
         assert np.allclose(flipped(method), run(method)[0], rtol=1e-12, atol=1e-13), method
     odd = SubspaceCubicAdam(mode="unsigned_cbrt")
     assert np.abs(flipped(odd) - run(odd)[0]).max() > 1e-2
@@ -129,8 +157,12 @@ def test_alone_it_is_cubic_adam():
 
 
 def test_a_bare_name_sets_up_the_host():
-    run = refopt.iterate(fun, START, method="SubspaceCubicAdam", options={"lr": 0.02, "history_size": 7, "mode": "halve"})
-    assert run.method == Chain((GGT(history_size=7, basis_optimizer=SubspaceCubicAdam(mode="halve")), LR(0.02)))
+    run = refopt.iterate(
+        fun, START, method="SubspaceCubicAdam", options={"lr": 0.02, "history_size": 7, "mode": "halve"}
+    )
+    assert run.method == Chain(
+        (GGT(history_size=7, basis_optimizer=SubspaceCubicAdam(mode="halve")), LR(0.02))
+    )
     result = refopt.minimize(fun, START, method="subspace-cubic-adam", options={"lr": 0.05, "maxiter": 200})
     assert result.fun < fun(START) and "GGT(" in result.method
     adam = refopt.minimize(fun, START, method="SubspaceAdam", options={"lr": 0.05, "maxiter": 200})
@@ -142,7 +174,7 @@ def test_a_bare_name_sets_up_the_host():
 
 @pytest.fixture
 def steeper(monkeypatch):
-    """The shared problem times 30: away from the cubic terms so small that the original's root loses digits."""
+    """The shared problem times 30: no cubic terms so small that the original's root loses digits."""
     plain = projection_cases.problem
     monkeypatch.setattr(projection_cases, "problem", lambda xp, x: 30 * plain(xp, x))
 
@@ -150,33 +182,51 @@ def steeper(monkeypatch):
 @pytest.mark.parametrize("mode", ["signed_cbrt", "halve"])
 @pytest.mark.parametrize("h", [1, 3, 5, 10])
 def test_paths_of_the_original_under_ggt(mode, h, steeper):
-    path = original(lambda tz, ex: [tz.GGT(history_size=h, basis_optimizer=ex.SubspaceCubicAdam(mode=mode)), tz.LR(0.01)])
+    path = original(
+        lambda tz, ex: [tz.GGT(history_size=h, basis_optimizer=ex.SubspaceCubicAdam(mode=mode)), tz.LR(0.01)]
+    )
     assert gap(ours([GGT(h, basis_optimizer=SubspaceCubicAdam(mode=mode)), STEP]), path) < PARITY
     assert np.abs(path[-1] - path[0]).max() > 0.3, "the path must go somewhere"
 
 
-@pytest.mark.parametrize("options", [
-    {"beta1": 0.8, "beta2": 0.9, "beta3": 0.92}, {"eps": 1e-6},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beta1": 0.8, "beta2": 0.9, "beta3": 0.92},
+        {"eps": 1e-6},
+    ],
+    ids=str,
+)
 def test_paths_of_the_original_with_options(options, steeper):
-    path = original(lambda tz, ex: [tz.GGT(history_size=5, basis_optimizer=ex.SubspaceCubicAdam(**options)), tz.LR(0.01)])
+    path = original(
+        lambda tz, ex: [tz.GGT(history_size=5, basis_optimizer=ex.SubspaceCubicAdam(**options)), tz.LR(0.01)]
+    )
     assert gap(ours([GGT(5, basis_optimizer=SubspaceCubicAdam(**options)), STEP]), path) < PARITY
 
 
 def test_original_ignores_cautious_and_exact_reproject(steeper):
-    paths = [original(lambda tz, ex, o=o: [tz.GGT(history_size=5, basis_optimizer=ex.SubspaceCubicAdam(**o)), tz.LR(0.01)],
-                      30)
-             for o in ({}, {"cautious": True}, {"exact_reproject": False})]
+    paths = [
+        original(
+            lambda tz, ex, o=o: [
+                tz.GGT(history_size=5, basis_optimizer=ex.SubspaceCubicAdam(**o)),
+                tz.LR(0.01),
+            ],
+            30,
+        )
+        for o in ({}, {"cautious": True}, {"exact_reproject": False})
+    ]
     assert np.array_equal(paths[0], paths[1])
     assert gap(paths[2], paths[0]) < 1e-12
-    mine = [ours([GGT(5, basis_optimizer=SubspaceCubicAdam(**o)), STEP], 30)
-            for o in ({}, {"cautious": True}, {"exact_reproject": False})]
+    mine = [
+        ours([GGT(5, basis_optimizer=SubspaceCubicAdam(**o)), STEP], 30)
+        for o in ({}, {"cautious": True}, {"exact_reproject": False})
+    ]
     assert gap(mine[1], mine[0]) > 1e-3 and gap(mine[2], mine[0]) > 1e-3
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_original_in_our_basis(mode):
-    """The original's object, driven step by step with the bases of our host: every mode, no signs in question."""
+    """The original's object, driven with the bases of our host: every mode, no signs in question."""
     import torch
     import torchzero
 
@@ -235,11 +285,18 @@ def test_original_follows_the_signs_of_its_eigensolver(monkeypatch, steeper):
     plain = torch.linalg.eigh
 
     def path(mode):
-        return original(lambda tz, ex: [tz.GGT(history_size=3, basis_optimizer=ex.SubspaceCubicAdam(mode=mode)),
-                                        tz.LR(0.01)], 20)
+        return original(
+            lambda tz, ex: [
+                tz.GGT(history_size=3, basis_optimizer=ex.SubspaceCubicAdam(mode=mode)),
+                tz.LR(0.01),
+            ],
+            20,
+        )
 
     before = {mode: path(mode) for mode in MODES}
-    monkeypatch.setattr(torch.linalg, "eigh", lambda *args, **kwargs: (lambda L, V: (L, -V))(*plain(*args, **kwargs)))
+    monkeypatch.setattr(
+        torch.linalg, "eigh", lambda *args, **kwargs: (lambda L, V: (L, -V))(*plain(*args, **kwargs))
+    )
     assert gap(path("unsigned_cbrt"), before["unsigned_cbrt"]) > 1e-3
     for mode in ("signed_cbrt", "halve"):
         assert gap(path(mode), before[mode]) < PARITY
@@ -247,8 +304,10 @@ def test_original_follows_the_signs_of_its_eigensolver(monkeypatch, steeper):
 
 BAD = [
     ({"beta1": 1.0}, ValueError, r"SubspaceCubicAdam: beta1 must be in \[0, 1\), got 1"),
-    ({"beta2": -0.1}, ValueError, "beta2 must be in"), ({"beta3": 2}, ValueError, "beta3 must be in"),
-    ({"eps": -1}, ValueError, "eps must be in"), ({"mode": "halved"}, ValueError, "did you mean 'halve'"),
+    ({"beta2": -0.1}, ValueError, "beta2 must be in"),
+    ({"beta3": 2}, ValueError, "beta3 must be in"),
+    ({"eps": -1}, ValueError, "eps must be in"),
+    ({"mode": "halved"}, ValueError, "did you mean 'halve'"),
     ({"cautious": 1}, TypeError, "cautious must be True or False"),
     ({"exact_reproject": None}, TypeError, "exact_reproject must be True or False"),
 ]

@@ -19,8 +19,12 @@ LINKS = np.random.default_rng(20260103).standard_normal((N, N)) / np.sqrt(N)
 def problem(xp, x):
     """Smooth, bounded below, every variable coupled to every other."""
     constant = (lambda a: a) if xp is anp else (lambda a: xp.as_tensor(a, dtype=x.dtype))
-    return (xp.sum(constant(WEIGHTS) * x**2) / 2 + xp.sum(x**4) / 20
-            + xp.sum(xp.tanh(constant(LINKS) @ x)) + xp.sum(xp.sin(x)))
+    return (
+        xp.sum(constant(WEIGHTS) * x**2) / 2
+        + xp.sum(x**4) / 20
+        + xp.sum(xp.tanh(constant(LINKS) @ x))
+        + xp.sum(xp.sin(x))
+    )
 
 
 def fun(x):
@@ -29,13 +33,14 @@ def fun(x):
 
 def ours(method, steps=100, shapes=SHAPES, x0=START):
     """(steps + 1, n): the iterates."""
-    result = refopt.minimize(fun, x0, method=method, shapes=shapes,
-                             options={"maxiter": steps, "gtol": 0.0, "return_all": True})
+    result = refopt.minimize(
+        fun, x0, method=method, shapes=shapes, options={"maxiter": steps, "gtol": 0.0, "return_all": True}
+    )
     return np.array(result.allvecs)
 
 
 def original(modules, steps=100, shapes=SHAPES, x0=START):
-    """(steps + 1, n): the iterates of torchzero with `modules`, a function of (torchzero, its experimental part)."""
+    """(steps + 1, n): torchzero's iterates with ``modules(torchzero.m, torchzero.m.experimental)``."""
     import torch
     import torchzero
 
@@ -44,7 +49,7 @@ def original(modules, steps=100, shapes=SHAPES, x0=START):
         parameters, start = [], 0
         for shape in shapes:
             size = int(np.prod(shape))
-            parameters.append(torch.nn.Parameter(torch.tensor(x0[start:start + size].reshape(shape))))
+            parameters.append(torch.nn.Parameter(torch.tensor(x0[start : start + size].reshape(shape))))
             start += size
         optimizer = torchzero.Optimizer(parameters, *modules(torchzero.m, torchzero.m.experimental))
 

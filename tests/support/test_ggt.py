@@ -15,10 +15,12 @@ from refopt.support.subspace import SubspaceMethod, agree, carry, inherit
 UPDATES = np.random.default_rng(51).standard_normal((25, 12)) * np.linspace(0.5, 2, 12)
 
 
-def by_definition(updates, t, h=4, freq=1, eig_tol=1e-7, truncate=None, damping=1e-4, rdamping=0.0, power=-0.5):
+def by_definition(
+    updates, t, h=4, freq=1, eig_tol=1e-7, truncate=None, damping=1e-4, rdamping=0.0, power=-0.5
+):
     """``(Q, L, output)`` of step t, with M, its singular vectors and (M M^T)^p written out."""
     last = t - t % freq
-    M = updates[max(0, last - h + 1):last + 1].T
+    M = updates[max(0, last - h + 1) : last + 1].T
     U, s, _ = np.linalg.svd(M, full_matrices=False)
     L = s**2 + damping
     keep = L > eig_tol * L[0]
@@ -38,9 +40,21 @@ def outputs(method, updates):
 
 
 OPTIONS = [
-    {}, {"history_size": 1}, {"history_size": 7}, {"history_size": 40}, {"damping": 0.5}, {"damping": 0.0},
-    {"truncate": 2}, {"eig_tol": 0.3}, {"rdamping": 0.2}, {"matrix_power": -1.0}, {"matrix_power": -0.25},
-    {"update_freq": 2}, {"update_freq": 3, "history_size": 5}, {"update_freq": 9}, {"update_freq": 5, "history_size": 2},
+    {},
+    {"history_size": 1},
+    {"history_size": 7},
+    {"history_size": 40},
+    {"damping": 0.5},
+    {"damping": 0.0},
+    {"truncate": 2},
+    {"eig_tol": 0.3},
+    {"rdamping": 0.2},
+    {"matrix_power": -1.0},
+    {"matrix_power": -0.25},
+    {"update_freq": 2},
+    {"update_freq": 3, "history_size": 5},
+    {"update_freq": 9},
+    {"update_freq": 5, "history_size": 2},
 ]
 
 
@@ -49,13 +63,19 @@ def test_output_is_the_definition(options):
     """1e-10: an eigenvalue 1e-5 of the largest keeps eleven digits of the Gram matrix."""
     options = {"history_size": 4, **options}
     if options["history_size"] == 40:
-        updates = np.random.default_rng(52).standard_normal((25, 60))  # with fewer variables than columns M has no rank
+        updates = np.random.default_rng(52).standard_normal(
+            (25, 60)
+        )  # with fewer variables than columns M has no rank
     else:
         updates = UPDATES
     found, _ = outputs(GGT(**options), updates)
     names = {"history_size": "h", "update_freq": "freq", "matrix_power": "power"}
-    wanted = np.array([by_definition(updates, t, **{names.get(k, k): v for k, v in options.items()})[2]
-                       for t in range(len(updates))])
+    wanted = np.array(
+        [
+            by_definition(updates, t, **{names.get(k, k): v for k, v in options.items()})[2]
+            for t in range(len(updates))
+        ]
+    )
     assert np.abs(found - wanted).max() < 1e-10 * np.abs(wanted).max()
 
 
@@ -87,7 +107,7 @@ class Recorder(SubspaceMethod):
 @pytest.mark.parametrize("h", [1, 3, 5])
 @pytest.mark.parametrize("freq", [1, 2, 4, 7])
 def test_coordinates_and_changes_of_basis_are_those_of_the_matrices(h, freq):
-    """q = Q^T u and C = Q_new^T Q_old with Q formed from the ring, at every step; the old Q is kept by the test."""
+    """q = Q^T u and C = Q_new^T Q_old with Q formed from the ring; the test keeps the old Q."""
     recorder = Recorder()
     method = GGT(h, freq, basis_optimizer=recorder)
     state, old = method.init(np.zeros(12)), np.zeros((12, 0))
@@ -167,11 +187,20 @@ def test_figures():
 # ---------------------------------------------------------------- against the original
 
 
-@pytest.mark.parametrize("options", [
-    {"history_size": 5}, {"history_size": 1}, {"history_size": 10, "damping": 1e-2}, {"history_size": 6, "truncate": 3},
-    {"history_size": 6, "eig_tol": 1e-2}, {"history_size": 5, "rdamping": 0.1}, {"history_size": 5, "update_freq": 3},
-    {"history_size": 3, "update_freq": 8},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"history_size": 5},
+        {"history_size": 1},
+        {"history_size": 10, "damping": 1e-2},
+        {"history_size": 6, "truncate": 3},
+        {"history_size": 6, "eig_tol": 1e-2},
+        {"history_size": 5, "rdamping": 0.1},
+        {"history_size": 5, "update_freq": 3},
+        {"history_size": 3, "update_freq": 8},
+    ],
+    ids=str,
+)
 def test_paths_of_the_original(options):
     lr = 2e-3 if "update_freq" in options else 0.05  # in an old basis steps can be long
     path = original(lambda tz, ex: [tz.GGT(**options), tz.LR(lr)])
@@ -246,4 +275,3 @@ def test_float32_stays_float32():
     for basis in (None, SubspaceAdam(), SubspaceCubicAdam()):
         found, state = outputs(GGT(3, basis_optimizer=basis), u)
         assert found.dtype == np.float32 and state.rows.dtype == state.T.dtype == state.L.dtype == np.float32
-

@@ -90,10 +90,13 @@ def step(x, g, state):
     return x - lr * u, dict(columns=columns, Q=Q, steps=t, a1=a1, a2=a2, a3=a3)
 """
 
-ADAM = CUBIC[:CUBIC.index("    a = np.cbrt")] + """    d = c / (b + 1e-8)
+ADAM = (
+    CUBIC[: CUBIC.index("    a = np.cbrt")]
+    + """    d = c / (b + 1e-8)
     u = Q @ d
     return x - lr * u, dict(columns=columns, Q=Q, steps=t, a1=a1, a2=a2, a3=a3)
 """
+)
 
 
 def bowl(x):
@@ -114,71 +117,132 @@ def basis_state():
 MOMENTS = (
     Fault("M.T @ M + 1.0", "M.T @ M + 0.0"),
     Fault("Q = M @ V / np.sqrt(L)", "Q = M @ V / L"),
-    Fault("C @ state[\"a1\"]", "np.resize(state[\"a1\"] if len(state[\"a1\"]) else 0.0, len(L))", step=1),
+    Fault('C @ state["a1"]', 'np.resize(state["a1"] if len(state["a1"]) else 0.0, len(L))', step=1),
     Fault("C**2 @ state", "np.abs(C) @ state", step=1),
-    Fault("C = Q.T @ state[\"Q\"]", "C = np.abs(Q.T @ state[\"Q\"])", step=1),
-    Fault("t = state[\"steps\"] + 1", "t = max(state[\"steps\"], 1)", step=1),
+    Fault('C = Q.T @ state["Q"]', 'C = np.abs(Q.T @ state["Q"])', step=1),
+    Fault('t = state["steps"] + 1', 't = max(state["steps"], 1)', step=1),
     Fault("0.05 * q**2", "0.05 * np.abs(q)"),
     Fault("[-2:]", "[-3:]", step=2),
     Fault("u = Q @ d", "u = M @ d"),
 )
 
 SUBJECTS = [
-    Subject("FFTProjection", chain(FFTProjection(HeavyBall(0.9), norm="forward"), LR(0.01)), FFT, dict(v=0.0),
-            dict(lr=0.01), problem=BOWL, faults=(
-                Fault("rfft(g, norm=\"forward\")", "rfft(g)", "v"),
-                Fault("n=x.size, norm=\"forward\"", "n=x.size, norm=\"ortho\""),
-                Fault("+ 1j * d[:, 1]", "- 1j * d[:, 1]"),
-                Fault("+ 1j * d[:, 1]", "+ 0j * d[:, 1]"),
-                Fault("c.imag], axis=-1).ravel()", "c.imag], axis=0).ravel()", "v"),
-                Fault("0.9 * state[\"v\"] + z", "0.9 * state[\"v\"] + z * 1.001", "v"),
-            ), variants=(("", ""), ("np.fft.rfft(g, norm=\"forward\")", "np.fft.fft(g)[:3] / 5"))),
-    Subject("DCTProjection", chain(DCTProjection(HeavyBall(0.9)), LR(0.01)),
-            DCT, dict(v=0.0), dict(lr=0.01, fft=scipy.fft), problem=BOWL, faults=(
-                Fault("fft.dct(g, norm=\"ortho\")", "fft.dct(g)", "v"),
-                Fault("fft.idct(v, norm=\"ortho\")", "fft.idct(v)"),
-                Fault("fft.dct(g, norm=\"ortho\")", "fft.dct(g, type=3, norm=\"ortho\")", "v"),
-                Fault("fft.idct(v, norm=\"ortho\")", "fft.dct(v, norm=\"ortho\")"),
-                Fault("0.9 * state", "0.91 * state", "v", 1),
-            ), variants=(("", ""), ("fft.idct(v, norm=\"ortho\")", "fft.dct(v, type=3, norm=\"ortho\")"))),
-    Subject("TensorizeProjection",
-            chain(TensorizeProjection(FFTProjection(HeavyBall(0.9)), 3), LR(0.01)), CUBE, dict(v=0.0),
-            dict(lr=0.01), problem=BOWL, faults=(
-                Fault("z[:5] = g", "z[4:] = g", "v"),
-                Fault("z = np.zeros(9)", "z = np.ones(9)", "v"),
-                Fault("u = w[:5]", "u = w[1:6]"),
-                Fault("u = w[:5]", "u = w[4:]"),
-                Fault("z.reshape(3, 3)", "z.reshape(3, 3, order=\"F\")", "v"),
-                Fault("s=(3, 3)).ravel()", "s=(3, 3)).T.ravel()"),
-            ), variants=(("", ""), ("np.fft.rfft2(z.reshape(3, 3))", "np.fft.fft2(z.reshape(3, 3))[:, :2]"))),
-    Subject("BlockPartition", chain(BlockPartition(Newton(), 2, project_params=True), LR(0.1)), BLOCKS, None,
-            dict(lr=0.1), problem=BOWL, faults=(
-                Fault("((0, 2), (2, 4), (4, 5))", "((0, 2), (2, 5))"),
-                Fault("((0, 2), (2, 4), (4, 5))", "((0, 1), (1, 3), (3, 5))"),
-                Fault("((0, 2), (2, 4), (4, 5))", "((0, 5),)"),
-                Fault("H = hess[a:b, a:b]", "H = np.diag(np.diag(hess[a:b, a:b]))"),
-                Fault("np.linalg.solve(H, g[a:b])", "np.linalg.solve(hess, g)[a:b]"),
-            ), variants=(("", ""), ("np.linalg.solve(H, g[a:b])", "np.linalg.inv(H) @ g[a:b]"))),
-    Subject("GGT", chain(GGT(3, damping=1.0), LR(0.05)), MATRIX, dict(columns=()), dict(lr=0.05, damping=1.0),
-            problem=BOWL, faults=(
-                Fault("M.T @ M + damping", "M.T @ M + 0 * damping"),
-                Fault("M.T @ M + damping", "M.T @ M + 2 * damping"),
-                Fault("[-3:]", "[-4:]", step=3),
-                Fault("[-3:]", "[-2:]", step=2),
-                Fault("L**-0.5", "L**-0.25"),
-                Fault("Q = M @ V / np.sqrt(L)", "Q = M @ V / L"),
-                Fault("(Q.T @ g)", "(M.T @ g)[:len(L)]"),
-            ), variants=(("", ""), ("Q = M @ V / np.sqrt(L)", "Q = M @ (V * L**-0.5)"),
-                         ("L**-0.5 * (Q.T @ g)", "(Q.T @ g) / np.sqrt(L)"))),
-    Subject("SubspaceCubicAdam", chain(GGT(2, damping=1.0, basis_optimizer=SubspaceCubicAdam()), LR(0.05)), CUBIC,
-            basis_state(), dict(lr=0.05), problem=BOWL, steps=4, faults=(
-                *MOMENTS,
-                Fault("C**3 @ state", "C @ state", step=1),
-                Fault("np.cbrt(a3 / (1 - 0.95**t))", "np.cbrt(np.abs(a3) / (1 - 0.95**t))", step=1),
-                Fault("2 * c / (b", "c / (b", step=1),
-            ), variants=(("", ""), ("C**2 @ state", "(C * C) @ state"))),
-    Subject("SubspaceAdam", chain(GGT(2, damping=1.0, basis_optimizer=SubspaceAdam()), LR(0.05)), ADAM,
-            basis_state(), dict(lr=0.05), problem=BOWL, steps=4, faults=(
-                *MOMENTS, Fault("d = c / (b + 1e-8)", "d = c / (b + 1e-2)"),
-            ), variants=(("", ""), ("C**2 @ state", "(C * C) @ state"))),
+    Subject(
+        "FFTProjection",
+        chain(FFTProjection(HeavyBall(0.9), norm="forward"), LR(0.01)),
+        FFT,
+        dict(v=0.0),
+        dict(lr=0.01),
+        problem=BOWL,
+        faults=(
+            Fault('rfft(g, norm="forward")', "rfft(g)", "v"),
+            Fault('n=x.size, norm="forward"', 'n=x.size, norm="ortho"'),
+            Fault("+ 1j * d[:, 1]", "- 1j * d[:, 1]"),
+            Fault("+ 1j * d[:, 1]", "+ 0j * d[:, 1]"),
+            Fault("c.imag], axis=-1).ravel()", "c.imag], axis=0).ravel()", "v"),
+            Fault('0.9 * state["v"] + z', '0.9 * state["v"] + z * 1.001', "v"),
+        ),
+        variants=(("", ""), ('np.fft.rfft(g, norm="forward")', "np.fft.fft(g)[:3] / 5")),
+    ),
+    Subject(
+        "DCTProjection",
+        chain(DCTProjection(HeavyBall(0.9)), LR(0.01)),
+        DCT,
+        dict(v=0.0),
+        dict(lr=0.01, fft=scipy.fft),
+        problem=BOWL,
+        faults=(
+            Fault('fft.dct(g, norm="ortho")', "fft.dct(g)", "v"),
+            Fault('fft.idct(v, norm="ortho")', "fft.idct(v)"),
+            Fault('fft.dct(g, norm="ortho")', 'fft.dct(g, type=3, norm="ortho")', "v"),
+            Fault('fft.idct(v, norm="ortho")', 'fft.dct(v, norm="ortho")'),
+            Fault("0.9 * state", "0.91 * state", "v", 1),
+        ),
+        variants=(("", ""), ('fft.idct(v, norm="ortho")', 'fft.dct(v, type=3, norm="ortho")')),
+    ),
+    Subject(
+        "TensorizeProjection",
+        chain(TensorizeProjection(FFTProjection(HeavyBall(0.9)), 3), LR(0.01)),
+        CUBE,
+        dict(v=0.0),
+        dict(lr=0.01),
+        problem=BOWL,
+        faults=(
+            Fault("z[:5] = g", "z[4:] = g", "v"),
+            Fault("z = np.zeros(9)", "z = np.ones(9)", "v"),
+            Fault("u = w[:5]", "u = w[1:6]"),
+            Fault("u = w[:5]", "u = w[4:]"),
+            Fault("z.reshape(3, 3)", 'z.reshape(3, 3, order="F")', "v"),
+            Fault("s=(3, 3)).ravel()", "s=(3, 3)).T.ravel()"),
+        ),
+        variants=(("", ""), ("np.fft.rfft2(z.reshape(3, 3))", "np.fft.fft2(z.reshape(3, 3))[:, :2]")),
+    ),
+    Subject(
+        "BlockPartition",
+        chain(BlockPartition(Newton(), 2, project_params=True), LR(0.1)),
+        BLOCKS,
+        None,
+        dict(lr=0.1),
+        problem=BOWL,
+        faults=(
+            Fault("((0, 2), (2, 4), (4, 5))", "((0, 2), (2, 5))"),
+            Fault("((0, 2), (2, 4), (4, 5))", "((0, 1), (1, 3), (3, 5))"),
+            Fault("((0, 2), (2, 4), (4, 5))", "((0, 5),)"),
+            Fault("H = hess[a:b, a:b]", "H = np.diag(np.diag(hess[a:b, a:b]))"),
+            Fault("np.linalg.solve(H, g[a:b])", "np.linalg.solve(hess, g)[a:b]"),
+        ),
+        variants=(("", ""), ("np.linalg.solve(H, g[a:b])", "np.linalg.inv(H) @ g[a:b]")),
+    ),
+    Subject(
+        "GGT",
+        chain(GGT(3, damping=1.0), LR(0.05)),
+        MATRIX,
+        dict(columns=()),
+        dict(lr=0.05, damping=1.0),
+        problem=BOWL,
+        faults=(
+            Fault("M.T @ M + damping", "M.T @ M + 0 * damping"),
+            Fault("M.T @ M + damping", "M.T @ M + 2 * damping"),
+            Fault("[-3:]", "[-4:]", step=3),
+            Fault("[-3:]", "[-2:]", step=2),
+            Fault("L**-0.5", "L**-0.25"),
+            Fault("Q = M @ V / np.sqrt(L)", "Q = M @ V / L"),
+            Fault("(Q.T @ g)", "(M.T @ g)[:len(L)]"),
+        ),
+        variants=(
+            ("", ""),
+            ("Q = M @ V / np.sqrt(L)", "Q = M @ (V * L**-0.5)"),
+            ("L**-0.5 * (Q.T @ g)", "(Q.T @ g) / np.sqrt(L)"),
+        ),
+    ),
+    Subject(
+        "SubspaceCubicAdam",
+        chain(GGT(2, damping=1.0, basis_optimizer=SubspaceCubicAdam()), LR(0.05)),
+        CUBIC,
+        basis_state(),
+        dict(lr=0.05),
+        problem=BOWL,
+        steps=4,
+        faults=(
+            *MOMENTS,
+            Fault("C**3 @ state", "C @ state", step=1),
+            Fault("np.cbrt(a3 / (1 - 0.95**t))", "np.cbrt(np.abs(a3) / (1 - 0.95**t))", step=1),
+            Fault("2 * c / (b", "c / (b", step=1),
+        ),
+        variants=(("", ""), ("C**2 @ state", "(C * C) @ state")),
+    ),
+    Subject(
+        "SubspaceAdam",
+        chain(GGT(2, damping=1.0, basis_optimizer=SubspaceAdam()), LR(0.05)),
+        ADAM,
+        basis_state(),
+        dict(lr=0.05),
+        problem=BOWL,
+        steps=4,
+        faults=(
+            *MOMENTS,
+            Fault("d = c / (b + 1e-8)", "d = c / (b + 1e-2)"),
+        ),
+        variants=(("", ""), ("C**2 @ state", "(C * C) @ state")),
+    ),
 ]
