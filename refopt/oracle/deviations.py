@@ -289,6 +289,30 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "see eps-debiased",
         "tests/methods/test_subspace_cubic_adam.py::test_original_adam_adds_eps_before_debiasing",
     ),
+    Deviation(
+        "fd-names",
+        "ScipyNewtonCG",
+        "refuses the names fd_forward and fd_central that it documents; its own 'forward' gives NaN",
+        "takes the documented names, with a step h along the unit vector",
+        "finite differences are for functions without second derivatives",
+        "tests/methods/test_scipy_newton_cg.py::test_original_refuses_the_documented_names",
+    ),
+    Deviation(
+        "breakdown-nan",
+        "ScipyNewtonCG",
+        "returns what the solver leaves where it breaks down: NaN on a singular Hessian",
+        "returns the last iterate if it is better than none, else the update, and says 'breakdown'",
+        "the run goes on; a line search decides",
+        "tests/methods/test_scipy_newton_cg.py::test_original_returns_nan_where_the_solver_breaks_down",
+    ),
+    Deviation(
+        "reg-ignored",
+        "NewtonSolver",
+        "accepts reg and ignores it",
+        "solves (H + reg I) d = u",
+        "the documented behaviour",
+        "tests/methods/test_newton_solver.py::test_original_ignores_reg",
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+import scipy.sparse.linalg
 
 from .. import (
     EMA,
@@ -33,11 +34,14 @@ from .. import (
     DCTProjection,
     FFTProjection,
     GaussNewton,
+    GradMin,
     HeavyBall,
     InfinityNormTrustRegion,
     LeastSquares,
     Newton,
+    NewtonSolver,
     ReduceOutwardLR,
+    ScipyNewtonCG,
     StrongWolfe,
     SubspaceAdam,
     SubspaceCubicAdam,
@@ -46,6 +50,7 @@ from .. import (
 )
 from ..methods.base import Chain, Method, copy_state
 from ..status import Stop
+from ..support.krylov import SOLVERS
 from . import exact
 from .candidates import Task, paths, record, with_masks
 from .compare import Lockstep
@@ -232,6 +237,18 @@ CURVE_BALLS: tuple[dict[str, Any], ...] = (
     {"hvp_method": "fd_forward", "h": 1e-2},
 )
 
+CONVEX = ("quadratic", "logistic")  # H is definite: a step of Newton is well defined all along
+POSITIVE = ("logistic", "rosenbrock 4", "beale", "tanh network")  # f stays away from 0, by which grafts divide
+TIGHT = {"lsqr": {"atol": 1e-13, "btol": 1e-13, "iter_lim": 100}, "lsmr": {"atol": 1e-13, "btol": 1e-13, "maxiter": 100}}
+
+
+def torch_descent(params: list) -> Any:
+    """Gradient descent of step 1 as the solver that the original's NewtonSolver asks for."""
+    import torchzero
+
+    return torchzero.Optimizer(params, torchzero.m.LR(1.0))
+
+
 ROWS: list[Row] = [
     *(Row("CurveBall", CurveBall(**options), (M("CurveBall", **options),),
           float32="hvp_method" not in options) for options in CURVE_BALLS),
@@ -336,6 +353,35 @@ ROWS: list[Row] = [
     Row("SubspaceAdam", then(GGT(1, basis_optimizer=SubspaceAdam(eps=1e-3)), SMALL),
         (M("GGT", history_size=1, basis_optimizer=M("adaptive.lre_optimizers.Adam", eps=1e-3)), _SMALL),
         "subspace-eps", float32=False, share=False),
+    *(Row("ScipyNewtonCG", then(ScipyNewtonCG(name, kwargs=TIGHT.get(name, {"rtol": 1e-13}), **given), LR(0.1)),
+          (M("ScipyNewtonCG", getattr(scipy.sparse.linalg, name), kwargs=TIGHT.get(name, {"rtol": 1e-13}), **given),
+           M("LR", 0.1)), problems=CONVEX, float32=False, share=False, label=f"ScipyNewtonCG({name}, {given})")
+      for name, given in (*((name, {}) for name in SOLVERS), ("gcrotmk", {"warm_start": True}))),
+    Row("ScipyNewtonCG", then(ScipyNewtonCG(kwargs={"rtol": 1e-13}, inner=LR(0.5)), LR(0.1)),
+        (M("ScipyNewtonCG", kwargs={"rtol": 1e-13}, inner=M("LR", 0.5)), M("LR", 0.1)), problems=CONVEX, float32=False,
+        share=False),
+    Row("ScipyNewtonCG", ScipyNewtonCG(hvp_method="fd_forward"), (), "fd-names"),
+    Row("ScipyNewtonCG", ScipyNewtonCG(hvp_method="fd_central"), (), "fd-names"),
+    Row("ScipyNewtonCG", ScipyNewtonCG("cg"), (), "breakdown-nan"),
+    *(Row("NewtonSolver", then(NewtonSolver(LR(1.0), **given), LR(0.1)),
+          (M("NewtonSolver", torch_descent, **given), M("LR", 0.1)), problems=("quadratic", "logistic"), float32=False,
+          share=False, label=f"NewtonSolver({given})")
+      for given in ({}, {"maxiter": 20}, {"maxiter": 3, "maxiter1": 9}, {"tol": 0.5}, {"tol": None},
+                    {"warm_start": False, "maxiter": 30}, {"reset_solver": True})),
+    Row("NewtonSolver", then(NewtonSolver(LR(1.0), inner=LR(0.5)), LR(0.1)),
+        (M("NewtonSolver", torch_descent, inner=M("LR", 0.5)), M("LR", 0.1)), problems=("quadratic", "logistic"),
+        float32=False, share=False),
+    Row("NewtonSolver", then(NewtonSolver(LR(1.0), reg=0.5), LR(0.1)),
+        (M("NewtonSolver", torch_descent, reg=0.5), M("LR", 0.1)), "reg-ignored", ("quadratic", "logistic"),
+        float32=False, share=False),
+    *(Row("GradMin", GradMin(LR(1e-7), **given), (M("GradMin", M("LR", 1e-7), **given),), float32=False,
+          label=f"GradMin({given})")
+      for given in ({}, {"square": True}, {"mean": False}, {"square": True, "mean": False}, {"loss_term": 2.0},
+                    {"maximize_grad": True, "loss_term": 2.0}, {"relative": "loss_to_grad", "loss_term": 2.0},
+                    {"relative": "grad_to_loss", "loss_term": 2.0}, {"create_graph": True}, {"modify_loss": False})),
+    *(Row("GradMin", GradMin(LR(1e-7), **given), (M("GradMin", M("LR", 1e-7), **given),), problems=POSITIVE, float32=False,
+          label=f"GradMin({given})")
+      for given in ({"graft": "loss_to_grad", "loss_term": 2.0}, {"graft": "grad_to_loss", "loss_term": 2.0})),
 ]
 
 
