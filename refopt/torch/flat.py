@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..objective import locked
-
 __all__ = ["Layout", "check_parameters"]
 
 DTYPES: dict[torch.dtype, np.dtype] = {
@@ -106,9 +104,9 @@ class Layout:
         return self.gather(self.params)
 
     @torch.no_grad()
-    def gather(self, tensors: Sequence[torch.Tensor | None]) -> np.ndarray:
-        """A flat copy (n,) of tensors shaped like the parameters; None counts as zeros."""
-        out = np.empty(self.n, self.dtype)
+    def gather(self, tensors: Sequence[torch.Tensor | None], out: np.ndarray | None = None) -> np.ndarray:
+        """A flat copy (n,), fresh or in `out`, of tensors shaped like the parameters; None counts as zeros."""
+        out = np.empty(self.n, self.dtype) if out is None else out
         target = torch.from_numpy(out)
         flat = [
             torch.zeros(size, dtype=self.torch_dtype, device=self.device) if t is None else t.reshape(-1)
@@ -122,14 +120,15 @@ class Layout:
             target.copy_(torch.cat(flat))
         return out
 
-    def view(self, tensors: Sequence[torch.Tensor | None]) -> np.ndarray:
-        """As `gather`, read-only; a single contiguous CPU tensor is not copied, the vector shares its memory."""
+    def view(self, tensors: Sequence[torch.Tensor | None], buffer: np.ndarray) -> np.ndarray:
+        """As `gather` into `buffer`, read-only; a single contiguous CPU tensor is not copied but shares its memory."""
         t = tensors[0]
         if len(tensors) == 1 and t is not None and t.device.type == "cpu" and t.is_contiguous():
             out = t.detach().numpy().reshape(-1)
-            out.flags.writeable = False
-            return out
-        return locked(self.gather(tensors))
+        else:
+            out = self.gather(tensors, buffer)[:]
+        out.flags.writeable = False
+        return out
 
     # ------------------------------------------------------------ NumPy -> torch
 

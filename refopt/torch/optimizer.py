@@ -56,7 +56,7 @@ class GradientPoint(Point):
     @property
     def x(self) -> np.ndarray:  # type: ignore[override]
         if "x" not in self.memo:
-            self.memo["x"] = self.layout.view(self.layout.params)
+            self.memo["x"] = self.layout.view(self.layout.params, np.empty(self.layout.n, self.layout.dtype))
         return self.memo["x"]
 
 
@@ -93,6 +93,7 @@ class Block:
         self.values: tuple | None = None
         self.state: Any = None
         self.begun = False
+        self.buffer = np.empty(layout.n, layout.dtype)  # where elementwise methods find the gradient
 
     def begin(self) -> None:
         if not self.begun:
@@ -120,6 +121,8 @@ class Optimizer(torch.optim.Optimizer):
     Attributes
     ----------
     method : the complete method, with the hyperparameters it was given
+    needs_closure : whether it needs more than gradients, so that `step` must be given a closure
+    elementwise : whether it treats every coordinate alone, so that groups may differ
     stop : why the last step found no progress possible, or None
 
     Raises
@@ -157,7 +160,8 @@ class Optimizer(torch.optim.Optimizer):
                 f"hyperparameters already; set them there, or give the method's name"
             )
         self.method, _ = resolve(method, options, ())
-        self.elementwise = works_elementwise(self.method) and self.method.all_needs() <= GRADIENT_ONLY
+        self.needs_closure = not self.method.all_needs() <= GRADIENT_ONLY
+        self.elementwise = works_elementwise(self.method) and not self.needs_closure
         self.stop: Stop | None = None
         self._blocks: list[Block] | None = None
         self._rng = None
@@ -171,11 +175,6 @@ class Optimizer(torch.optim.Optimizer):
         defaults = entries(self.method)
         self._names = tuple(defaults)
         super().__init__(params, defaults)
-
-    @property
-    def needs_closure(self) -> bool:
-        """Whether the method needs more than gradients, so that `step` must be given a closure."""
-        return not self.method.all_needs() <= GRADIENT_ONLY
 
     # ------------------------------------------------------------ parameter groups
 
@@ -311,7 +310,10 @@ class Optimizer(torch.optim.Optimizer):
                     "Optimizer: a gradient is sparse; dense gradients are needed, for example "
                     "torch.nn.Embedding(..., sparse=False)"
                 )
-            g = block.layout.view(grads) if self.elementwise else locked(block.layout.gather(grads))
+            if self.elementwise:
+                g = block.layout.view(grads, block.buffer)
+            else:
+                g = locked(block.layout.gather(grads))  # states may keep it
             self._check_finite(block, g, "gradient")
             taken.append((block, grads, g))
         for block, grads, g in taken:
@@ -417,5 +419,5 @@ class Optimizer(torch.optim.Optimizer):
         self._prepare()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("method", "elementwise", "stop", "_blocks", "_rng", "_names")
+        own = ("method", "elementwise", "needs_closure", "stop", "_blocks", "_rng", "_names")
         return {**super().__getstate__(), **{name: self.__dict__[name] for name in own}}
