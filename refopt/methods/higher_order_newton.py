@@ -67,12 +67,13 @@ class HigherOrderNewtonState(NamedTuple):
     """Changes at every step."""
 
     scale: float | None  # radius, or sigma; None before the first step
+    tried: float  # radius or sigma of the last subproblem
     rho: float  # actual over predicted decrease of the last trial
     accepted: bool
     attempts: int  # subproblems solved in the last step
     trials: int  # values of f asked for in the last step; attempts less those refused before
     unbounded: bool  # the model descended without end in the last step
-    answer: BallAnswer | None  # the last subproblem's
+    answer: BallAnswer  # the last subproblem's
     decrease: float  # -m(s) of the last subproblem
     rng: Any  # numpy.random.Generator for `de_iters`
 
@@ -168,7 +169,8 @@ class HigherOrderNewton(Method):
         return self.needs | by_order | ({"rng"} if self.de_iters is not None else set())
 
     def init(self, x, shapes=None, rng=None):
-        return HigherOrderNewtonState(None, np.nan, True, 0, 0, False, None, np.nan, rng)
+        nothing = BallAnswer(np.zeros(x.size), 0.0, 0.0, np.nan, np.nan, np.nan, 0, True)
+        return HigherOrderNewtonState(None, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, rng)
 
     def first_scale(self, point: Point) -> float:
         """The first radius, or the sigma whose step is about that long."""
@@ -189,7 +191,7 @@ class HigherOrderNewton(Method):
             with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows
                 answer = self.subproblem(model, scale, attempt, told.rng)
             unbounded = told.unbounded or not answer.bounded
-            told = told._replace(attempts=attempt, answer=answer, unbounded=unbounded)
+            told = told._replace(tried=scale, attempts=attempt, answer=answer, unbounded=unbounded)
             s, length = answer.s, float(np.linalg.norm(answer.s))
             if not answer.bounded and self.trust_method == "proximal":
                 scale = scale * self.nminus
@@ -247,10 +249,8 @@ class HigherOrderNewton(Method):
         return bool(w[0] >= -NEGATIVE * np.abs(w).max())
 
     def figures(self, state):
-        told = {"sigma" if self.trust_method == "regularized" else "radius": state.scale, "rho": state.rho,
+        answer = state.answer
+        return {"sigma" if self.trust_method == "regularized" else "radius": state.scale, "rho": state.rho,
                 "accepted": state.accepted, "attempts": state.attempts, "trials": state.trials,
-                "unbounded": state.unbounded, "decrease": state.decrease}
-        if state.answer is not None:
-            told.update(residual=state.answer.residual, multiplier=state.answer.multiplier,
-                        curvature=state.answer.curvature, quadratics=state.answer.quadratics)
-        return told
+                "unbounded": state.unbounded, "decrease": state.decrease, "residual": answer.residual,
+                "multiplier": answer.multiplier, "curvature": answer.curvature, "quadratics": answer.quadratics}

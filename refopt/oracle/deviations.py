@@ -86,6 +86,16 @@ def armijo_only(h, p, u, s):
 
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
+        "order-four",
+        "NewtonNewton",
+        "from order 4 on gives a step that is not the one its description defines; with one variable order 3 raises",
+        "x_(k+1) = J_k^-1 x_k with J_k the Jacobian of x_k, at every order and for one variable too; agrees with nested "
+        "Jacobians by autograd",
+        "the description is the definition",
+        "tests/oracle/test_deviations.py::test_newton_newton_of_order_four",
+        lambda state, g: np.ones(g.size, bool),
+    ),
+    Deviation(
         "stable-root",
         "CubicAdam",
         "takes the roots (-B +- sqrt(B^2 - 4AC)) / (2A) with 2A clipped away from zero by eps: NaN at A = 0 "
@@ -159,6 +169,22 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "minimises the quadratic model over the box; subproblem='residual' is the other; its `init` is `init_radius`",
         "a model of f has to be minimised, not made stationary",
         "tests/methods/test_infinity_norm_trust_region.py::test_the_original_has_never_run",
+    ),
+    Deviation(
+        "certified-subproblem",
+        "HigherOrderNewton",
+        "minimises the Taylor polynomial by scipy.optimize.minimize, with SLSQP in the ball, to its default tolerance",
+        "minimises it by exact ball-constrained quadratics with a certificate, never higher; `init` is `init_radius`",
+        "the step is then a property of the model, and known to be a minimiser",
+        "tests/methods/test_higher_order_newton.py::test_no_model_value_of_the_original_is_lower",
+    ),
+    Deviation(
+        "proximal-order-1",
+        "HigherOrderNewton",
+        "refuses order 1 with a penalty: RuntimeError('... 1st order has no minima')",
+        "steps to -radius g, the minimiser of the linear model with the penalty",
+        "with the penalty the model has a minimum",
+        "tests/methods/test_higher_order_newton.py::test_the_original_refuses_order_1_with_proximal",
     ),
     Deviation(
         "jacobian-itself",

@@ -6,15 +6,15 @@ One function per method, independent of the NumPy code it judges:
 
     h  hyperparameters, ``h.beta1`` (floats are precise numbers, all else as in the method)
     p  the point: ``p.x, p.f, p.g, p.hess, p.hvp(v), p.after(update)`` in precise numbers; the objective
-       itself stays the float function it is. ``p.answer`` is the (update, state) of the implementation judged:
-       a definition that leaves a choice open (a step size that has to satisfy conditions) reads the choice
+       itself stays the float function it is. ``p.answer`` is the (update, state) of the implementation that is
+       judged: a definition that leaves a choice open (a step size that has to satisfy conditions) reads the choice
        there and checks it. A matrix that is about to be factored goes through ``p.arithmetic.backward(A)``
     u  the incoming update
     s  the state before the step, ``s.m1``; the changes have the names of the state's fields
 
 `EXACT` maps class names to definitions; a method without an entry fails the test that walks the registry.
-A method that holds others calls ``step(h.inner, p, u, s.inner)``. Fields of the state that a definition does not
-give are not compared.
+A method that holds others calls ``step(h.inner, p, u, s.inner)``. Fields of the state that a definition does
+not give are not compared.
 """
 
 from __future__ import annotations
@@ -263,10 +263,11 @@ ULPS: dict[str, float] = {
 }
 
 from .exact_curvature import EXACT_CURVATURE  # noqa: E402  their definitions call `step` above
+from .exact_higher_order import EXACT_HIGHER_ORDER  # noqa: E402
 from .exact_products import EXACT_PRODUCTS  # noqa: E402
 from .exact_projections import EXACT_PROJECTIONS  # noqa: E402
 
-for table in (EXACT_PROJECTIONS, EXACT_CURVATURE, EXACT_PRODUCTS):
+for table in (EXACT_PROJECTIONS, EXACT_CURVATURE, EXACT_PRODUCTS, EXACT_HIGHER_ORDER):
     EXACT.update({name: definition for name, (definition, _) in table.items()})
     ULPS.update({name: ulps for name, (_, ulps) in table.items()})
 
