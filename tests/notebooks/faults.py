@@ -13,4 +13,8 @@ lost factor, a missing bias correction), patched where the method finds the name
 from __future__ import annotations
 
 FAULTS: dict[str, str] = {
+    "11_newton_newton": '''
+import refopt.methods.newton_newton as module
+module.Tower.J = lambda self, k, B: self.derivative(1, (), B) + self.reg * B  # every J_k is the Hessian
+''',
 }
