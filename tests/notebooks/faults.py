@@ -14,7 +14,8 @@ from __future__ import annotations
 
 FAULTS: dict[str, str] = {
     "11_newton_newton": '''
-import refopt.methods.newton_newton as module
+import importlib
+module = importlib.import_module("refopt.methods.newton_newton")
 module.Tower.J = lambda self, k, B: self.derivative(1, (), B) + self.reg * B  # every J_k is the Hessian
 ''',
 }
