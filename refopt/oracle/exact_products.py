@@ -1,7 +1,7 @@
 """Precise definitions of ScipyNewtonCG, NewtonSolver and GradMin, as in `refopt.oracle.exact`.
 
-The first two leave open how the linear system is solved: the solution is read from the answer. One that satisfies the
-system to rounding is held against the solution itself, any other to the tolerance it was asked for.
+The first two leave open how the linear system is solved: the solution is read from the answer. One that
+satisfies the system to rounding is held against the solution itself, any other to the tolerance asked for.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def scipy_newton_cg(h, p, u, s):
         limit = float(eta)
     elif h.kwargs:
         limit = float(h.kwargs.get("rtol", limit))
-    if h.solver in OWN_NORM or h.M is not None or h.hvp_method != "autograd" or h.kwargs and "atol" in h.kwargs:
+    if h.solver in OWN_NORM or h.M is not None or h.hvp_method != "autograd" or "atol" in (h.kwargs or {}):
         limit = None
     if told is not None and told.outcome != "converged":
         limit = 1.0  # never worse than d = 0; the update itself where there is nothing better

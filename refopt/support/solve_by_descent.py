@@ -22,6 +22,8 @@ from .linear_system import LinearSystem
 
 __all__ = ["SCIPY_METHODS", "Descent", "by_method", "by_scipy"]
 
+GONE = 1e16  # an inner run whose loss has grown so much more than it began with does not come back
+
 # What each method of scipy.optimize.minimize is given beyond the value.
 SCIPY_METHODS: dict[str, tuple[str, ...]] = {
     "Nelder-Mead": (), "Powell": (), "COBYLA": (), "COBYQA": (), "CG": ("jac",), "BFGS": ("jac",),
@@ -61,7 +63,7 @@ def by_method(method: Method, system: LinearSystem, d: np.ndarray, state: Any, m
                 if k == maxiter:
                     break
                 loss = system.loss(point)
-                if not np.isfinite(loss):
+                if not loss <= GONE * first:
                     raise Breakdown
                 if loss < best_loss:
                     best, best_loss = point.x, loss

@@ -369,8 +369,10 @@ def test_original_ignores_reg():
 
 
 def test_a_warm_start_that_has_diverged_is_forgotten():
-    """Steps of 1 multiply d by a large number each; when the next solve begins there its loss is not finite."""
+    """Steps of 1 multiply d by a large number each; the next solve must not begin there."""
     method = NewtonSolver(refopt.LR(1.0), maxiter=100, tol=None)
     with np.errstate(over="ignore"):
-        records = list(refopt.iterate(bowl, START, method=[method, refopt.Backtracking()], options={"maxiter": 4}))
+        records = list(refopt.iterate(bowl, START, method=[method, refopt.Backtracking()],
+                                      options={"maxiter": 4}))
+    assert {r.figures["outcome"] for r in records} == {"diverged"}
     assert len(records) == 4 and all(np.all(np.isfinite(r.x)) for r in records)

@@ -73,7 +73,8 @@ SUBJECTS = [
         ),
     ),
     Subject(
-        "NewtonSolver", chain(NewtonSolver(Newton(), tol=None, maxiter=3, reg=0.5, objective="energy"), LR(0.3)),
+        "NewtonSolver",
+        chain(NewtonSolver(Newton(), tol=None, maxiter=3, reg=0.5, objective="energy"), LR(0.3)),
         REGULARISED, None, dict(lr=0.3, reg=0.5), problem=BOWL, steps=8,
         faults=(
             Fault("hess + reg * np.eye(x.size)", "hess"),
@@ -96,7 +97,11 @@ SUBJECTS = [
             Fault("hvp(w)", "w"),
             Fault("x - lr", "x + lr", hint="wrong sign"),
         ),
-        variants=(("", ""), ("hvp(w)", "hvp(np.sign(g)) / x.size"), ("np.sign(g) / x.size", "np.sign(g / x.size) / 3")),
+        variants=(
+            ("", ""),
+            ("hvp(w)", "hvp(np.sign(g)) / x.size"),
+            ("np.sign(g) / x.size", "np.sign(g / x.size) / 3"),
+        ),
     ),
     Subject(
         "GradMin", GradMin(LR(0.01), loss_term=0.7, square=True), SQUARES, None, dict(lr=0.01, term=0.7),
