@@ -555,7 +555,8 @@ def left_open(after: Any, answer: Any, before: Any, path: tuple) -> bool:
         return True
     if not isinstance(here, np.ndarray) or not here.size or not isinstance(was, np.ndarray):
         return False
-    return np.shape(was) == np.shape(new) and np.array_equal(plain(new), was) and not np.array_equal(here, was)
+    kept = np.shape(was) == np.shape(new) and np.array_equal(plain(new), was)
+    return kept and not np.array_equal(here, was)
 
 
 class Free(Judge):
