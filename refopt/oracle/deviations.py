@@ -88,9 +88,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "order-four",
         "NewtonNewton",
-        "from order 4 on gives a step that is not the one its description defines; with one variable order 3 raises",
-        "x_(k+1) = J_k^-1 x_k with J_k the Jacobian of x_k, at every order and for one variable too; agrees with nested "
-        "Jacobians by autograd",
+        "from order 4 on gives a step that is not the one its description defines",
+        "x_(k+1) = J_k^-1 x_k with J_k the Jacobian of x_k, at every order; agrees with nested Jacobians by autograd",
         "the description is the definition",
         "tests/oracle/test_deviations.py::test_newton_newton_of_order_four",
         lambda state, g: np.ones(g.size, bool),

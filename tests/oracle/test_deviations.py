@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refopt import LR, Adam, Backtracking, CubicAdam, HeavyBall, Newton, StrongWolfe, chain, oracle
+from refopt import LR, Adam, Backtracking, CubicAdam, HeavyBall, Newton, NewtonNewton, StrongWolfe, chain, oracle
 from refopt.objective import FunctionObjective
 from refopt.oracle.deviations import find
 from refopt.oracle.parity import M, build
@@ -111,3 +111,27 @@ def test_the_table_prints():
     assert [d.name for d in oracle.deviations("HeavyBall")] == ["buffer-start"]
     with pytest.raises(ValueError, match="did you mean 'stable-root'"):
         find("stable-rot")
+
+
+def test_newton_newton_of_order_four():
+    """Ours is the definition by nested Jacobians, the original's is not; at order 3 the two are the same."""
+    import autograd
+    import autograd.numpy as anp
+
+    beale = lambda x: ((1.5 - x[0] * (1 - x[1])) ** 2 + (2.25 - x[0] * (1 - x[1] ** 2)) ** 2  # noqa: E731
+                       + (2.625 - x[0] * (1 - x[1] ** 3)) ** 2)
+
+    def definition(order, reg=0.1):
+        def vector(k):
+            if k == 1:
+                return autograd.grad(beale)
+            before = vector(k - 1)
+            return lambda x: anp.linalg.solve(autograd.jacobian(before)(x) + reg * np.eye(2), before(x))
+
+        return vector(order)(np.array([1.2, 0.7]))
+
+    for order, same in ((3, True), (4, False)):
+        theirs = original_step((M("NewtonNewton", reg=0.1, order=order),), [1.2, 0.7], beale)
+        ours = our_step(NewtonNewton(reg=0.1, order=order), [1.2, 0.7], beale)
+        assert ours == pytest.approx(definition(order), rel=1e-9)
+        assert (theirs == pytest.approx(ours, rel=1e-9)) is same
