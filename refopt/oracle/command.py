@@ -26,7 +26,7 @@ The exit status is 0 if the candidate agrees, 1 if it differs, 2 if the comparis
 
 
 def add_compare_command(subparsers: Any) -> argparse.ArgumentParser:
-    """Add ``compare`` to the subparsers of the command line; the parser's default `run` is `run_compare`."""
+    """Add ``compare`` to the subparsers of the command line; its default `command` is `run_compare`."""
     parser = subparsers.add_parser(
         "compare", help="is an optimizer right, and where does it first go wrong?", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -50,7 +50,7 @@ def add_compare_command(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--deviations", action="store_true", help="list the knowing differences from torchzero"
     )
-    parser.set_defaults(run=run_compare)
+    parser.set_defaults(command=run_compare)
     return parser
 
 

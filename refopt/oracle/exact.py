@@ -6,9 +6,10 @@ One function per method, independent of the NumPy code it judges:
 
     h  hyperparameters, ``h.beta1`` (floats are precise numbers, all else as in the method)
     p  the point: ``p.x, p.f, p.g, p.hess, p.hvp(v), p.after(update)`` in precise numbers; the objective
-       itself stays the float function it is. ``p.answer`` is the (update, state) of the implementation that is
-       judged: a definition that leaves a choice open (a step size that has to satisfy conditions) reads the choice
-       there and checks it. A matrix that is about to be factored goes through ``p.arithmetic.backward(A)``
+       itself stays the float function it is. ``p.answer`` is the (update, state) of the implementation that
+       is judged: a definition that leaves a choice open (a step size that has to satisfy conditions) reads
+       the choice there and checks it. A matrix that is about to be factored goes through
+       ``p.arithmetic.backward(A)``
     u  the incoming update
     s  the state before the step, ``s.m1``; the changes have the names of the state's fields
 

@@ -12,7 +12,7 @@ def run(capsys, *words):
     parser = argparse.ArgumentParser()
     add_compare_command(parser.add_subparsers())
     options = parser.parse_args(["compare", *words])
-    status = options.run(options)
+    status = options.command(options)
     return status, *capsys.readouterr()
 
 
@@ -68,6 +68,13 @@ def test_what_cannot_be_compared(capsys, words, message):
 def test_table_and_deviations(capsys):
     status, out, _ = run(capsys, "--deviations")
     assert status == 0 and "CubicAdam: stable-root" in out
+
+
+def test_it_is_part_of_the_command_line(capsys):
+    from refopt.cli import main
+
+    assert main(["compare", "LR:lr=0.01", "LR:lr=0.01", "classic/beale", "--steps", "3"]) == 0
+    assert capsys.readouterr().out.startswith("agrees: LR(lr=0.01)")
 
 
 def test_words_become_candidates():

@@ -27,11 +27,12 @@ def test_every_method_has_rows(name):
 @pytest.mark.filterwarnings("ignore")  # the original's own, and overflow where a problem diverges
 @pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_torchzero(name):
+    """100 steps for each method's first row and for deviations, 30 for other options; the command does 100."""
     seen = {}
-    for row in parity.rows_of(name):
+    for number, row in enumerate(parity.rows_of(name)):
         if not row.theirs:
             continue
-        for dtype, steps in (("float64", 100), ("float32", 30)):
+        for dtype, steps in (("float64", 100 if number == 0 or row.deviation else 30), ("float32", 30)):
             if dtype == "float32" and not row.float32:
                 continue
             for problem in row.problems:
