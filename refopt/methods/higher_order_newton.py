@@ -151,8 +151,8 @@ class HigherOrderNewton(Method):
     def __post_init__(self):
         self.check(order="whole >= 1", trust_method=TRUST_METHODS, nplus="[1, inf)", nminus="(0, 1)",
                    rho_good="(-inf, inf)", rho_bad="(-inf, inf)", init_radius=["(0, inf)"], eta="[0, inf)",
-                   max_attempts="whole >= 1", boundary_tol=["[0, 1)"], derivatives=DERIVATIVES, solver=SOLVERS,
-                   theta="[0, inf)")
+                   max_attempts="whole >= 1", boundary_tol=["[0, 1)"], derivatives=DERIVATIVES,
+                   solver=SOLVERS, theta="[0, inf)")
         if self.de_iters is not None:
             self.check(de_iters="whole >= 1")
         if not self.rho_bad < self.rho_good:
@@ -253,4 +253,5 @@ class HigherOrderNewton(Method):
         return {"sigma" if self.trust_method == "regularized" else "radius": state.scale, "rho": state.rho,
                 "accepted": state.accepted, "attempts": state.attempts, "trials": state.trials,
                 "unbounded": state.unbounded, "decrease": state.decrease, "residual": answer.residual,
-                "multiplier": answer.multiplier, "curvature": answer.curvature, "quadratics": answer.quadratics}
+                "multiplier": answer.multiplier, "curvature": answer.curvature,
+                "quadratics": answer.quadratics}

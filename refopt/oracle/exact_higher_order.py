@@ -1,9 +1,9 @@
 """HigherOrderNewton for `exact`: the local minimiser of the model is a choice, its conditions are checked.
 
-A polynomial of degree 3 or more has many local minimisers, and an inner tolerance leaves each of them open, so the step is
-read from the answer. Checked in precise numbers, from the derivative tensors: the conditions of first order for the
-radius or sigma that the answer names, the descent of the model, the ratio rho, whether the trial was to be accepted, and
-the next radius or sigma.
+A polynomial of degree 3 or more has many local minimisers, and an inner tolerance leaves each of them open,
+so the step is read from the answer. Checked in precise numbers, from the derivative tensors: the conditions
+of first order for the radius or sigma that the answer names, the descent of the model, the ratio rho, whether
+the trial was to be accepted, and the next radius or sigma.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .precise import norm, plain
 
 __all__ = ["EXACT_HIGHER_ORDER"]
 
-KKT = 1e-3  # residual of the conditions, relative to |g| and the gradients on the way: 1e-10 with tensors, else 1e-4
+KKT = 1e-3  # residual allowed, relative to the gradients; the solver stops at 1e-10, without tensors 1e-4
 
 
 def model(p: Any, order: int, d: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -71,8 +71,8 @@ def higher_order_newton(h, p, u, s):
         slope = slope + tried * size ** (int(h.order) - 1) * d
     loose = h.theta if h.trust_method == "regularized" else 0
     if norm(slope) > (KKT + loose) * scale and h.solver == "native":
-        raise exact.Violation(f"the step does not minimise the model: its gradient is {float(norm(slope)):.3g} "
-                              f"beside {float(scale):.3g}")
+        raise exact.Violation("the step does not minimise the model: its gradient is "
+                              f"{float(norm(slope)):.3g} beside {float(scale):.3g}")
     if not value < 0:
         raise exact.Violation(f"the step does not lower the model: m = {float(value):.3g}")
     f = p.after(-d).f

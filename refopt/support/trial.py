@@ -69,8 +69,8 @@ def judge(point: Point, trial: Point, decrease: float, eta: float) -> tuple[bool
         if moved and np.abs(trial.g).max() <= FLAT * np.abs(point.g).max():
             return True, np.nan
         if not moved and decrease > noise:
-            raise Stop(Status.STALLED, reason=f"a step that promises a decrease of {decrease:.3g} is too short to"
-                                              f" change x; f = {point.f:.6g} may be non-smooth")
+            reason = f"a step that promises to lower f = {point.f:.6g} by {decrease:.3g} does not change x"
+            raise Stop(Status.STALLED, reason=f"{reason}; f may be non-smooth")
         raise Stop(Status.ROUNDING, decrease, noise)
     rho = (point.f - trial.f) / decrease if np.isfinite(trial.f) else -np.inf
     return rho > eta, rho

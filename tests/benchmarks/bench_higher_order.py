@@ -1,10 +1,11 @@
-"""HigherOrderNewton: time of a step against torchzero 0.4.4, and time and peak memory against n without tensors.
+"""HigherOrderNewton: time of a step against torchzero 0.4.4; time and peak memory against n without tensors.
 
     python tests/benchmarks/bench_higher_order.py [--torchzero16] [--largest 100000]
 
-`--torchzero16` also runs the original at n = 16, most of a minute and some GB. Steps are timed from a cold point (derivatives
-included), as the least of several starts for ours and the one step for the original. Each n of the second table is a
-process of its own, so that its peak memory is its own; `base` is one that takes a single gradient step.
+`--torchzero16` also runs the original at n = 16, most of a minute and some GB. Steps are timed from a cold
+point (derivatives included), as the least of several starts for ours and the one step for the original. Each
+n of the second table is a process of its own, so that its peak memory is its own; `base` is one that takes a
+single gradient step.
 """
 
 from __future__ import annotations
@@ -119,29 +120,30 @@ def child(name, n, mode):
         print(peak())
         return
     began = time.perf_counter()
-    result = refopt.minimize(fun, x0, method=HigherOrderNewton(order=4, trust_method=mode), options={"gtol": 1e-6})
+    method = HigherOrderNewton(order=4, trust_method=mode)
+    result = refopt.minimize(fun, x0, method=method, options={"gtol": 1e-6})
     seconds = time.perf_counter() - began
     print(peak(), seconds, result.nit, result.nfev, result.nhvp, result.fun, result.success)
 
 
 def memory(largest):
     print("\nOrder 4 without tensors, to |g|_inf <= 1e-6\n")
-    print(f"{'problem':>11} {'form':>12} {'n':>7} {'seconds':>8} {'iterations':>10} {'products':>8} {'peak MB':>8} "
-          f"{'base MB':>8} {'bytes/n':>8}  f")
+    print(f"{'problem':>11} {'form':>12} {'n':>7} {'seconds':>8} {'iterations':>10} {'products':>8} "
+          f"{'peak MB':>8} {'base MB':>8} {'bytes/n':>8}  f")
     for name in PROBLEMS:
         for n in (n for n in SIZES if n <= largest):
             base = float(ask(name, n, "base")[0])
             for mode in ("regularized", "bounds"):
                 most, seconds, nit, _, products, f, success = ask(name, n, mode)
                 extra = (float(most) - base) * 2**20 / n
-                print(f"{name:>11} {mode:>12} {n:7d} {float(seconds):8.2f} {nit:>10} {products:>8} {float(most):8.0f} "
-                      f"{base:8.0f} {extra:8.0f}  {float(f):.6g}{'' if success == 'True' else '  not converged'}",
-                      flush=True)
+                note = "" if success == "True" else "  not converged"
+                print(f"{name:>11} {mode:>12} {n:7d} {float(seconds):8.2f} {nit:>10} {products:>8} "
+                      f"{float(most):8.0f} {base:8.0f} {extra:8.0f}  {float(f):.6g}{note}", flush=True)
 
 
 def ask(name, n, mode):
-    out = subprocess.run([sys.executable, __file__, "--child", name, str(n), mode], capture_output=True, text=True,
-                         check=True)
+    command = [sys.executable, __file__, "--child", name, str(n), mode]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
     return out.stdout.split()
 
 

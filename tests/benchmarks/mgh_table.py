@@ -2,9 +2,10 @@
 
     python tests/benchmarks/mgh_table.py [output.md]     writes tests/benchmarks/mgh_table.md, about a minute
 
-Sizes as in `refopt.problems.get`, standard starts, stop at |g|_inf <= 1e-8, 1000 iterations at most, one setting
-for all. A problem is solved when the final f agrees with a listed minimum to 1e-9 (1 + |f|) and the method reports
-success, or, for SciPy's methods, which report failure where rounding ends a run, when f alone agrees.
+Sizes as in `refopt.problems.get`, standard starts, stop at |g|_inf <= 1e-8, 1000 iterations at most, one
+setting for all. A problem is solved when the final f agrees with a listed minimum to 1e-9 (1 + |f|) and the
+method reports success, or, for SciPy's methods, which report failure where rounding ends a run, when f alone
+agrees.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ def run_scipy(problem, name):
             "trust-krylov": {"hessp": lambda x, v: objective.at(x).hvp(np.asarray(v))}, "BFGS": {}}[name]
     began = time.perf_counter()
     try:
-        result = scipy.optimize.minimize(fun, problem.x0, jac=lambda x: np.array(objective.at(x).g), method=name,
-                                         options={"gtol": GTOL, "maxiter": MAXITER}, **more)
+        more["jac"] = lambda x: np.array(objective.at(x).g)
+        result = scipy.optimize.minimize(fun, problem.x0, method=name, **more,
+                                         options={"gtol": GTOL, "maxiter": MAXITER})
         nit, f = result.nit, result.fun
     except (ValueError, FloatingPointError, np.linalg.LinAlgError):  # trust-exact: a Hessian with nan
         nit, f = 0, np.nan
@@ -74,7 +76,7 @@ def solved(problem, row):
 
 
 def measure():
-    """``{column: {key: (row, solved)}}``; each column begins untimed on one problem, to load what it needs."""
+    """``{column: {key: (row, solved)}}``; each column begins with an untimed problem."""
     table = {}
     runs = {**{name: (run_ours, method) for name, method in OURS.items()},
             **{name: (run_scipy, name) for name in SCIPY}}
@@ -89,14 +91,16 @@ def measure():
     return table
 
 
-ABOUT = f"""Made by `python tests/benchmarks/mgh_table.py`. Sizes as in `refopt.problems.get`, standard starts,
-|g|_inf <= {GTOL:g}, one setting for all problems. A dash: not solved (f is no listed minimum, or the run did not end
-in success). Order 3 is HigherOrderNewton(order=3) with its defaults (trust_method="bounds"); orders 2 and 4 and the
-column so named are trust_method="regularized", which the bare name stands for. Values of f: points at which f was
-asked for; derivatives are taken at accepted points."""
+ABOUT = f"""\
+Made by `python tests/benchmarks/mgh_table.py`. Sizes as in `refopt.problems.get`, standard starts,
+|g|_inf <= {GTOL:g}, one setting for all problems. A dash: not solved (f is no listed minimum, or the run
+did not end in success). Order 3 is HigherOrderNewton(order=3) with its defaults (trust_method="bounds");
+orders 2 and 4 and the column so named are trust_method="regularized", which the bare name stands for.
+Values of f: points at which f was asked for; derivatives are taken at accepted points."""
 
-FOOTNOTE = """A Taylor propagation is one sweep of the function in truncated polynomial arithmetic along a batch of
-directions; it gives all tensors at a point. A Hessian costs n products."""
+FOOTNOTE = """\
+A Taylor sweep evaluates the function in truncated polynomial arithmetic along a batch of directions; it
+gives all tensors at a point. A Hessian costs n products."""
 
 
 def total(column, i, keys):
@@ -119,7 +123,7 @@ def markdown(table):
     published = "; ".join(f"{name} {nit} / {nf}" for name, (nit, nf) in YARDSTICK.items())
     lines += ["", f"Yardstick on these 30 (all but 3, 4, 6, 10, 16): {published}.", "",
               "## Counts on the 30 problems", "",
-              "| | iterations | values of f | gradients | Hessians | products | Taylor propagations | seconds |",
+              "| | iterations | values of f | gradients | Hessians | products | Taylor sweeps | seconds |",
               "|---|---|---|---|---|---|---|---|"]
     for name, column in table.items():
         counts = " | ".join(str(total(column, i, inside)) for i in range(6))

@@ -261,7 +261,7 @@ def test_large_problems_are_solved_without_tensors():
 
 def test_tensors_beyond_memory_are_refused_with_the_estimate():
     with pytest.raises(MemoryError, match="GiB"):
-        refopt.minimize(rosenbrock, np.ones(99), method=HigherOrderNewton(derivatives="tensors", order=5))
+        refopt.minimize(rosenbrock, np.zeros(99), method=HigherOrderNewton(derivatives="tensors", order=5))
 
 
 @pytest.mark.parametrize("solver", ["trust-constr", "SLSQP"])
