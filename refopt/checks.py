@@ -74,7 +74,7 @@ def shape_list(shapes: Any, n: int) -> tuple[tuple[int, ...], ...] | None:
     if shapes is None:
         return None
     try:
-        result = tuple((int(s),) if np.isscalar(s) else tuple(int(k) for k in s) for s in shapes)
+        result = tuple((int(s),) if isinstance(s, (int, np.integer)) else tuple(int(k) for k in s) for s in shapes)
     except (TypeError, ValueError):
         raise TypeError(f"shapes must be a list of tensor shapes such as [(3, 2), (3,)], got {describe(shapes)}"
                         ) from None
@@ -90,7 +90,7 @@ def real_number(who: str, name: str, value: Any) -> float:
     """`value` as a float, refused when it is no finite real number."""
     if isinstance(value, (bool, str)) or not np.isscalar(value) or isinstance(value, complex):
         raise TypeError(f"{who}: {name} must be a real number, got {describe(value)}")
-    number = float(value)  # type: ignore[arg-type]
+    number = float(value)
     if np.isnan(number):
         raise ValueError(f"{who}: {name} must be a real number, got nan")
     return number

@@ -32,7 +32,8 @@ class Method:
     Class attributes
     ----------------
     needs : what the method asks of a point beyond the incoming update: "f", "g", "hvp", "hess", "taylor",
-        "residuals", "gauss-newton" (the matrix of a model and a loss), or "rng" for randomness. Checked by the driver before the first evaluation.
+        "residuals", "gauss-newton" (the matrix of a model and a loss), or "rng" for randomness. Checked by the driver
+        before the first evaluation.
     elementwise : every coordinate is treated alone, so parameter groups and kernels apply.
     supports_bounds : the method keeps box constraints exactly.
     """
