@@ -28,6 +28,7 @@ import autograd.numpy as anp
 import numpy as onp
 from autograd.core import SparseObject, primitive_jvps, primitive_vjps, vspace
 from autograd.extend import defjvp, defvjp, primitive
+from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.tracer import Node, getval, isbox, new_box, trace_stack
 from autograd.util import subvals
 
@@ -425,6 +426,9 @@ def put(values: Any, index: Any, space: Any) -> SparseObject:
 
 
 defvjp(take, lambda ans, array, index: lambda g: put(g, index, vspace(array)))
+# autograd's own indexing gets the same adjoint: its rule adds element by element (`np.add.at`) even for slices,
+# half the time of a gradient or product of a function that slices x. The numbers are the same to the bit.
+defvjp(ArrayBox.__getitem__, lambda ans, array, index: lambda g: put(g, index, vspace(array)))
 defvjp(put, lambda ans, values, index, space: lambda g: take(g, index))
 defjvp(take, "same")
 defjvp(put, "same")

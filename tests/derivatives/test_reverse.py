@@ -139,3 +139,17 @@ def test_trace_twice_leaves_the_tracer_as_it_was_when_fun_raises():
         except RuntimeError:
             pass
         assert trace_stack.top == before
+
+
+@pytest.mark.parametrize("index", [
+    slice(None, None, 2), slice(3, 0, -1), 2, (slice(1, 4), None), [0, 2, 2, 4], np.array([1, 1, 0]),
+    np.array([True, False, True, False, True]), (Ellipsis, 1), slice(2, 2)], ids=str)
+def test_gradient_of_indexing_adds_up_what_is_taken_twice(index):
+    x, weights = np.arange(1.0, 6.0), np.arange(5.0)[index] + 2.0
+    taken = np.zeros(5)
+    np.add.at(taken, index, weights * 2 * x[index])
+    fun = lambda x: anp.sum(weights * x[index] ** 2)  # noqa: E731
+    assert np.array_equal(gradient(fun, x), taken)
+    second = np.zeros(5)
+    np.add.at(second, index, weights * 2)
+    assert np.array_equal(hessian(fun, x), np.diag(second))
