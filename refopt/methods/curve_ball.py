@@ -200,6 +200,9 @@ class CurveBall(Method):
         Kz = self.product(point, z) + lam * z if z.any() else np.zeros_like(z)
         D = Kz + u
         KD = self.product(point, D) + lam * D
+        if not (np.all(np.isfinite(KD)) and np.all(np.isfinite(Kz))):
+            reason = f"a product with the curvature is not finite where f = {point.f:.6g}"
+            raise Stop(Status.NONFINITE, reason=reason)
         beta, rho, branch = minimise_over_span(u, D, z, KD, Kz)
         dtype = z.dtype.type
         p = dtype(rho) * z - dtype(beta) * D

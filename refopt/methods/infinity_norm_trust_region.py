@@ -160,13 +160,14 @@ class InfinityNormTrustRegion(Method):
         H = state.model.at(point) if fresh else state.H
         factor = state.model.factor(point) if fresh and u is point.g else None
         if isinstance(H, np.ndarray) and not np.all(np.isfinite(H)):
-            raise Stop(Status.NONFINITE, reason="the model's matrix has entries that are not finite where "
-                                                f"f = {point.f:.6g}")
+            raise not_finite(point)
         state = state._replace(t=state.t + 1, H=H, inner=inner)
         noise = rounding_error(point.f, point.x.dtype) + rounding_of_x(point.x, H)
         for attempts in range(1, self.max_attempts + 1):
             d, solver, edge, active = self.solve(point, u, H, factor, state.radius)
             predicted = float(u @ d) - float(d @ (H @ d)) / 2
+            if not np.isfinite(predicted):
+                raise not_finite(point)
             size = float(np.abs(d).max())
             trial = point.after(d)
             stays = np.array_equal(trial.x, point.x)
@@ -243,6 +244,12 @@ class InfinityNormTrustRegion(Method):
         own = {"radius": state.radius, "rho": state.rho, "attempts": state.attempts, "active": state.active,
                "solver": state.solver, "accepted": state.accepted}
         return {**(self.inner.figures(state.inner) if self.inner is not None else {}), **own}
+
+
+def not_finite(point: Point) -> Stop:
+    """The end of a run whose model has no finite curvature."""
+    reason = f"the model's matrix has entries that are not finite where f = {point.f:.6g}"
+    return Stop(Status.NONFINITE, reason=reason)
 
 
 def dense64(H: Any) -> Any:

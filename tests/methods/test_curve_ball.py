@@ -198,6 +198,17 @@ def test_rounding_ends_the_run_honestly():
     assert np.abs(result.x - 1 / 3).max() < 1e-4  # f resolves sqrt(4 eps 1e6) = 3e-5
 
 
+@pytest.mark.parametrize("acceptance", ["none", "ratio"])
+def test_products_that_are_not_finite(acceptance):
+    result = refopt.minimize(
+        rosenbrock,
+        [-1.2, 1.0],
+        method=refopt.CurveBall(auto=True, acceptance=acceptance),
+        hessp=lambda x, v: np.full(2, np.nan),
+    )
+    assert result.status == Status.NONFINITE.number and "product" in result.message
+
+
 def test_a_wrong_gradient_is_called_no_progress():
     result = refopt.minimize(
         lambda x: float(x @ x), [1.0, 2.0], jac=lambda x: -2 * x, hessp=lambda x, v: 2 * v, method="CurveBall"

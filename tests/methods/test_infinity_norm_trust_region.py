@@ -441,6 +441,16 @@ def test_no_curvature_and_no_bounds():
     assert result.status == Status.UNBOUNDED.number
 
 
+def test_products_that_are_not_finite():
+    result = refopt.minimize(
+        rosenbrock,
+        [-1.2, 1.0],
+        method=InfinityNormTrustRegion(prefer_dense=False),
+        hessp=lambda x, v: np.full(2, np.nan),
+    )
+    assert result.status == Status.NONFINITE.number and "matrix" in result.message
+
+
 def test_a_matrix_that_is_not_finite():
     result = refopt.minimize(
         rosenbrock, [-1.2, 1.0], method="InfinityNormTrustRegion", hess=lambda x: np.full((2, 2), np.nan)
