@@ -71,7 +71,7 @@ class Closure:
         return loss
 
     def loss(self, params: Sequence[torch.Tensor]) -> tuple[Any, list[torch.Tensor | None] | None]:
-        """``(loss, None)`` with the graph that differentiates it, or ``(loss, gradients)`` if it did so itself."""
+        """``(loss, None)`` with its graph alive, or ``(loss, gradients)`` if it called backward."""
         if self.told:
             with torch.enable_grad():
                 loss = self.function(backward=False)

@@ -105,7 +105,7 @@ class Layout:
 
     @torch.no_grad()
     def gather(self, tensors: Sequence[torch.Tensor | None], out: np.ndarray | None = None) -> np.ndarray:
-        """A flat copy (n,), fresh or in `out`, of tensors shaped like the parameters; None counts as zeros."""
+        """A flat copy (n,), fresh or in `out`, of tensors shaped like the parameters; None is zeros."""
         out = np.empty(self.n, self.dtype) if out is None else out
         target = torch.from_numpy(out)
         flat = [
@@ -121,7 +121,7 @@ class Layout:
         return out
 
     def view(self, tensors: Sequence[torch.Tensor | None], buffer: np.ndarray) -> np.ndarray:
-        """As `gather` into `buffer`, read-only; a single contiguous CPU tensor is not copied but shares its memory."""
+        """As `gather` into `buffer`, read-only; a single contiguous CPU tensor is shared, not copied."""
         t = tensors[0]
         if len(tensors) == 1 and t is not None and t.device.type == "cpu" and t.is_contiguous():
             out = t.detach().numpy().reshape(-1)

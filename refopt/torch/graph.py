@@ -80,7 +80,7 @@ class GraphObjective(CountedObjective):
         return self.layout.gather(self._all(self._differentiate(loss, False)))
 
     def _loss(self, point: Point) -> Any:
-        """Call the closure at `point`: the loss, its graph alive, or with the gradient that the closure made."""
+        """Call the closure at `point`: the loss, its graph alive or its gradient in the memo."""
         self._count_call()
         self.write(point.x)
         self._drop()
@@ -160,7 +160,7 @@ class GraphObjective(CountedObjective):
         )
 
     def _tower(self, point: Point, fixed: Sequence[np.ndarray]) -> list[Tensors]:
-        """``[t_1, ..., t_(m+1)]`` for the m directions `fixed`; kept while the graph lives, common beginnings once."""
+        """``[t_1, ..., t_(m+1)]`` for the m directions `fixed`; kept while the graph lives."""
         tower = [self._graph(point)[1]]
         known = point.memo.setdefault("towers", [])
         for k in range(1, len(fixed) + 1):
@@ -187,7 +187,7 @@ class GraphObjective(CountedObjective):
             self._check_time()
             unit = torch.zeros(min(batch, y.numel() - start), y.numel(), dtype=y.dtype, device=y.device)
             unit.diagonal(start).fill_(1)
-            J[start : start + len(unit)] = self._vector_jacobian(y, unit)
+            J[start : start + len(unit)] = self._vector_jacobian(y, unit).cpu().numpy()
         return J
 
     def _pushed(self, y: torch.Tensor, s: Tensors) -> torch.Tensor:
@@ -197,20 +197,29 @@ class GraphObjective(CountedObjective):
         pairs = [(a, b) for a, b in zip(self._filled(transposed), s, strict=True) if a.requires_grad]
         return torch.autograd.grad([a for a, _ in pairs], w, [b for _, b in pairs])[0]
 
-    def _vector_jacobian(self, y: torch.Tensor, weights: torch.Tensor) -> np.ndarray:
-        """``w^T d y / d x`` for each row w (k, m) of `weights`, shape (k, n)."""
-        try:
+    def _vector_jacobian(self, y: torch.Tensor, weights: torch.Tensor, keep: bool = False) -> torch.Tensor:
+        """``w^T d y / d x`` for the rows w of `weights` (k, m), shape (k, n), with a graph if `keep`."""
+        if not y.requires_grad:
+            return weights.new_zeros(len(weights), self.n)
+
+        def differentiate(w: torch.Tensor, batched: bool) -> torch.Tensor:
             found = torch.autograd.grad(
-                y, self._inputs(), weights, retain_graph=True, allow_unused=True, is_grads_batched=True
+                y,
+                self._inputs(),
+                w,
+                retain_graph=True,
+                create_graph=keep,
+                allow_unused=True,
+                is_grads_batched=batched,
             )
-        except RuntimeError:  # an operation that cannot be batched: one row after another
-            rows = [
-                torch.autograd.grad(y, self._inputs(), w, retain_graph=True, allow_unused=True)
-                for w in weights
+            shape = (len(weights), -1) if batched else (-1,)
+            parts = [
+                (torch.zeros_like(p).expand(shape[:-1] + p.shape) if g is None else g).reshape(shape)
+                for p, g in zip(self.layout.params, self._all(found), strict=True)
             ]
-            return np.stack([self.layout.gather(self._all(row)) for row in rows])
-        blocks = [
-            weights.new_zeros(len(weights), size) if b is None else b.reshape(len(weights), size)
-            for b, size in zip(self._all(found), self.layout.sizes, strict=True)
-        ]
-        return torch.cat(blocks, dim=1).cpu().numpy()
+            return torch.cat(parts, dim=-1)
+
+        try:
+            return differentiate(weights, True)
+        except RuntimeError:  # an operation that cannot be batched: one row after another
+            return torch.stack([differentiate(w, False) for w in weights])

@@ -214,26 +214,25 @@ class TorchObjective(GraphObjective):
         self._check_time()
         self.ntaylor += 1
         tensors: list[Any] = [point.f, point.g.copy()][: order + 1]
-        flat: dict[tuple[int, ...], torch.Tensor] = (
-            {(): torch.cat([t.reshape(-1) for t in self._graph(point)[1]])} if order > 1 else {}
-        )
+        if order < 2:
+            return tensors
+        # D^(k-1) f [e_i, ..., .] for i in the index
+        above: dict[tuple[int, ...], torch.Tensor] = {(): torch.cat([t.reshape(-1) for t in self._graph(point)[1]])}
         for k in range(2, order + 1):
             T = np.empty((self.n,) * k, self.dtype)
             rows: dict[tuple[int, ...], torch.Tensor] = {}
-            for index, above in flat.items():  # above = D^(k-1) f [e_i, ..., .] for i in index, nondecreasing
-                for i in range(index[-1] if index else 0, self.n):
-                    self._check_time()
-                    rows[(*index, i)] = row = self._row(above[i], k < order)
-                    values = row.detach().cpu().numpy()
+            for index, row in above.items():  # indices do not decrease: the tensor is symmetric
+                self._check_time()
+                first = index[-1] if index else 0
+                weights = torch.eye(self.n, dtype=row.dtype, device=row.device)[first:]
+                for i, below in enumerate(self._vector_jacobian(row, weights, k < order), first):
+                    rows[(*index, i)] = below
+                    values = below.detach().cpu().numpy()
                     for permuted in set(itertools.permutations((*index, i))):
                         T[permuted] = values
-            flat = rows
+            above = rows
             tensors.append(T)
         return tensors
-
-    def _row(self, scalar: torch.Tensor, keep: bool) -> torch.Tensor:
-        one = self._along([scalar], [torch.ones_like(scalar)], keep)
-        return torch.cat([t.reshape(-1) for t in one])
 
     def model(self, point: Point, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable]:
         self._check_time()

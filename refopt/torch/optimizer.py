@@ -44,7 +44,7 @@ GRADIENT_ONLY = frozenset({"g", "rng"})
 
 
 class GradientPoint(Point):
-    """The present parameters with their gradients; the parameters are copied when they are first looked at."""
+    """The present parameters with their gradients; copied when they are first looked at."""
 
     __slots__ = ("layout",)
 
@@ -97,7 +97,8 @@ class Block:
 
     def begin(self) -> None:
         if not self.begun:
-            self.state = self.method.init(locked(self.layout.read()), self.layout.shapes, self.rng)  # type: ignore[union-attr]
+            x = locked(self.layout.read())
+            self.state = self.method.init(x, self.layout.shapes, self.rng)  # type: ignore[union-attr]
             self.begun = True
 
 
@@ -372,7 +373,7 @@ class Optimizer(torch.optim.Optimizer):
     # ------------------------------------------------------------ saving
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next steps depend on, as plain values and tensors (`torch.save` and safe `torch.load`)."""
+        """Everything that the next steps depend on, as plain values and tensors, fit for `torch.save`."""
         blocks = [
             {
                 "shapes": [list(s) for s in b.layout.shapes],
@@ -386,7 +387,7 @@ class Optimizer(torch.optim.Optimizer):
         return {**super().state_dict(), "refopt": {"method": signature(self.method), "blocks": blocks}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` saved; the next steps are bit for bit those of the optimizer that saved it.
+        """Take over what `state_dict` saved; the next steps are bit for bit those of the saved optimizer.
 
         Raises
         ------

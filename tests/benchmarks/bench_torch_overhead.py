@@ -28,7 +28,10 @@ from refopt.torch.optimizer import GradientOnly, GradientPoint
 
 METHODS = {
     "Adam": (refopt.chain(refopt.Adam(), refopt.LR(1e-3)), lambda p: torch.optim.Adam(p, 1e-3)),
-    "Adam foreach": (refopt.chain(refopt.Adam(), refopt.LR(1e-3)), lambda p: torch.optim.Adam(p, 1e-3, foreach=True)),
+    "Adam foreach": (
+        refopt.chain(refopt.Adam(), refopt.LR(1e-3)),
+        lambda p: torch.optim.Adam(p, 1e-3, foreach=True),
+    ),
     "LR": (refopt.LR(1e-3), lambda p: torch.optim.SGD(p, 1e-3)),
     "CubicAdam": (refopt.chain(refopt.CubicAdam(), refopt.LR(1e-3)), lambda p: torch.optim.Adam(p, 1e-3)),
 }
@@ -99,20 +102,28 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     dtype = getattr(torch, options.dtype)
-    print(f"{options.dtype}, {options.threads} threads of torch, medians of {options.repeat}; times in microseconds")
-    print(f"{'method':>13} {'n':>8} {'tensors':>7} {'torch':>9} {'method':>9} {'ours':>9} {'ours/torch':>10} {'extra':>6}"
-          f" {'peer/ours':>9}")
+    print(
+        f"{options.dtype}, {options.threads} threads of torch, medians of {options.repeat}; times in microseconds"
+    )
+    print(
+        f"{'method':>13} {'n':>8} {'tensors':>7} {'torch':>9} {'method':>9} {'ours':>9} {'ours/torch':>10} {'extra':>6}"
+        f" {'peer/ours':>9}"
+    )
     for n in options.n:
         for tensors in options.tensors:
             for name, (method, bare) in METHODS.items():
                 runs: list[Callable[[], object]] = [
-                    bare(parameters(n, tensors, dtype)).step, alone(method, parameters(n, tensors, dtype)),
-                    refopt.torch.Optimizer(parameters(n, tensors, dtype), method).step]
+                    bare(parameters(n, tensors, dtype)).step,
+                    alone(method, parameters(n, tensors, dtype)),
+                    refopt.torch.Optimizer(parameters(n, tensors, dtype), method).step,
+                ]
                 if not options.no_peer:
                     runs.append(peer(name.split()[0], parameters(n, tensors, dtype)))
                 theirs, arithmetic, ours, *other = medians(runs, options.repeat)
-                line = (f"{name:>13} {n:>8} {tensors:>7} {theirs:9.1f} {arithmetic:9.1f} {ours:9.1f} "
-                        f"{ours / theirs:10.2f} {(ours - arithmetic) / theirs:6.2f}")
+                line = (
+                    f"{name:>13} {n:>8} {tensors:>7} {theirs:9.1f} {arithmetic:9.1f} {ours:9.1f} "
+                    f"{ours / theirs:10.2f} {(ours - arithmetic) / theirs:6.2f}"
+                )
                 print(line + (f" {other[0] / ours:9.1f}" if other else ""), flush=True)
 
 

@@ -16,7 +16,11 @@ import time
 from pathlib import Path
 
 # Settings that keep a step short.
-SHORT = {"ScipyNewtonCG": {"kwargs": {"maxiter": 1}}, "HigherOrderNewton": {"order": 2}, "NewtonSolver": {"maxiter": 5}}
+SHORT = {
+    "ScipyNewtonCG": {"kwargs": {"maxiter": 1}},
+    "HigherOrderNewton": {"order": 2},
+    "NewtonSolver": {"maxiter": 5},
+}
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -31,7 +35,15 @@ def run_tests() -> bool:
     if lacking:
         print(f"tests/torch_adapter skipped: {', '.join(lacking)} not installed")
         return True
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "torch_adapter")]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(ROOT / "tests" / "torch_adapter"),
+    ]
     return subprocess.run(command, cwd=ROOT).returncode == 0
 
 
@@ -65,23 +77,30 @@ def agreement(device: str) -> bool:
             for where in ("cpu", device):
                 model, X, y = network(where, dtype)
                 objective = refopt.torch.objective(
-                    lambda model=model, X=X, y=y: torch.nn.functional.cross_entropy(model(X), y), model.parameters())
+                    lambda model=model, X=X, y=y: torch.nn.functional.cross_entropy(model(X), y),
+                    model.parameters(),
+                )
                 start = objective.start()
                 torch.manual_seed(1)
                 optimizer = refopt.torch.Optimizer(model.parameters(), method)
                 for _ in range(4):
+
                     def closure(backward=True, model=model, X=X, y=y):
                         loss = torch.nn.functional.cross_entropy(model(X), y)
                         if backward:
                             model.zero_grad()
                             loss.backward()
                         return loss
+
                     optimizer.step(closure)
                 ends.append(objective.start())
             difference = float(np.abs(ends[0] - ends[1]).max() / np.abs(ends[0] - start).max())
             passed = difference <= allowed
             good &= passed
-            print(f"{entry.name:>24} {str(dtype)[6:]:>8} {difference:11.2e} {'' if passed else 'DIFFERS'}", flush=True)
+            print(
+                f"{entry.name:>24} {str(dtype)[6:]:>8} {difference:11.2e} {'' if passed else 'DIFFERS'}",
+                flush=True,
+            )
     return good
 
 
@@ -97,11 +116,22 @@ def derivatives(device: str) -> bool:
         model, X, y = network(where, torch.float64)
         objective = refopt.torch.objective(
             lambda model=model, X=X, y=y: (model(X), lambda z: torch.nn.functional.cross_entropy(z, y)),
-            model.parameters())
+            model.parameters(),
+        )
         point = objective.at(objective.start())
         s, v = np.random.default_rng(0).normal(size=(2, objective.n))
-        answers.append([point.g, point.hess, point.hvp(v), point.objective.third(point, s)[1](v), point.taylor(s, 4),
-                        point.model(s, 3)[1], point.gauss_newton_product(v), point.gauss_newton])
+        answers.append(
+            [
+                point.g,
+                point.hess,
+                point.hvp(v),
+                point.objective.third(point, s)[1](v),
+                point.taylor(s, 4),
+                point.model(s, 3)[1],
+                point.gauss_newton_product(v),
+                point.gauss_newton,
+            ]
+        )
     names = ("gradient", "Hessian", "H v", "T[s] v", "Taylor series", "model gradient", "G v", "G")
     good = True
     for name, a, b in zip(names, *answers, strict=True):
@@ -122,11 +152,15 @@ def overhead(device: str) -> None:
         if device != "cpu":
             torch.cuda.synchronize()
 
-    print(f"{'n':>9} {'torch Adam':>11} {'ours':>11} {'ratio':>7} {'host <-> device copies':>23}   (microseconds, medians of 30)")
+    print(
+        f"{'n':>9} {'torch Adam':>11} {'ours':>11} {'ratio':>7} {'host <-> device copies':>23}   (us, medians of 30)"
+    )
     for n in (1_000, 1_000_000):
         times = []
-        for make in (lambda p: torch.optim.Adam(p, 1e-3),
-                     lambda p: refopt.torch.Optimizer(p, [refopt.Adam(), refopt.LR(1e-3)])):
+        for make in (
+            lambda p: torch.optim.Adam(p, 1e-3),
+            lambda p: refopt.torch.Optimizer(p, [refopt.Adam(), refopt.LR(1e-3)]),
+        ):
             params = [torch.randn(n // 10, device=device, requires_grad=True) for _ in range(10)]
             for p in params:
                 p.grad = torch.randn_like(p)
@@ -144,8 +178,13 @@ def overhead(device: str) -> None:
             with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
                 optimizer.step()
                 synchronize()
-            transfers = str(sum(e.count for e in profile.key_averages() if "Memcpy" in e.key and
-                                ("HtoD" in e.key or "DtoH" in e.key)))
+            transfers = str(
+                sum(
+                    e.count
+                    for e in profile.key_averages()
+                    if "Memcpy" in e.key and ("HtoD" in e.key or "DtoH" in e.key)
+                )
+            )
         print(f"{n:>9} {times[0]:11.1f} {times[1]:11.1f} {times[1] / times[0]:7.2f} {transfers:>23}")
 
 
@@ -161,7 +200,10 @@ def main() -> int:
     import torch
 
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    print(f"torch {torch.__version__}, device {device}" + (f" ({torch.cuda.get_device_name()})" if device == "cuda" else ""))
+    print(
+        f"torch {torch.__version__}, device {device}"
+        + (f" ({torch.cuda.get_device_name()})" if device == "cuda" else "")
+    )
     results = {"agreement with the CPU": agreement(device), "derivatives": derivatives(device)}
     overhead(device)
     if not options.quick:

@@ -17,26 +17,43 @@ ADAM = refopt.chain(refopt.Adam(), refopt.LR(0.1))
 
 
 def weights(*shape, dtype=torch.float64, **options):
-    return torch.ones(*shape or (3,), dtype=dtype, requires_grad=dtype.is_floating_point or dtype.is_complex, **options)
+    return torch.ones(
+        *shape or (3,), dtype=dtype, requires_grad=dtype.is_floating_point or dtype.is_complex, **options
+    )
 
 
 def both(params):
     """The two public entrances."""
-    return [lambda: refopt.torch.Optimizer(params, ADAM), lambda: refopt.torch.objective(lambda: None, params)]
+    return [
+        lambda: refopt.torch.Optimizer(params, ADAM),
+        lambda: refopt.torch.objective(lambda: None, params),
+    ]
 
 
-@pytest.mark.parametrize("params, error, words", [
-    ([weights(), weights(device="meta")], ValueError, r"several devices \(cpu, meta\).*one optimizer for each"),
-    ([weights(), weights(dtype=torch.float32)], ValueError, r"several dtypes \(torch.float32, torch.float64\)"),
-    ([weights(dtype=torch.complex128)], TypeError, "float32 or float64.*complex128.*view_as_real"),
-    ([weights(dtype=torch.int64)], TypeError, r"float32 or float64.*int64.*model.float\(\)"),
-    ([weights(dtype=torch.bfloat16)], TypeError, "float32 or float64.*bfloat16"),
-    ([weights(0)], ValueError, "empty"),
-    ([], ValueError, "empty"),
-    ([np.ones(3)], TypeError, r"ndarray|tensors"),
-    ([weights() * 2], ValueError, "leaf"),
-    ([torch.ones(2, 2).to_sparse().requires_grad_()], TypeError, "dense"),
-], ids=lambda v: None)
+@pytest.mark.parametrize(
+    "params, error, words",
+    [
+        (
+            [weights(), weights(device="meta")],
+            ValueError,
+            r"several devices \(cpu, meta\).*one optimizer for each",
+        ),
+        (
+            [weights(), weights(dtype=torch.float32)],
+            ValueError,
+            r"several dtypes \(torch.float32, torch.float64\)",
+        ),
+        ([weights(dtype=torch.complex128)], TypeError, "float32 or float64.*complex128.*view_as_real"),
+        ([weights(dtype=torch.int64)], TypeError, r"float32 or float64.*int64.*model.float\(\)"),
+        ([weights(dtype=torch.bfloat16)], TypeError, "float32 or float64.*bfloat16"),
+        ([weights(0)], ValueError, "empty"),
+        ([], ValueError, "empty"),
+        ([np.ones(3)], TypeError, r"ndarray|tensors"),
+        ([weights() * 2], ValueError, "leaf"),
+        ([torch.ones(2, 2).to_sparse().requires_grad_()], TypeError, "dense"),
+    ],
+    ids=lambda v: None,
+)
 def test_wrong_parameters(params, error, words):
     for entrance in both(params):
         with pytest.raises(error, match=words):
@@ -70,9 +87,9 @@ def test_groups():
     same = refopt.torch.Optimizer([{"params": [a]}, {"params": [b]}], "LBFGS")
     same.param_groups[1]["history_size"] = 3
     with pytest.raises(ValueError, match="different history_size"):
-        same.step(lambda: (a ** 2).sum() + (b ** 2).sum())
+        same.step(lambda: (a**2).sum() + (b**2).sum())
     joined = refopt.torch.Optimizer([a], "LBFGS")
-    joined.step(lambda: (a ** 2).sum())
+    joined.step(lambda: (a**2).sum())
     with pytest.raises(ValueError, match="has begun; give all groups at the start"):
         joined.add_param_group({"params": [b]})
     assert len(joined.param_groups) == 1
@@ -98,13 +115,19 @@ def test_wrong_method_and_options():
         refopt.torch.Optimizer([a], "CoordinateMomentum", rng="x")
 
 
-@pytest.mark.parametrize("method", [ADAM, refopt.LBFGS(), "LBFGS", "Newton"], ids=["Adam", "direction", "LBFGS", "Newton"])
-@pytest.mark.parametrize("closure, error, words", [
-    (lambda w: None, TypeError, "closure returned None.*return"),
-    (lambda w: (w.detach() ** 2).sum(), ValueError, "computed no gradients"),
-    (lambda w: 3.0, (TypeError, ValueError), "as a tensor|computed no gradients"),
-    (lambda w: 1 / 0, ZeroDivisionError, "division"),
-], ids=["None", "no graph", "number", "raises"])
+@pytest.mark.parametrize(
+    "method", [ADAM, refopt.LBFGS(), "LBFGS", "Newton"], ids=["Adam", "direction", "LBFGS", "Newton"]
+)
+@pytest.mark.parametrize(
+    "closure, error, words",
+    [
+        (lambda w: None, TypeError, "closure returned None.*return"),
+        (lambda w: (w.detach() ** 2).sum(), ValueError, "computed no gradients"),
+        (lambda w: 3.0, (TypeError, ValueError), "as a tensor|computed no gradients"),
+        (lambda w: 1 / 0, ZeroDivisionError, "division"),
+    ],
+    ids=["None", "no graph", "number", "raises"],
+)
 def test_wrong_closures(method, closure, error, words):
     w = weights()
     optimizer = refopt.torch.Optimizer([w], method)
@@ -113,13 +136,17 @@ def test_wrong_closures(method, closure, error, words):
     assert torch.equal(w.detach(), torch.ones(3, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("closure, error, words", [
-    (lambda w: w ** 2, ValueError, r"one number, got a tensor of shape \(3,\); reduce it"),
-    (lambda w: torch.complex(w.sum(), w.sum()), TypeError, "real number"),
-    (lambda w: (w, 3), TypeError, r"must be \(output, loss\)"),
-    (lambda w: weights().sum(), ValueError, "does not depend on any of the parameters"),
-    (lambda w: (w, lambda z: z), ValueError, "one number, got a tensor of shape"),
-], ids=["vector", "complex", "tuple", "other model", "vector loss"])
+@pytest.mark.parametrize(
+    "closure, error, words",
+    [
+        (lambda w: w**2, ValueError, r"one number, got a tensor of shape \(3,\); reduce it"),
+        (lambda w: torch.complex(w.sum(), w.sum()), TypeError, "real number"),
+        (lambda w: (w, 3), TypeError, r"must be \(output, loss\)"),
+        (lambda w: weights().sum(), ValueError, "does not depend on any of the parameters"),
+        (lambda w: (w, lambda z: z), ValueError, "one number, got a tensor of shape"),
+    ],
+    ids=["vector", "complex", "tuple", "other model", "vector loss"],
+)
 def test_wrong_losses(closure, error, words):
     w = weights()
     with pytest.raises(error, match=words):
@@ -133,18 +160,20 @@ def test_a_closure_that_forgets_backward_though_old_gradients_are_there():
     w = weights()
     w.grad = torch.ones_like(w)
     with pytest.raises(ValueError, match=r"call loss.backward\(\) in it"):
-        refopt.torch.Optimizer([w], ADAM).step(lambda: (w ** 2).sum())
+        refopt.torch.Optimizer([w], ADAM).step(lambda: (w**2).sum())
 
 
 def test_a_closure_that_frees_its_graph():
     w = weights()
 
     def closure():
-        loss = (w ** 4).sum()
+        loss = (w**4).sum()
         loss.backward()
         return loss
 
-    with pytest.raises(TypeError, match=r"closure\(backward=True\) and call loss.backward\(\) only `if backward:`"):
+    with pytest.raises(
+        TypeError, match=r"closure\(backward=True\) and call loss.backward\(\) only `if backward:`"
+    ):
         refopt.torch.Optimizer([w], "Newton").step(closure)
     refopt.torch.Optimizer([w], "LBFGS").step(closure)
 
@@ -163,7 +192,7 @@ def test_missing_closure():
 def test_gauss_newton_needs_an_output_and_a_loss():
     w = weights()
     with pytest.raises(TypeError, match=r"return \(output, loss\)"):
-        refopt.minimize(refopt.torch.objective(lambda: (w ** 2).sum(), [w]), method="GaussNewton")
+        refopt.minimize(refopt.torch.objective(lambda: (w**2).sum(), [w]), method="GaussNewton")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -179,7 +208,9 @@ def test_gradients_that_are_not_finite(bad):
         optimizer.step()
 
     step(optimizer, a, b, 1.0), step(twin, p, q, 1.0)
-    with pytest.raises(FloatingPointError, match=r"gradient is not finite: element 2 of parameter 1, of shape \(2, 2\), has"):
+    with pytest.raises(
+        FloatingPointError, match=r"gradient is not finite: element 2 of parameter 1, of shape \(2, 2\), has"
+    ):
         step(optimizer, a, b, bad)
     assert torch.equal(a, p) and torch.equal(b, q)
     step(optimizer, a, b, 1.0), step(twin, p, q, 1.0)
@@ -229,15 +260,25 @@ def test_models_that_change_after_the_first_step():
         optimizer.step(lambda: (model(X.double()) ** 2).sum())
 
 
-@pytest.mark.parametrize("other, words", [
-    (lambda: refopt.torch.Optimizer([weights(2, 2)], "CubicAdam"), r"belongs to Chain\(CubicAdam, LR\)"),
-    (lambda: refopt.torch.Optimizer([weights(4)], "Adam"), "belongs to parameters"),
-    (lambda: refopt.torch.Optimizer([weights(2, 2, dtype=torch.float32)], "Adam"), "belongs to parameters"),
-    (lambda: refopt.torch.Optimizer([weights(2, 2), weights(1)], "Adam"), "belongs to parameters"),
-    (lambda: refopt.torch.Optimizer([{"params": weights(2, 2)}, {"params": weights(1)}], "Adam"), "belongs to parameters"),
-    (lambda: torch.optim.Adam([weights(2, 2)]), "not the state of a refopt.torch.Optimizer"),
-    (lambda: None, "not the state of a refopt.torch.Optimizer"),
-], ids=["method", "shape", "dtype", "more", "groups", "torch", "None"])
+@pytest.mark.parametrize(
+    "other, words",
+    [
+        (lambda: refopt.torch.Optimizer([weights(2, 2)], "CubicAdam"), r"belongs to Chain\(CubicAdam, LR\)"),
+        (lambda: refopt.torch.Optimizer([weights(4)], "Adam"), "belongs to parameters"),
+        (
+            lambda: refopt.torch.Optimizer([weights(2, 2, dtype=torch.float32)], "Adam"),
+            "belongs to parameters",
+        ),
+        (lambda: refopt.torch.Optimizer([weights(2, 2), weights(1)], "Adam"), "belongs to parameters"),
+        (
+            lambda: refopt.torch.Optimizer([{"params": weights(2, 2)}, {"params": weights(1)}], "Adam"),
+            "belongs to parameters",
+        ),
+        (lambda: torch.optim.Adam([weights(2, 2)]), "not the state of a refopt.torch.Optimizer"),
+        (lambda: None, "not the state of a refopt.torch.Optimizer"),
+    ],
+    ids=["method", "shape", "dtype", "more", "groups", "torch", "None"],
+)
 def test_states_of_others(other, words):
     w = weights(2, 2)
     w.grad = torch.ones_like(w)
@@ -252,7 +293,7 @@ def test_states_of_others(other, words):
 
 def test_objective_of_minimize():
     w = weights()
-    objective = refopt.torch.objective(lambda: (w ** 2).sum(), [w])
+    objective = refopt.torch.objective(lambda: (w**2).sum(), [w])
     for name in ("jac", "hess", "hessp"):
         with pytest.raises(TypeError, match=f"{name} was given with TorchObjective.*leave {name} out"):
             refopt.minimize(objective, **{name: lambda x: x})
@@ -266,12 +307,13 @@ def test_objective_of_minimize():
         refopt.torch.objective(3, [w])
     with pytest.raises(MemoryError, match="9 variables|GiB"):
         many = weights(2000)
-        refopt.torch.objective(lambda: (many ** 4).sum(), [many]).at(np.ones(2000)).tensors(3)
+        refopt.torch.objective(lambda: (many**4).sum(), [many]).at(np.ones(2000)).tensors(3)
     with pytest.raises(TypeError, match="x0 is None"):
         refopt.minimize(lambda x: x[0])
 
 
 def test_without_torch():
-    code = ("import sys; sys.modules['torch'] = None\ntry:\n import refopt.torch\nexcept ImportError as error: print(error)")
-    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert "needs torch" in out and "pip install 'refopt[torch]'" in out
+    code = "import sys; sys.modules['torch'] = None; import refopt.torch"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode and "ImportError: refopt.torch needs torch" in run.stderr
+    assert "pip install 'refopt[torch]'" in run.stderr

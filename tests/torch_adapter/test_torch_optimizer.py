@@ -19,6 +19,8 @@ from refopt.torch.hyperparameters import works_elementwise
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 ELEMENTWISE = [e for e in ENTRIES if e.cls.elementwise and e.name != "LR"]
+# Settings that keep a step short; the methods are the registry's.
+SHORT = {"HigherOrderNewton": {"order": 2}, "ScipyNewtonCG": {"kwargs": {"maxiter": 2}}}
 UNSAVED = {"NewtonNewton"}  # keeps factorised matrices as functions; state_dict says so
 
 
@@ -51,6 +53,7 @@ def closure_of(model, X, y):
             model.zero_grad()
             loss.backward()
         return loss
+
     return closure
 
 
@@ -65,7 +68,8 @@ def flat(model):
     return torch.cat([p.detach().reshape(-1) for p in model.parameters()]).cpu().numpy()
 
 
-# ---------------------------------------------------------------- the same steps as torch's and as our driver's
+# ---------------------------------------------------------------- the same steps as torch's and as our
+# driver's
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-4)])
@@ -87,7 +91,9 @@ def test_a_wrong_adam_is_seen():
     models = [small()[0] for _ in range(2)]
     _, X, y = small()
     theirs = torch.optim.Adam(models[0].parameters(), lr=1e-2)
-    ours = refopt.torch.Optimizer(models[1].parameters(), refopt.chain(refopt.Adam(beta2=0.9991), refopt.LR(1e-2)))
+    ours = refopt.torch.Optimizer(
+        models[1].parameters(), refopt.chain(refopt.Adam(beta2=0.9991), refopt.LR(1e-2))
+    )
     for _ in range(200):
         theirs.step(closure_of(models[0], X, y))
         ours.step(closure_of(models[1], X, y))
@@ -97,10 +103,14 @@ def test_a_wrong_adam_is_seen():
 @pytest.mark.parametrize("entry", ELEMENTWISE, ids=lambda e: e.name)
 def test_training_on_digits_in_minibatches(entry):
     """Every elementwise method, with a step size, brings the loss of a small network well down in two epochs."""
-    lr = {"CoordinateMomentum": 0.3, "ReduceOutwardLR": 0.3, "HeavyBall": 0.05, "EMA": 0.3}.get(entry.name, 1e-2)
+    lr = {"CoordinateMomentum": 0.3, "ReduceOutwardLR": 0.3, "HeavyBall": 0.05, "EMA": 0.3}.get(
+        entry.name, 1e-2
+    )
     X, y = digits()
     model = network(64, 16, 10)
-    optimizer = refopt.torch.Optimizer(model.parameters(), [entry.make(), refopt.LR(lr)], **rng_for(entry.make()))
+    optimizer = refopt.torch.Optimizer(
+        model.parameters(), [entry.make(), refopt.LR(lr)], **rng_for(entry.make())
+    )
     loss_of = torch.nn.CrossEntropyLoss()
     before = loss_of(model(X), y).item()
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0)).to(DEVICE)
@@ -111,6 +121,10 @@ def test_training_on_digits_in_minibatches(entry):
     assert loss_of(model(X), y).item() < 0.6 * before
 
 
+def complete(entry):
+    return entry.complete(**SHORT.get(entry.name, {}))
+
+
 def rng_for(method):
     return {"rng": 0} if "rng" in method.all_needs() else {}
 
@@ -119,7 +133,7 @@ def rng_for(method):
 def test_every_recipe_steps(entry):
     """Every method of the registry, as its name stands for, lowers the loss on a batch, through one closure."""
     model, X, y = small()
-    method = entry.complete()
+    method = complete(entry)
     closure = closure_for(method, model, X, y)
     optimizer = refopt.torch.Optimizer(model.parameters(), method, **rng_for(method))
     losses = [optimizer.step(closure).item() for _ in range(6)]
@@ -133,7 +147,7 @@ def test_steps_are_those_of_the_driver(entry):
 
     1e-9: values from torch may differ in the last place between the two ways of asking for them.
     """
-    method = entry.complete()
+    method = complete(entry)
     if "rng" in method.all_needs():
         pytest.skip("its generator is spawned, so that groups are independent")
     model, X, y = small()
@@ -177,12 +191,16 @@ def test_a_group_may_join_later():
     np.testing.assert_allclose(flat(b), flat(a), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("scheduler", [
-    lambda o: torch.optim.lr_scheduler.StepLR(o, 3),
-    lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=30, cycle_momentum=False),
-    lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda k: 0.9 ** k),
-    lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 10),
-], ids=["step", "one-cycle", "lambda", "cosine"])
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        lambda o: torch.optim.lr_scheduler.StepLR(o, 3),
+        lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=30, cycle_momentum=False),
+        lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda k: 0.9**k),
+        lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 10),
+    ],
+    ids=["step", "one-cycle", "lambda", "cosine"],
+)
 def test_schedulers_change_lr(scheduler):
     (a, X, y), (b, _, _) = small(), small()
     theirs = torch.optim.Adam(a.parameters(), lr=1e-2)
@@ -207,11 +225,15 @@ def test_named_parameters_and_options():
 
 def test_a_repeated_name_belongs_to_no_group():
     model, _, _ = small()
-    optimizer = refopt.torch.Optimizer(model.parameters(), [refopt.Adam(), refopt.CubicAdam(), refopt.LR(1e-3)])
+    optimizer = refopt.torch.Optimizer(
+        model.parameters(), [refopt.Adam(), refopt.CubicAdam(), refopt.LR(1e-3)]
+    )
     assert "beta1" not in optimizer.param_groups[0] and "beta3" in optimizer.param_groups[0]
     with pytest.raises(ValueError, match="'beta1' occurs in several parts"):
-        refopt.torch.Optimizer([{"params": model.parameters(), "beta1": 0.5}],
-                               [refopt.Adam(), refopt.CubicAdam(), refopt.LR(1e-3)])
+        refopt.torch.Optimizer(
+            [{"params": model.parameters(), "beta1": 0.5}],
+            [refopt.Adam(), refopt.CubicAdam(), refopt.LR(1e-3)],
+        )
 
 
 # ---------------------------------------------------------------- parameters of all kinds
@@ -265,6 +287,7 @@ def squares(model, X):
         loss = (model(X) ** 2).mean()
         loss.backward()
         return loss
+
     return closure
 
 
@@ -274,8 +297,12 @@ def test_layouts_of_memory_make_no_difference():
     shapes = [(4, 3), (), (2, 3, 4, 5), (1,)]
     values = [torch.tensor(rng.normal(size=s), device=DEVICE) for s in shapes]
     plain = [v.clone().requires_grad_() for v in values]
-    odd = [values[0].t().contiguous().t().requires_grad_(), values[1].clone().requires_grad_(),
-           values[2].to(memory_format=torch.channels_last, copy=True).requires_grad_(), values[3].clone().requires_grad_()]
+    odd = [
+        values[0].t().contiguous().t().requires_grad_(),
+        values[1].clone().requires_grad_(),
+        values[2].to(memory_format=torch.channels_last, copy=True).requires_grad_(),
+        values[3].clone().requires_grad_(),
+    ]
     assert not odd[0].is_contiguous() and not odd[2].is_contiguous()
     for method in ("CubicAdam", "LBFGS", "Newton"):
         for params in (plain, odd):
@@ -344,6 +371,7 @@ def test_no_progress_leaves_the_parameters():
     for _ in range(3):
         optimizer.step(lambda: ((w - 1) ** 2).sum() + 1e300 * 0)
     assert torch.equal(w.detach(), torch.ones_like(w))
+
     def uphill():
         w.grad = -2 * (w.detach() - 2)
         return ((w - 2) ** 2).sum()
@@ -367,7 +395,7 @@ def save_and_load(state, safe=True):
 @pytest.mark.parametrize("entry", [e for e in ENTRIES if e.name not in UNSAVED], ids=lambda e: e.name)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 def test_saving_and_loading_change_no_bit(entry, dtype):
-    method = entry.complete()
+    method = complete(entry)
     model, X, y = small(dtype=dtype)
     optimizer = refopt.torch.Optimizer(model.parameters(), method, **rng_for(method))
     for _ in range(4):
@@ -408,8 +436,10 @@ def test_groups_and_schedule_are_saved():
         optimizer.step(closure_of(model, X, y))
         schedule.step()
     again, _, _ = small(seed=1)
-    continued = refopt.torch.Optimizer([{"params": again[0].parameters()}, {"params": again[2].parameters()}],
-                                       refopt.chain(refopt.CoordinateMomentum(0.5), refopt.LR(7.0)))
+    continued = refopt.torch.Optimizer(
+        [{"params": again[0].parameters()}, {"params": again[2].parameters()}],
+        refopt.chain(refopt.CoordinateMomentum(0.5), refopt.LR(7.0)),
+    )
     schedule = torch.optim.lr_scheduler.ExponentialLR(continued, 0.8)
     again.load_state_dict(saved[0])
     continued.load_state_dict(saved[1])
@@ -429,10 +459,19 @@ def test_encoding_keeps_every_bit(bits):
     generator = np.random.Generator(getattr(np.random, bits)(7))
     generator.standard_normal(3)
     generator.integers(5, dtype=np.uint32)  # leaves half a word behind
-    value = {"a": (1, 2.5, "x", None, True, [np.float32(0.1), np.float64("nan"), np.int64(3)]), 4: {"b": ()},
-             "record": EMAState(2, np.asfortranarray(np.arange(6.0).reshape(2, 3))),
-             "odd": [np.array([0.1], dtype=np.longdouble), np.zeros((0, 3)), np.array([1 + 2j]), np.array([True]),
-                     np.array(3.0), np.array([np.nan, -0.0, np.inf], dtype=np.float32)]}
+    value = {
+        "a": (1, 2.5, "x", None, True, [np.float32(0.1), np.float64("nan"), np.int64(3)]),
+        4: {"b": ()},
+        "record": EMAState(2, np.asfortranarray(np.arange(6.0).reshape(2, 3))),
+        "odd": [
+            np.array([0.1], dtype=np.longdouble),
+            np.zeros((0, 3)),
+            np.array([1 + 2j]),
+            np.array([True]),
+            np.array(3.0),
+            np.array([np.nan, -0.0, np.inf], dtype=np.float32),
+        ],
+    }
     twin, again = decode(save_and_load(encode([value, generator])))
     assert repr(twin) == repr(value) and type(twin["record"]) is EMAState
     assert twin["record"].m.flags.f_contiguous and twin["record"].m.flags.writeable
@@ -440,7 +479,9 @@ def test_encoding_keeps_every_bit(bits):
         assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     assert type(twin["a"][5][0]) is np.float32 and type(twin["a"][4]) is bool
     np.testing.assert_array_equal(again.standard_normal(10), generator.standard_normal(10))
-    np.testing.assert_array_equal(again.integers(9, size=3, dtype=np.uint32), generator.integers(9, size=3, dtype=np.uint32))
+    np.testing.assert_array_equal(
+        again.integers(9, size=3, dtype=np.uint32), generator.integers(9, size=3, dtype=np.uint32)
+    )
 
 
 def test_a_file_cannot_name_any_class():
@@ -487,6 +528,7 @@ def copies(monkeypatch, model, method, closure):
         def counting(*args, **kwargs):
             counted[kind] += 1
             return real(*args, **kwargs)
+
         return counting
 
     optimizer = refopt.torch.Optimizer(model.parameters(), method)
@@ -498,10 +540,13 @@ def copies(monkeypatch, model, method, closure):
     return counted
 
 
-@pytest.mark.parametrize("method, allowed", [
-    ("Adam", {"in": 1, "out": 1}),  # gradients in, update out; the parameters are not copied at all
-    ([refopt.ReduceOutwardLR(), refopt.LR(0.1)], {"in": 2, "out": 1}),  # it looks at the parameters
-])
+@pytest.mark.parametrize(
+    "method, allowed",
+    [
+        ("Adam", {"in": 1, "out": 1}),  # gradients in, update out; the parameters are not copied at all
+        ([refopt.ReduceOutwardLR(), refopt.LR(0.1)], {"in": 2, "out": 1}),  # it looks at the parameters
+    ],
+)
 def test_copies_of_a_step_with_several_tensors(monkeypatch, method, allowed):
     model, X, y = small()
     assert copies(monkeypatch, model, method, closure_of(model, X, y)) == allowed
@@ -524,7 +569,10 @@ def test_copies_of_a_step_with_values(monkeypatch):
 def test_a_single_tensor_is_not_copied(monkeypatch):
     model = torch.nn.Linear(3, 1, bias=False).double()
     X = torch.ones(2, 3, dtype=torch.float64)
-    assert copies(monkeypatch, model, [refopt.ReduceOutwardLR(), refopt.LR(0.1)], squares(model, X)) == {"in": 0, "out": 1}
+    assert copies(monkeypatch, model, [refopt.ReduceOutwardLR(), refopt.LR(0.1)], squares(model, X)) == {
+        "in": 0,
+        "out": 1,
+    }
 
 
 @pytest.mark.parametrize("entry", [e for e in ENTRIES if works_elementwise(e.make())], ids=lambda e: e.name)
@@ -542,6 +590,8 @@ def test_elementwise_states_do_not_keep_the_gradient(entry):
 def test_the_registry_says_elementwise_honestly():
     """`elementwise` of a class and of everything inside is what groups rely on."""
     for entry in ENTRIES:
-        method = entry.complete()
+        method = complete(entry)
         if works_elementwise(method):
-            assert all(m.elementwise or dataclasses.fields(m)[0].name == "methods" for m in walk(method)), entry.name
+            assert all(m.elementwise or dataclasses.fields(m)[0].name == "methods" for m in walk(method)), (
+                entry.name
+            )
