@@ -18,4 +18,17 @@ import importlib
 module = importlib.import_module("refopt.methods.newton_newton")
 module.Tower.J = lambda self, k, B: self.derivative(1, (), B) + self.reg * B  # every J_k is the Hessian
 ''',
+    "14_curve_ball": '''
+import importlib
+module = importlib.import_module("refopt.methods.curve_ball")
+right = module.minimise_over_span
+
+
+def minus_rho(*args):  # the second unknown of the 2x2 system is -rho
+    beta, rho, branch = right(*args)
+    return beta, -rho, branch
+
+
+module.minimise_over_span = minus_rho
+''',
 }
