@@ -23,6 +23,7 @@ def variants(name):
     return list({repr(m): m for m in found}.values())
 
 
+@np.errstate(all="ignore")  # a run may diverge; it is followed as far as it is finite
 def worst_ulps(method, problem, steps=STEPS):
     """The largest error of an update along a run, in ulps of its largest entry, in 50 digits."""
     task = parity.task(problem)
@@ -35,6 +36,8 @@ def worst_ulps(method, problem, steps=STEPS):
         try:
             update, state = method.step(point, point.g, state)
         except Stop:
+            break
+        if not np.all(np.isfinite(update)):
             break
         right, after = exact.run(method, point, point.g, before, arithmetic, (update, state))
         pairs = [(update, right)]
