@@ -41,7 +41,8 @@ def held(A: np.ndarray, u: np.ndarray, chosen: Any, limit: float | None) -> np.n
 def scipy_newton_cg(h, p, u, s):
     u, inner = through(h.inner, p, u, s)
     told = None if p.answer is None else p.answer[1]
-    gnorm, eta, limit = norm(p.g), s.eta, 1e-5
+    gnorm, eta = norm(p.g), s.eta
+    limit: float | None = 1e-5
     if h.forcing is not None:
         if np.isfinite(float(s.gnorm)):
             eta = min(exact_eta(s.eta, gnorm, s.gnorm), p.number(0.9))

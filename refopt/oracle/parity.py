@@ -251,6 +251,8 @@ def torch_descent(params: list) -> Any:
     return torchzero.Optimizer(params, torchzero.m.LR(1.0))
 
 
+kw = dict[str, Any]  # options of a row
+
 ROWS: list[Row] = [
     *(Row("CurveBall", CurveBall(**options), (M("CurveBall", **options),),
           float32="hvp_method" not in options) for options in CURVE_BALLS),
@@ -296,7 +298,7 @@ ROWS: list[Row] = [
     Row("LBFGS", then(LBFGS(history_size=3), SMALL), (M("LBFGS", history_size=3), _SMALL)),
     Row("Newton", then(Newton(), LR(0.1)), (M("Newton"), M("LR", 0.1)), "descent", NONSINGULAR),
     *(Row("NewtonNewton", then(NewtonNewton(**given), SMALL), (M("NewtonNewton", **given), _SMALL), problems=NONSINGULAR,
-          float32=False) for given in ({"reg": 0.1}, {"reg": 0.1, "order": 2}, {"reg": 0.1, "update_freq": 3})),
+          float32=False) for given in (kw(reg=0.1), kw(reg=0.1, order=2), kw(reg=0.1, update_freq=3))),
     Row("NewtonNewton", then(NewtonNewton(reg=0.1, vectorize=False), SMALL),
         (M("NewtonNewton", reg=0.1, vectorize=False), _SMALL), problems=("quadratic", "beale", "logistic"),
         float32=False),
@@ -363,7 +365,7 @@ ROWS: list[Row] = [
     *(Row("SubspaceCubicAdam", then(GGT(3, basis_optimizer=SubspaceCubicAdam(**options)), SMALL),
           (M("GGT", history_size=3, basis_optimizer=M("SubspaceCubicAdam", **options)), _SMALL), name,
           float32=False, share=False)
-      for options, name in (({"cautious": True}, "cautious-ignored"), ({"exact_reproject": False}, "reproject-ignored"))),
+      for options, name in ((kw(cautious=True), "cautious-ignored"), (kw(exact_reproject=False), "reproject-ignored"))),
     Row("SubspaceAdam", then(GGT(3, basis_optimizer=SubspaceAdam(eps=1e-30)), SMALL),
         (M("GGT", history_size=3, basis_optimizer=M("adaptive.lre_optimizers.Adam", eps=1e-30)), _SMALL),
         problems=STEEP, float32=False, share=False, tolerance=EIGEN),
@@ -373,7 +375,7 @@ ROWS: list[Row] = [
     *(Row("ScipyNewtonCG", then(ScipyNewtonCG(name, kwargs=TIGHT.get(name, {"rtol": 1e-13}), **given), LR(0.1)),
           (M("ScipyNewtonCG", getattr(scipy.sparse.linalg, name), kwargs=TIGHT.get(name, {"rtol": 1e-13}), **given),
            M("LR", 0.1)), problems=CONVEX, float32=False, share=False, label=f"ScipyNewtonCG({name}, {given})")
-      for name, given in (*((name, {}) for name in SOLVERS), ("gcrotmk", {"warm_start": True}))),
+      for name, given in (*((name, kw()) for name in SOLVERS), ("gcrotmk", kw(warm_start=True)))),
     Row("ScipyNewtonCG", then(ScipyNewtonCG(kwargs={"rtol": 1e-13}, inner=LR(0.5)), LR(0.1)),
         (M("ScipyNewtonCG", kwargs={"rtol": 1e-13}, inner=M("LR", 0.5)), M("LR", 0.1)), problems=CONVEX, float32=False,
         share=False),
@@ -383,8 +385,8 @@ ROWS: list[Row] = [
     *(Row("NewtonSolver", then(NewtonSolver(LR(1.0), **given), LR(0.1)),
           (M("NewtonSolver", torch_descent, **given), M("LR", 0.1)), problems=("quadratic", "logistic"), float32=False,
           share=False, label=f"NewtonSolver({given})")
-      for given in ({}, {"maxiter": 20}, {"maxiter": 3, "maxiter1": 9}, {"tol": 0.5}, {"tol": None},
-                    {"warm_start": False, "maxiter": 30}, {"reset_solver": True})),
+      for given in (kw(), kw(maxiter=20), kw(maxiter=3, maxiter1=9), kw(tol=0.5), kw(tol=None),
+                    kw(warm_start=False, maxiter=30), kw(reset_solver=True))),
     Row("NewtonSolver", then(NewtonSolver(LR(1.0), inner=LR(0.5)), LR(0.1)),
         (M("NewtonSolver", torch_descent, inner=M("LR", 0.5)), M("LR", 0.1)), problems=("quadratic", "logistic"),
         float32=False, share=False),
@@ -393,12 +395,12 @@ ROWS: list[Row] = [
         float32=False, share=False),
     *(Row("GradMin", GradMin(LR(1e-7), **given), (M("GradMin", M("LR", 1e-7), **given),), float32=False,
           label=f"GradMin({given})")
-      for given in ({}, {"square": True}, {"mean": False}, {"square": True, "mean": False}, {"loss_term": 2.0},
-                    {"maximize_grad": True, "loss_term": 2.0}, {"relative": "loss_to_grad", "loss_term": 2.0},
-                    {"relative": "grad_to_loss", "loss_term": 2.0}, {"create_graph": True}, {"modify_loss": False})),
+      for given in (kw(), kw(square=True), kw(mean=False), kw(square=True, mean=False), kw(loss_term=2.0),
+                    kw(maximize_grad=True, loss_term=2.0), kw(relative="loss_to_grad", loss_term=2.0),
+                    kw(relative="grad_to_loss", loss_term=2.0), kw(create_graph=True), kw(modify_loss=False))),
     *(Row("GradMin", GradMin(LR(1e-7), **given), (M("GradMin", M("LR", 1e-7), **given),), problems=POSITIVE, float32=False,
           label=f"GradMin({given})")
-      for given in ({"graft": "loss_to_grad", "loss_term": 2.0}, {"graft": "grad_to_loss", "loss_term": 2.0})),
+      for given in (kw(graft="loss_to_grad", loss_term=2.0), kw(graft="grad_to_loss", loss_term=2.0))),
 ]
 
 
