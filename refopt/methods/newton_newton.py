@@ -45,10 +45,11 @@ SOLVERS = ("dense", "gmres")
 
 
 class NewtonNewtonState(NamedTuple):
-    """Changes at every step; `tower` every `update_freq` steps."""
+    """Changes at every step; `x` and `J` every `update_freq` steps, and are kept only if that is not every step."""
 
     t: int  # steps taken
-    tower: Any  # the Tower of matrices J_1 .. J_(order-1) at the point where they were last computed
+    x: np.ndarray | None  # (n,) the point where the J_k were last computed
+    J: tuple[np.ndarray, ...]  # (n, n) each: J_1 .. J_(order-1) there; empty with solver="gmres"
     solvers: tuple[str, ...]  # how the systems of the last step were solved
     inner: Any  # state of the inner method
 
@@ -73,12 +74,6 @@ class Tower:
         self._vectors: dict[tuple, np.ndarray] = {}
         self._operators: dict[tuple, Any] = {}
         self._alive: list = []  # keeps the vectors alive whose identities are keys
-
-    def __eq__(self, other: object) -> bool:
-        """Equal where all vectors are; two towers at one point differ in their caches only."""
-        return isinstance(other, Tower) and all(map(np.array_equal, self.x, other.x))
-
-    __hash__ = None  # type: ignore[assignment]
 
     def derivative(self, k: int, V: tuple, B: np.ndarray) -> np.ndarray:
         """``D^(V + v) x_k`` for v = B (n,), or for every column v of B (n, r)."""
@@ -194,45 +189,50 @@ class NewtonNewton(Method):
                    rtol="(0, 1)")
 
     def init(self, x, shapes=None, rng=None):
-        return NewtonNewtonState(0, None, (), None if self.inner is None else self.inner.init(x, shapes, rng))
+        inner = None if self.inner is None else self.inner.init(x, shapes, rng)
+        return NewtonNewtonState(0, None, (), (), inner)
 
     def step(self, point, update, state):
         u, inner = update, state.inner
         if self.inner is not None:
             u, inner = self.inner.step(point, update, inner)
-        tower, solvers = state.tower, state.solvers
+        x, J = state.x, state.J
         if state.t % self.update_freq == 0:
-            tower, solvers = self.build(point)
-        for k in range(1, self.order):
-            u = tower.solve(k, u)
-        return np.asarray(u, dtype=update.dtype), NewtonNewtonState(state.t + 1, tower, tuple(solvers), inner)
+            x, (J, solves) = point.x, self.build(point)
+        elif J:
+            solves = [factorised(matrix) for matrix in J]
+        else:
+            solves = self.build(point.objective.at(x))[1]
+        for solve, _ in solves:
+            u = solve(u)
+        kept = (x, J) if self.update_freq > 1 else (None, ())
+        names = tuple(name for _, name in solves)
+        return np.asarray(u, dtype=update.dtype), NewtonNewtonState(state.t + 1, *kept, names, inner)
 
-    def build(self, point: Point) -> tuple[Tower, list[str]]:
-        """The matrices J_1 .. J_(order-1) at `point`, with the names of their solvers."""
-        solves: list[Callable] = []
-        names: list[str] = []
+    def build(self, point: Point) -> tuple[tuple[np.ndarray, ...], list[tuple[Callable, str]]]:
+        """The matrices J_1 .. J_(order-1) at `point` (none for gmres), and for each ``(b -> J^-1 b, name)``."""
+        solves: list[tuple[Callable, str]] = []
+        matrices: list[np.ndarray] = []
         contraction = point.objective.contraction
 
         def curvature(V):
             if self.solver == "dense":
                 return contraction(point, V).matrix(self.vectorize)
-            product = contraction(point, V)
-            return LinearOperator((point.x.size,) * 2, matvec=product, dtype=point.x.dtype)
+            return LinearOperator((point.x.size,) * 2, matvec=contraction(point, V), dtype=point.x.dtype)
 
-        tower = Tower(point.g, curvature, self.reg, lambda k, b: solves[k - 1](b))
+        tower = Tower(point.g, curvature, self.reg, lambda k, b: solves[k - 1][0](b))
         for k in range(1, self.order):
             if self.solver == "dense":
                 J = tower.J(k, np.eye(point.x.size, dtype=point.x.dtype))
                 if not np.all(np.isfinite(J)):
                     raise Stop(Status.NONFINITE, reason=f"J_{k} of NewtonNewton has entries that are not finite "
                                                         f"where f = {point.f:.6g}")
-                solve, name = factorised(J)
+                matrices.append(J)
+                solves.append(factorised(J))
             else:
-                solve, name = self.krylov(tower, k, point), "gmres"
-            solves.append(solve)
-            names.append(name)
-            tower.x.append(solve(tower.x[-1]))
-        return tower, names
+                solves.append((self.krylov(tower, k, point), "gmres"))
+            tower.x.append(solves[-1][0](tower.x[-1]))
+        return tuple(matrices), solves
 
     def krylov(self, tower: Tower, k: int, point: Point) -> Callable:
         """``b -> J_k^-1 b`` by gmres, to the relative residual `rtol`."""

@@ -56,13 +56,14 @@ def newton_newton(h, p, u, s):
     if s.t % h.update_freq == 0:
         J = matrices(h, p)
     else:  # those of an earlier point, as the method kept them
-        eye = np.eye(p.x.size)
-        J = [p.array(s.tower.J(k, eye)) for k in range(1, int(h.order))]
+        J = [p.array(matrix) for matrix in s.J]
     for matrix in J:
         u = solve(matrix, u)
     changes = dict(t=s.t + 1, inner=inner)
+    if h.update_freq > 1 and s.t % h.update_freq == 0:
+        changes.update(x=p.x, J=tuple(J))
     if p.answer is not None:  # the factorisation is free to choose
-        changes.update(tower=p.answer[1].tower, solvers=p.answer[1].solvers)
+        changes.update(solvers=p.answer[1].solvers)
     return u, changes
 
 
