@@ -57,8 +57,8 @@ class CoordinateMomentum(Method):
     >>> import refopt
     >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 2 + x[1] ** 2, [1.0, 1.0], method="CoordinateMomentum",
     ...                       options={"lr": 0.02, "maxiter": 3000}, rng=0)
-    >>> res.success, res.x.round(3)
-    (True, array([3., 0.]))
+    >>> res.success, bool(abs(res.x - [3, 0]).max() < 1e-3)
+    (True, True)
     """
 
     p: float = 0.1
