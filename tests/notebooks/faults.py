@@ -31,4 +31,10 @@ def minus_rho(*args):  # the second unknown of the 2x2 system is -rho
 
 module.minimise_over_span = minus_rho
 ''',
+    "15_infinity_norm_trust_region": '''
+import importlib
+module = importlib.import_module("refopt.methods.infinity_norm_trust_region")
+right = module.quadratic_step
+module.quadratic_step = lambda H, g, lower, upper, tol: right(H, 2 * g, lower, upper, tol)  # a lost 1/2
+''',
 }
