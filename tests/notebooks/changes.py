@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 CHANGES: dict[str, tuple[str, ...]] = {
-    "15_infinity_norm_trust_region": ("RADIUS = 0.3", "RADIUS = 1.4"),
+    "15_infinity_norm_trust_region": ("RADIUS = 0.3", "RADIUS = 1.0"),
 }
