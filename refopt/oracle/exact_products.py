@@ -14,7 +14,7 @@ import numpy as np
 from ..support.gradient_size import GradientSize, Terms
 from . import exact
 from .exact_curvature import through
-from .precise import PrecisePoint, norm, solve
+from .precise import PrecisePoint, norm, solve, sqrt
 
 __all__ = ["EXACT_PRODUCTS"]
 
@@ -80,10 +80,14 @@ def newton_solver(h, p, u, s):
     told = None if p.answer is None else p.answer[1]
     A = p.hess + h.reg * np.eye(u.size, dtype=np.int64)
     chosen = None if told is None else p.array(told.d)
+    limit = None
+    if told is not None and told.outcome == "converged" and h.tol and h.hvp_method == "autograd":
+        d0 = s.d if s.d is not None and h.warm_start else 0 * u
+        limit = 2 * float(sqrt(h.tol) * norm(A @ d0 - u) / norm(u))  # the last iteration is not judged: twice
     if told is not None and not (chosen - u).any() and told.outcome in ("stopped", "diverged"):
         d = u
     else:
-        d = held(A, u, chosen, None)
+        d = held(A, u, chosen, limit)
     changes = dict(inner=inner, d=d)
     if told is not None:
         changes.update(solver=told.solver, outcome=told.outcome, iterations=told.iterations,
@@ -124,7 +128,7 @@ def grad_min(h, p, u, s):
 
 
 EXACT_PRODUCTS: dict[str, tuple[Callable, float]] = {
-    "ScipyNewtonCG": (scipy_newton_cg, 1e7),  # a residual of 1e-14 is 45 ulps, times the condition number
-    "NewtonSolver": (newton_solver, 1e7),
-    "GradMin": (grad_min, 64),
+    "ScipyNewtonCG": (scipy_newton_cg, 1000),  # a residual of 1e-14 is 45 ulps, times the condition number
+    "NewtonSolver": (newton_solver, 1000),
+    "GradMin": (grad_min, 16),
 }
