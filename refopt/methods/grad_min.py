@@ -115,6 +115,10 @@ class GradMin(Method):
 
     def __post_init__(self):
         object.__setattr__(self, "inner", as_method(self.inner))
+        parts = self.inner.all_needs() & {"residuals", "gauss-newton"}
+        if parts:
+            raise ValueError(f"GradMin: {self.inner!r} needs {' and '.join(sorted(parts))}, which phi "
+                             "has not; choose inner methods that take gradients, products or Hessians")
         self.check(loss_term=["(-inf, inf)"], relative=[DIRECTIONS], graft=[DIRECTIONS], square=bool,
                    mean=bool, maximize_grad=bool, create_graph=bool, modify_loss=bool)
 

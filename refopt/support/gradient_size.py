@@ -160,3 +160,21 @@ class GradientSize(Objective):
     def hessian(self, point) -> Any:
         columns = [self.product(point, e) for e in np.eye(self.n, dtype=self.dtype)]
         return symmetrised(np.stack(columns, axis=1), "the matrix of products of phi")
+
+    def tensors(self, point, order):
+        second_at_most(order)
+        parts = [np.asarray(point.f, dtype=self.dtype), point.g]
+        return [*parts, point.dense_hessian()] if order == 2 else parts[:order + 1]
+
+    def model(self, point, s, order):
+        second_at_most(order)
+        curved = self.product(point, s) if order == 2 else np.zeros_like(s)
+        value = point.f + float(np.dot(point.g, s)) + float(np.dot(s, curved)) / 2
+        return value, point.g + curved, lambda v: self.product(point, v) if order == 2 else np.zeros_like(v)
+
+
+def second_at_most(order: int) -> None:
+    """Refuse a Taylor polynomial of phi beyond the second order."""
+    if order > 2:
+        raise TypeError(f"GradMin: phi has derivatives up to the second, order {order} was asked for; "
+                        "give the inner method order=2")

@@ -181,7 +181,8 @@ def test_a_product_costs_one_third_derivative_and_at_most_two_hessians():
     [refopt.LBFGS(), refopt.StrongWolfe()], [refopt.Newton(), refopt.Backtracking()],
     [refopt.ScipyNewtonCG("minres"), refopt.Backtracking()],
     [refopt.NewtonSolver(objective="energy"), refopt.Backtracking()],
-    refopt.CurveBall(auto=True), refopt.InfinityNormTrustRegion(), [refopt.Adam(), refopt.LR(0.05)],
+    refopt.CurveBall(auto=True), refopt.InfinityNormTrustRegion(), refopt.HigherOrderNewton(order=2),
+    [refopt.Adam(), refopt.LR(0.05)],
 ], ids=lambda inner: type(inner[0] if isinstance(inner, list) else inner).__name__)
 def test_inner_methods_of_any_order_find_a_stationary_point(inner):
     def bowl(x):
@@ -189,6 +190,13 @@ def test_inner_methods_of_any_order_find_a_stationary_point(inner):
 
     result = refopt.minimize(bowl, [0.3, 1.5], method=GradMin(inner, square=True), options={"maxiter": 3000})
     assert result.success and np.abs(result.jac).max() <= 1e-5, result.message
+
+
+def test_inner_methods_that_ask_for_more_are_refused():
+    with pytest.raises(ValueError, match="needs gauss-newton, which phi has not"):
+        GradMin(refopt.GaussNewton())
+    with pytest.raises(TypeError, match="phi has derivatives up to the second, order 3"):
+        refopt.minimize(fun, START, method=GradMin(refopt.HigherOrderNewton(order=3)))
 
 
 def test_gradmin_inside_gradmin():
