@@ -37,4 +37,9 @@ module = importlib.import_module("refopt.methods.infinity_norm_trust_region")
 right = module.quadratic_step
 module.quadratic_step = lambda H, g, lower, upper, tol: right(H, 2 * g, lower, upper, tol)  # a lost 1/2
 ''',
+    "20_reduce_outward_lr": '''
+import refopt.kernels.definition as module
+right = module.reduce_outward
+module.reduce_outward = lambda u, x, c, mul, invert=False, out=None: right(u, x, -c, mul, invert, out)  # inward
+''',
 }
