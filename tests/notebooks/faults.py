@@ -42,4 +42,9 @@ import refopt.kernels.definition as module
 right = module.reduce_outward
 module.reduce_outward = lambda u, x, c, mul, invert=False, out=None: right(u, x, -c, mul, invert, out)  # inward
 ''',
+    "21_coordinate_momentum": '''
+import refopt.kernels.definition as module
+right = module.coordinate_momentum
+module.coordinate_momentum = lambda v, u, mask, out=None: right(v, u, ~mask, out)  # refreshed where it should not be
+''',
 }
