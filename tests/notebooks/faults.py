@@ -18,6 +18,12 @@ import importlib
 module = importlib.import_module("refopt.methods.newton_newton")
 module.Tower.J = lambda self, k, B: self.derivative(1, (), B) + self.reg * B  # every J_k is the Hessian
 ''',
+    "13_newton_solver": '''
+import importlib
+module = importlib.import_module("refopt.support.linear_system")
+right = module.LinearSystem.gradient
+module.LinearSystem.gradient = lambda self, point: right(self, point) / 2  # a lost factor 2
+''',
     "14_curve_ball": '''
 import importlib
 module = importlib.import_module("refopt.methods.curve_ball")
