@@ -27,8 +27,8 @@ from .methods.tensorize_projection import TensorizeProjection
 from .minimize import Record, iterate, minimize
 from .status import Status
 from .support.adam import Adam
-from .support.ggt import GGT
 from .support.gauss_newton import GaussNewton
+from .support.ggt import GGT
 from .support.heavy_ball import EMA, HeavyBall
 from .support.hessians import DFP, PSB, BroydenClass
 from .support.lbfgs import LBFGS

@@ -205,9 +205,10 @@ class NewtonNewton(Method):
             solves = self.build(point.objective.at(x))[1]
         for solve, _ in solves:
             u = solve(u)
-        kept = (x, J) if self.update_freq > 1 else (None, ())
+        if self.update_freq == 1:
+            x, J = None, ()
         names = tuple(name for _, name in solves)
-        return np.asarray(u, dtype=update.dtype), NewtonNewtonState(state.t + 1, *kept, names, inner)
+        return np.asarray(u, dtype=update.dtype), NewtonNewtonState(state.t + 1, x, J, names, inner)
 
     def build(self, point: Point) -> tuple[tuple[np.ndarray, ...], list[tuple[Callable, str]]]:
         """The matrices J_1 .. J_(order-1) at `point` (none for gmres), and for each ``(b -> J^-1 b, name)``."""

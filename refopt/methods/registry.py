@@ -12,8 +12,8 @@ from typing import Any
 
 from .. import checks
 from ..support.adam import Adam
-from ..support.ggt import GGT
 from ..support.gauss_newton import GaussNewton
+from ..support.ggt import GGT
 from ..support.heavy_ball import EMA, HeavyBall
 from ..support.lbfgs import LBFGS
 from ..support.line_search import Backtracking, StrongWolfe

@@ -121,7 +121,7 @@ def test_order_of_convergence_at_a_regular_minimum(order):
 
 
 def test_update_freq_keeps_the_matrices():
-    convex, options = lambda x: anp.sum(anp.exp(x) - x), {"maxiter": 4, "gtol": 0}  # noqa: E731
+    convex, options = lambda x: anp.sum(anp.exp(x) - x), {"maxiter": 4, "gtol": 0}
     fresh = refopt.minimize(convex, X, method=refopt.NewtonNewton(), options=options)
     kept = refopt.minimize(convex, X, method=refopt.NewtonNewton(update_freq=4), options=options)
     assert (fresh.nhev, kept.nhev) == (4, 1) and np.abs(kept.jac).max() > np.abs(fresh.jac).max()
