@@ -7,5 +7,5 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "01_write_your_own_method": ("FIRST = 1e-4; CONDITION = 30.0", "FIRST = 1.5e-3; CONDITION = 300.0"),
     "02_refopt_inside_scipy": ("START = [-0.5, 1.5]; SCALE = 1e5",),
     "03_the_oracle": ("STEPS = 40; LR = 0.03",),
-    "04_torch": ("HIDDEN = 12; LR = 0.01; STEPS = 150; SEED = 1",),
+    "04_torch": ("HIDDEN = 12; LR = 0.01; STEPS = 100; SEED = 1",),
 }
