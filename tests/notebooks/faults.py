@@ -18,6 +18,18 @@ import importlib
 module = importlib.import_module("refopt.methods.newton_newton")
 module.Tower.J = lambda self, k, B: self.derivative(1, (), B) + self.reg * B  # every J_k is the Hessian
 ''',
+    "12_scipy_newton_cg": '''
+import importlib
+krylov = importlib.import_module("refopt.support.krylov")
+right = krylov.solve
+
+
+def one_too_many(name, product, u, *rest):  # solves H d = H u: the right side multiplied once too often
+    return right(name, product, product(u), *rest)
+
+
+krylov.solve = one_too_many
+''',
     "13_newton_solver": '''
 import importlib
 module = importlib.import_module("refopt.support.linear_system")
@@ -58,5 +70,10 @@ import numpy
 import refopt.kernels.definition as module
 right = module.third_order
 module.third_order = lambda m3, mode: -right(m3, mode)  # the maximum of the mirrored cubic
+''',
+    "23_subspace_cubic_adam": '''
+import importlib
+module = importlib.import_module("refopt.methods.subspace_cubic_adam")
+module.carry = lambda C, m, power: C @ m  # every average carried as if it were the first
 ''',
 }
