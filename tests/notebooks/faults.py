@@ -76,4 +76,9 @@ import importlib
 module = importlib.import_module("refopt.methods.subspace_cubic_adam")
 module.carry = lambda C, m, power: C @ m  # every average carried as if it were the first
 ''',
+    "30_block_partition": '''
+import importlib
+module = importlib.import_module("refopt.methods.block_partition")
+module.chunk_sizes = lambda n, max_size: [max_size - 1] + [max_size] * ((n - max_size) // max_size) + [1]  # shifted
+''',
 }
