@@ -81,4 +81,9 @@ import importlib
 module = importlib.import_module("refopt.methods.block_partition")
 module.chunk_sizes = lambda n, max_size: [max_size - 1] + [max_size] * ((n - max_size) // max_size) + [1]  # shifted
 ''',
+    "33_grad_min": '''
+import refopt.support.gradient_size as module
+right = module.Terms.weight
+module.Terms.weight = lambda self, g: right(self, g) / 2  # the factor of the square lost
+''',
 }
