@@ -86,4 +86,10 @@ import refopt.support.gradient_size as module
 right = module.Terms.weight
 module.Terms.weight = lambda self, g: right(self, g) / 2  # the factor of the square lost
 ''',
+    "32_fft_projection": '''
+import importlib
+import numpy
+module = importlib.import_module("refopt.methods.fft_projection")
+module.multiplicity = lambda n, dtype: numpy.ones(n // 2 + 1, dtype)  # conjugate pairs counted once
+''',
 }
