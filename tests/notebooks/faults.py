@@ -13,6 +13,12 @@ lost factor, a missing bias correction), patched where the method finds the name
 from __future__ import annotations
 
 FAULTS: dict[str, str] = {
+    "10_higher_order_newton": '''
+import importlib
+module = importlib.import_module("refopt.methods.higher_order_newton")
+right = module.taylor_model
+module.taylor_model = lambda point, order, how: right(point, max(1, order - 1), how)  # a derivative too few
+''',
     "11_newton_newton": '''
 import importlib
 module = importlib.import_module("refopt.methods.newton_newton")
@@ -81,15 +87,15 @@ import importlib
 module = importlib.import_module("refopt.methods.block_partition")
 module.chunk_sizes = lambda n, max_size: [max_size - 1] + [max_size] * ((n - max_size) // max_size) + [1]  # shifted
 ''',
-    "33_grad_min": '''
-import refopt.support.gradient_size as module
-right = module.Terms.weight
-module.Terms.weight = lambda self, g: right(self, g) / 2  # the factor of the square lost
-''',
     "32_fft_projection": '''
 import importlib
 import numpy
 module = importlib.import_module("refopt.methods.fft_projection")
 module.multiplicity = lambda n, dtype: numpy.ones(n // 2 + 1, dtype)  # conjugate pairs counted once
+''',
+    "33_grad_min": '''
+import refopt.support.gradient_size as module
+right = module.Terms.weight
+module.Terms.weight = lambda self, g: right(self, g) / 2  # the factor of the square lost
 ''',
 }
