@@ -98,4 +98,10 @@ import refopt.support.gradient_size as module
 right = module.Terms.weight
 module.Terms.weight = lambda self, g: right(self, g) / 2  # the factor of the square lost
 ''',
+    "31_tensorize_projection": '''
+import importlib
+module = importlib.import_module("refopt.methods.tensorize_projection")
+right = module.cube
+module.cube = lambda n, max_side: right(n + 1, max_side)  # one too many, as from a logarithm rounded up
+''',
 }
