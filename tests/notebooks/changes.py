@@ -8,4 +8,5 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "02_refopt_inside_scipy": ("START = [-0.5, 1.5]; SCALE = 1e5",),
     "03_the_oracle": ("STEPS = 40; LR = 0.03",),
     "04_torch": ("HIDDEN = 12; LR = 0.01; STEPS = 100; SEED = 1",),
+    "15_infinity_norm_trust_region": ("RADIUS = 0.3", "RADIUS = 1.0"),
 }
