@@ -72,7 +72,6 @@ right = module.coordinate_momentum
 module.coordinate_momentum = lambda v, u, mask, out=None: right(v, u, ~mask, out)  # refreshed where it should not be
 ''',
     "22_cubic_adam": '''
-import numpy
 import refopt.kernels.definition as module
 right = module.third_order
 module.third_order = lambda m3, mode: -right(m3, mode)  # the maximum of the mirrored cubic
