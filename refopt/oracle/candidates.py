@@ -463,6 +463,7 @@ class TorchRun(Run):
                 "a candidate with one parameter must be a factory `lambda params: torch.optim.Adam(params)` "
                 f"that returns an optimizer, but it returned {checks.describe(self.optimizer)}"
             )
+        self.takes_closure = takes_argument(self.optimizer.step)
         trace.own_gradient = task.torch is not None
         groups = getattr(self.optimizer, "param_groups", [{}])
         trace.hyperparameters = {k: v for k, v in groups[0].items() if k != "params"
@@ -500,14 +501,28 @@ class TorchRun(Run):
         seen: list[tuple[float, np.ndarray]] = []
         before = torch_fields(self.optimizer, self.params)
         grads = self.torch.enable_grad()
+        closure = self.closure(seen)
         with grads:
-            self.optimizer.step(self.closure(seen))
+            closure()  # fills p.grad for an optimizer that only reads it; what is recorded is this evaluation
+            self.optimizer.step(closure) if self.takes_closure else self.optimizer.step()
         if sum(p.numel() for p in self.params) != x.size:
             raise Broken("shape", f"the candidate changed the number of variables at step {k}")
         self.x = self.flat(self.params)
-        f, g = seen[0] if seen else (None, None)
-        return Step(np.array(x), x - self.x, f, None if g is None else np.array(g), before,
-                    torch_fields(self.optimizer, self.params))
+        f, g = seen[0]
+        return Step(np.array(x), x - self.x, f, np.array(g), before, torch_fields(self.optimizer, self.params))
+
+
+def takes_argument(function: Callable) -> bool:
+    """Whether a function can be called with one positional argument; yes where it does not tell."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------- state fields by name

@@ -15,7 +15,7 @@ from refopt import (
     methods,
     oracle,
 )
-from refopt.oracle import Stepper, Task, assert_matches, compare, parity
+from refopt.oracle import Stepper, Task, assert_matches, compare, parity, record
 
 ADAM = chain(Adam(), LR(0.01))
 
@@ -80,6 +80,74 @@ def test_torch_candidate_on_a_numpy_function_gets_our_gradient():
     torch = pytest.importorskip("torch")
     report = assert_matches(lambda p: torch.optim.Adam(p, lr=0.01), ADAM, (rosenbrock, START), 20)
     assert "gradient" not in report.factors
+
+
+@pytest.mark.parametrize("form", ["no closure", "closure=None", "closure called", "*args"])
+def test_hand_written_torch_optimizers(form):
+    """The usual forms: a step that only reads p.grad, one that calls a closure if given one."""
+    torch = pytest.importorskip("torch")
+
+    class Descent(torch.optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, {"lr": lr})
+
+        @torch.no_grad()
+        def descend(self):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p -= group["lr"] * p.grad
+
+    class Bare(Descent):
+        def step(self):
+            self.descend()
+
+    class Unused(Descent):
+        def step(self, closure=None):
+            self.descend()
+
+    class Used(Descent):
+        def step(self, closure):
+            with torch.enable_grad():
+                loss = closure()
+            self.descend()
+            return loss
+
+    class Anything(Descent):
+        def step(self, *args, **kwargs):
+            self.descend()
+
+    cls = {"no closure": Bare, "closure=None": Unused, "closure called": Used, "*args": Anything}[form]
+    for task in (parity.task("tanh network"), (rosenbrock, START)):  # torch's own gradient, and ours
+        assert_matches(lambda params: cls(params, lr=1e-3), LR(1e-3), task, 5)
+        report = compare(lambda params: cls(params, lr=2e-3), LR(1e-3), task, 5, hyperparameters="ignore")
+        assert (report.step, report.quantity) == (0, "update")
+
+
+def test_the_first_evaluation_of_a_torch_step_is_recorded():
+    """An optimizer that moves and evaluates again, as line searches do: x, f, g are those of the start."""
+    torch = pytest.importorskip("torch")
+
+    class Wanders(torch.optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {})
+
+        def step(self, closure):
+            params = self.param_groups[0]["params"]
+            with torch.no_grad():
+                for p in params:
+                    p += 1.0
+            with torch.enable_grad():
+                closure()
+            with torch.no_grad():
+                for p in params:
+                    p -= 1.0 + 0.01 * p.grad
+
+    task = parity.task("beale")
+    trace = record(Wanders, task, 3)
+    for step in trace.steps:
+        right = task.objective().at(step.x)
+        assert step.f == pytest.approx(right.f, rel=1e-13)  # torch and NumPy round differently
+        assert step.g == pytest.approx(right.g, rel=1e-12)
 
 
 def test_gradient_of_the_candidate_is_compared():
@@ -333,7 +401,7 @@ def test_hyperparameters_that_differ_are_refused():
     ((3, ADAM, "classic/beale"), TypeError, "a candidate is a torch optimizer factory"),
     ((Adam, ADAM, "classic/beale"), TypeError, "Adam is a class; give an instance"),
     ((ADAM, "Adma", "classic/beale"), ValueError, "did you mean"),
-    ((ADAM, 3, "classic/beale"), TypeError, "a method is a name, an instance"),
+    ((ADAM, 3, "classic/beale"), TypeError, "a method is an instance"),
     ((ADAM, ADAM, "classic/baele"), ValueError, "did you mean"),
     ((ADAM, ADAM, 3), TypeError, "problem must be a name"),
     ((ADAM, ADAM, (rosenbrock, [1j, 0])), TypeError, "complex"),
