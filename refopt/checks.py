@@ -150,6 +150,8 @@ def known_options(who: str, given: Mapping[str, Any], known: Iterable[str]) -> d
     """A copy of `given`; an unknown key is an error that names the closest known one."""
     known = tuple(known)
     for key in given:
+        if not isinstance(key, str):
+            raise TypeError(f"{who}: the names of options are strings, got {describe(key)}")
         if key not in known:
             raise unknown(f"option for {who}", key, known)
     return dict(given)

@@ -23,6 +23,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 import scipy.sparse
+from autograd.tracer import getval, isbox
 from scipy.sparse.linalg import LinearOperator
 
 from . import checks
@@ -349,6 +350,7 @@ class FunctionObjective(CountedObjective):
         self.pair = jac is not None and not callable(jac) and bool(jac)
         self.jac = jac if callable(jac) else None
         self.hess, self.hessp = hess, hessp
+        self._followed: Any = None  # the x at which the tracer last saw the value depend on x
 
     # ------------------------------------------------------------ value and gradient
 
@@ -550,10 +552,16 @@ class FunctionObjective(CountedObjective):
         return self.fun(x.copy(), *self.args)
 
     def _traced(self, x: Any) -> Any:
-        """`fun` for the tracer; with ``jac=True`` only its value."""
+        """`fun` for the tracer, as one number; with ``jac=True`` only its value."""
         self._count_call()
         answer = self.fun(x, *self.args)
-        return answer[0] if self.pair else answer
+        value = answer[0] if self.pair else answer
+        if isbox(value) and isbox(x) and value._trace == x._trace:
+            self._followed = getval(x)
+            return anp.reshape(value, ()) if value.shape == (1,) else value
+        if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):  # it depended on x before
+            raise reverse.stored(self.fun)
+        return float(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else value
 
     # ------------------------------------------------------------ answers, checked
 

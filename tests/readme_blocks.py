@@ -50,7 +50,7 @@ def methods() -> str:
             rows.append(f"| {name} | (not in this version yet) | {PLANNED[name]} | |")
             continue
         entry = find(name)
-        needs = sorted(entry.cls.needs | ({"rng"} if "rng" in entry.needs else set()))
+        needs = entry.needs
         rows.append(f"| {name} | {one_line(name)} | {entry.kind} | {', '.join(needs) or 'gradient'} |")
     return "\n".join(rows)
 

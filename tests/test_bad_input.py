@@ -57,7 +57,7 @@ def test_a_matrix_start_is_welcome_with_its_shape():
     ("CubicAdma", ValueError, "unknown method 'CubicAdma'; did you mean 'CubicAdam'"),
     ("zzz", ValueError, "unknown method 'zzz'; known: "),
     (refopt.LR, TypeError, r"LR is a class; give an instance, LR\(...\)"),
-    (3, TypeError, "a method is a name, an instance such as CubicAdam"),
+    (3, TypeError, "a method is an instance such as CubicAdam"),
     ([], ValueError, r"chain\(\) needs at least one method"),
 ])
 def test_bad_method(method, error, words):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
 from scipy.optimize import Bounds, minimize, rosen, rosen_der
 
 import refopt
+from refopt.methods.registry import ENTRIES
 
 METHOD = refopt.chain(refopt.LBFGS(), refopt.StrongWolfe())
 START = [-1.2, 1.0]
@@ -84,3 +86,19 @@ def test_constraints_are_refused():
 def test_unknown_option():
     with pytest.raises(ValueError, match="unknown option .* 'maxitr'; did you mean 'maxiter'"):
         minimize(fun, START, method=METHOD, options={"maxitr": 3})
+
+
+NEWTON_TYPE = [entry for entry in ENTRIES if entry.kind == "Newton type"]
+
+
+@pytest.mark.parametrize("entry", NEWTON_TYPE, ids=[entry.name for entry in NEWTON_TYPE])
+def test_second_derivatives_with_jac_true(entry):
+    """SciPy's wrapper for jac=True keeps values; the second derivatives must be those of the function all the same."""
+    import autograd
+
+    bowl = lambda x: anp.sum((x - 1) ** 2 + (x - 1) ** 4) + 0.1 * x[0] * x[1]  # noqa: E731
+    pair = lambda x: (bowl(x), autograd.grad(bowl)(x))  # noqa: E731
+    method = entry.complete()
+    ours = refopt.minimize(pair, START, method=method, jac=True, options={"maxiter": 40})
+    theirs = minimize(pair, START, method=method, jac=True, options={"maxiter": 40})
+    assert theirs.success and np.array_equal(ours.x, theirs.x) and ours.nit == theirs.nit

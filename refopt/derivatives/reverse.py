@@ -63,6 +63,8 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
     finally:
         trace_stack.top = level  # autograd itself forgets this when `fun` raises
     if isbox(end) and end._trace == number:
+        if type(end._node) is not type(start):
+            raise stored(fun)
         return end._value, end._node
     if isinstance(end, np.ndarray) and end.dtype == object:
         raise TraceError(
@@ -223,6 +225,14 @@ def explain(error: Exception, fun: Callable) -> None:
     where = f" {place}: `{line}`." if line else ""
     raise TraceError(f"autograd cannot differentiate {name_of(fun)}.{where} Likely cause: {cause}. {ADVICE}."
                      ) from error
+
+
+def stored(fun: Callable) -> TraceError:
+    """The error for a function that hands out what it computed in an earlier trace."""
+    return TraceError(
+        f"{name_of(fun)} returned a stored value where a new evaluation was asked for: it seems to cache its results, "
+        "which hides x from autograd. Take the cache away (refopt remembers its points itself), or give jac= and hess= "
+        "or hessp=")
 
 
 def name_of(fun: Callable) -> str:

@@ -72,6 +72,8 @@ class Method:
         A rule in a list, ``["(0, inf)"]``, also lets None pass.
         """
         who = type(self).__name__
+        if getattr(self, "inner", None) is not None:
+            object.__setattr__(self, "inner", as_method(self.inner))  # type: ignore[attr-defined]
         for name, rule in rules.items():
             value = getattr(self, name)
             if isinstance(rule, list):
@@ -115,6 +117,8 @@ class Method:
         if np.size(constraints) > 0 or isinstance(constraints, dict):
             raise ValueError(f"{type(self).__name__} does not support constraints; "
                              "scipy.optimize.minimize(method='trust-constr') does")
+        if getattr(jac, "__self__", None) is fun and callable(getattr(fun, "fun", None)):
+            fun, jac = fun.fun, True  # SciPy's wrapper for jac=True hands stored values to the tracer; undo it
         tol = options.pop("tol", None)
         extra = {name: options.pop(name) for name in ("shapes", "rng") if name in options}
         return minimize(fun, x0, args, self, jac, hess, hessp, bounds, tol, callback, options, **extra)
@@ -193,7 +197,7 @@ def as_method(value: Any) -> Method:
         raise TypeError(f"{value.__name__} is a class; give an instance, {value.__name__}(...)")
     if isinstance(value, (list, tuple)):
         return chain(*value)
-    raise TypeError(f"a method is a name, an instance such as CubicAdam(), or a sequence of instances; "
+    raise TypeError("a method is an instance such as CubicAdam(), a sequence of instances, or, in minimize, a name; "
                     f"got {checks.describe(value)}")
 
 

@@ -8,7 +8,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 import scipy.special
-from autograd.tracer import trace_stack
+from autograd.tracer import getval, trace_stack
 
 import refopt
 from refopt.derivatives import TraceError, gradient, hessian, hvp, value_and_gradient
@@ -125,7 +125,7 @@ def test_trace_twice_of_linear_and_constant_functions():
 
 
 def test_trace_twice_leaves_the_tracer_as_it_was_when_fun_raises():
-    from autograd.tracer import trace_stack
+    from autograd.tracer import getval, trace_stack
 
     from refopt.derivatives import reverse
 
@@ -153,3 +153,34 @@ def test_gradient_of_indexing_adds_up_what_is_taken_twice(index):
     second = np.zeros(5)
     np.add.at(second, index, weights * 2)
     assert np.array_equal(hessian(fun, x), np.diag(second))
+
+
+class Caching:
+    """A function that returns what it has stored for the last x."""
+
+    def __init__(self):
+        self.x, self.f = None, None
+
+    def __call__(self, x):
+        plain = np.array(getval(x))
+        if self.x is None or not np.array_equal(plain, self.x):
+            self.x, self.f = plain, anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+        return self.f
+
+
+@pytest.mark.parametrize("method", ["Newton", "HigherOrderNewton", "NewtonNewton"])
+def test_a_function_that_caches_is_refused_where_it_hides_x(method):
+    with pytest.raises(TraceError, match="returned a stored value .* Take the cache away"):
+        refopt.minimize(Caching(), [-1.2, 1.0], method=method)
+
+
+@pytest.mark.parametrize("value", [1, True, 2.5])
+@pytest.mark.parametrize("method", ["LBFGS", "Newton", "HigherOrderNewton"])
+def test_a_constant_ends_at_once(method, value):
+    result = refopt.minimize(lambda x: value, [3.0], method=method)
+    assert result.success and result.nit == 0 and result.fun == value
+
+
+@pytest.mark.parametrize("method", ["LBFGS", "Newton", "HigherOrderNewton", "NewtonNewton"])
+def test_a_value_of_shape_one_is_a_number(method):
+    assert refopt.minimize(lambda x: (x - 1) ** 2, [3.0], method=method).success

@@ -501,7 +501,7 @@ def test_projections_compose_with_themselves():
 BAD = [
     (lambda: FFTProjection(), TypeError, "FFTProjection: inner methods are missing"),
     (lambda: BlockPartition(max_size=3), TypeError, "inner methods are missing"),
-    (lambda: FFTProjection(3), TypeError, "a method is a name, an instance"),
+    (lambda: FFTProjection(3), TypeError, "a method is an instance"),
     (lambda: BlockPartition(PLAIN), TypeError, "max_size must be a whole number >= 1, got None"),
     (lambda: BlockPartition(PLAIN, 0), ValueError, "max_size must be a whole number >= 1, got 0"),
     (lambda: BlockPartition(PLAIN, 2.5), ValueError, "max_size must be a whole number >= 1, got 2.5"),

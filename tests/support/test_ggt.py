@@ -260,7 +260,7 @@ BAD = [
     ({"basis_optimizer": refopt.Adam()}, TypeError, "SubspaceCubicAdam"),
     ({"basis_optimizer": SubspaceAdam(), "rdamping": 0.1}, ValueError, "only without a basis_optimizer"),
     ({"basis_optimizer": SubspaceAdam(), "matrix_power": -1}, ValueError, "only without a basis_optimizer"),
-    ({"inner": 3}, TypeError, "a method is a name"),
+    ({"inner": 3}, TypeError, "a method is an instance"),
 ]
 
 
