@@ -63,11 +63,14 @@ def run_compare(options: argparse.Namespace) -> int:
     if options.deviations:
         print(deviations())
         return 0
+    if options.steps is not None and options.steps < 1:
+        print(f"refopt compare: --steps must be 1 or more, got {options.steps}", file=sys.stderr)
+        return 2
     if options.table:
         from .parity import main
 
         flags = ["--dtype", options.dtype] if options.dtype else []
-        return main([*flags, "--steps", str(options.steps or 100)])
+        return main([*flags, "--steps", str(100 if options.steps is None else options.steps)])
     missing = [name for name in ("candidate", "reference", "problem") if getattr(options, name) is None]
     if missing:
         print(
@@ -76,14 +79,13 @@ def run_compare(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
+    steps = 50 if options.steps is None else options.steps
     try:
         candidate = candidate_from(options.candidate)
         if options.save:
-            candidate = record(
-                candidate, options.problem, options.steps or 50, rng=options.seed, dtype=options.dtype
-            )
+            candidate = record(candidate, options.problem, steps, rng=options.seed, dtype=options.dtype)
             candidate.save(options.save)
-        report = compare(candidate, reference_from(options.reference), options.problem, options.steps or 50,
+        report = compare(candidate, reference_from(options.reference), options.problem, steps,
                          options.mode, rng=options.seed, dtype=options.dtype,
                          hyperparameters="ignore" if options.ignore_hyperparameters else "check")
     except (ImportError, OSError, TypeError, ValueError) as error:

@@ -59,10 +59,12 @@ def test_a_candidate_of_a_module(capsys, tmp_path, monkeypatch):
     (("Adam", "Adam:beta1=", "classic/beale"), "write name=value"),
     (("Adam:lr=f(1)", "Adam", "classic/beale"), "must be a number, a word"),
     (("no.npz", "Adam", "classic/beale"), "there is no trace"),
+    (("LR:lr=0.1", "LR:lr=0.1", "classic/beale", "--steps", "0"), "--steps must be 1 or more, got 0"),
+    (("--table", "--steps", "-3"), "--steps must be 1 or more, got -3"),
 ])
 def test_what_cannot_be_compared(capsys, words, message):
-    status, _, err = run(capsys, *words)
-    assert status == 2 and message in err
+    status, out, err = run(capsys, *words)
+    assert status == 2 and message in err and not out
 
 
 def test_table_and_deviations(capsys):
