@@ -7,8 +7,8 @@
 Source: `torchzero` 0.4.4, ``CoordinateMomentum``.
 
 On average a coordinate of `v` is 1/p - 1 steps old. Stale coordinates make the step size that is still stable
-smaller: on the quadratic with curvature L, gradient descent converges for lr < 2/L, this method at p = 0.1 only up
-to about 0.2/L. It is no substitute for momentum.
+smaller: on the quadratic with curvature L, gradient descent converges for lr < 2/L, this method in the mean square only
+for lr < 2p / ((2 - p) L), that is 0.105/L at p = 0.1. It is no substitute for momentum.
 
 Cost per step: n random numbers and one pass over two vectors; no evaluations.
 """

@@ -5,8 +5,8 @@
 
 The Fourier idea without its two blemishes: the coefficients are real, as many as the variables, and P is
 orthogonal, so P g *is* the gradient in the new variables, and rotation-invariant methods (gradient descent,
-heavy ball, L-BFGS, Newton) take the same iterates inside as outside. Elementwise scaling such as Adam's
-acts on frequencies.
+heavy ball, Newton; L-BFGS if |g|_1 <= 1 at the start, since its first step is cut in the 1-norm) take the same
+iterates inside as outside. Elementwise scaling such as Adam's acts on frequencies.
 
 Source: Ahmed, Natarajan, Rao 1974, doi 10.1109/T-C.1974.223784; beyond the original package, which has no
 DCT.

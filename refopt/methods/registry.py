@@ -94,6 +94,11 @@ def with_backtracking(method: Method) -> Method:
     return chain(method, Backtracking())
 
 
+def descending(method: Method, direction: str) -> Method:
+    """NewtonNewton made to descend: a step that brings too little is replaced, a line search decides its length."""
+    return chain(dataclasses.replace(method, direction=direction), Backtracking())  # type: ignore[call-arg]
+
+
 def with_growing_backtracking(method: Method) -> Method:
     return chain(method, Backtracking(growth=2.0))
 
@@ -139,7 +144,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(ScipyNewtonCG, "Newton type", with_backtracking),
     Entry(NewtonSolver, "Newton type", with_backtracking),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
-    Entry(NewtonNewton, "Newton type", with_backtracking),
+    Entry(NewtonNewton, "Newton type", descending, {"direction": "newton"}),
     Entry(InfinityNormTrustRegion, "Newton type"),
     Entry(HigherOrderNewton, "Newton type", robust_trust, {"trust_method": "regularized", "solver": "native"}),
     Entry(GaussNewton, "support", with_backtracking),

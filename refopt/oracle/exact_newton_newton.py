@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..derivatives import derivative_tensors
-from .precise import solve
+from .precise import Record, solve
 
 __all__ = ["EXACT_NEWTON_NEWTON"]
+
+DELTA, SHARE = 1e-8, 0.1  # smallest modified eigenvalue; share of Newton's promise that a step has to bring
 
 
 def columns(J: np.ndarray, B: np.ndarray) -> np.ndarray:
@@ -48,7 +50,7 @@ def matrices(h: Any, p: Any) -> list[np.ndarray]:
 
 
 def newton_newton(h, p, u, s):
-    from .exact import step
+    from .exact import newton, step
 
     inner = s.inner
     if h.inner is not None:
@@ -57,14 +59,19 @@ def newton_newton(h, p, u, s):
         J = matrices(h, p)
     else:  # those of an earlier point, as the method kept them
         J = [p.array(matrix) for matrix in s.J]
+    d = u
     for matrix in J:
-        u = solve(matrix, u)
-    changes = dict(t=s.t + 1, inner=inner)
+        d = solve(matrix, d)
+    changes = dict(t=s.t + 1, inner=inner, direction="kept")
+    if h.direction == "newton":
+        plain = newton(Record(delta=DELTA), p, u, s)[0]
+        if not p.f - p.after(d).f >= SHARE * np.dot(u, plain) / 2:
+            d, changes["direction"] = plain, "newton"
     if h.update_freq > 1 and s.t % h.update_freq == 0:
         changes.update(x=p.x, J=tuple(J))
     if p.answer is not None:  # the factorisation is free to choose
         changes.update(solvers=p.answer[1].solvers)
-    return u, changes
+    return d, changes
 
 
 # name: (definition, ulps that the float64 step may miss it by on the test problems: condition numbers multiply)

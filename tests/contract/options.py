@@ -67,6 +67,7 @@ OPTIONS: dict[str, dict[str, Probe]] = {
     "NewtonNewton": {
         "reg": Probe(0.5), "order": Probe(4), "vectorize": Probe(False), "update_freq": Probe(3),
         "solver": Probe("gmres"), "rtol": Probe(1e-2, {"solver": "gmres"}), "inner": Probe(refopt.HeavyBall(0.5)),
+        "direction": Probe("keep"),
     },
     "ScipyNewtonCG": {
         "solver": Probe("minres"), "hvp_method": Probe("fd_central"), "h": Probe(0.1, {"hvp_method": "fd_central"}),
