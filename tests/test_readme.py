@@ -46,7 +46,7 @@ def test_python_examples_run(code, tmp_path):
     done = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], capture_output=True, text=True,
                           cwd=tmp_path, env={**__import__("os").environ, "MPLBACKEND": "Agg"})
     assert done.returncode == 0, done.stderr
-    assert "False" not in done.stdout.replace("False 0 update", ""), f"an example of the README fails:\n{done.stdout}"
+    assert "False" not in done.stdout.replace("False 0 m2", ""), f"an example of the README fails:\n{done.stdout}"
     expected = [line[2:] for line in code.splitlines() if line.startswith("# ")]
     printed = done.stdout.split("\n")
     for line in expected:
