@@ -255,6 +255,16 @@ def difference(step: int, q: Quantity, dtype: np.dtype) -> Difference:
         )
 
 
+def relative_errors(q: Quantity) -> np.ndarray:
+    """(candidate - exact) / exact at every coordinate; empty where the two cannot be subtracted."""
+    if q.bound is None or np.size(q.candidate) != np.size(q.exact):
+        return np.zeros(0)
+    with np.errstate(all="ignore"):
+        exactly = np.reshape(q.exact, -1)
+        gap = plain(np.reshape(np.asarray(q.candidate), -1) - exactly)
+        return np.asarray(gap / plain(exactly), dtype=np.float64)
+
+
 def is_decision(value: Any) -> bool:
     return isinstance(value, (bool, np.bool_, str))
 
@@ -302,6 +312,7 @@ class Judge:
         self.start = method.init(locked(np.array(task.x0)), task.shapes, np.random.default_rng(0))
         self.fields = {path: self.key(path) for path, _ in paths(self.start)}
         self.found: dict[int, Difference] = {}  # the first difference of every wrong step
+        self.errors: dict[int, np.ndarray] = {}  # its relative errors, with their signs, at all coordinates
         self.answers: list[Any] = []  # (update, state) of the reference at every step
         self.ended: tuple[int, str] | None = None
 
@@ -358,7 +369,8 @@ class Judge:
                 if not d.ok:
                     bad = True
                     first = first or d
-                    self.found.setdefault(k, d)
+                    if k not in self.found:
+                        self.found[k], self.errors[k] = d, relative_errors(q)
                 elif nearest is None or d.factor > nearest.factor:
                     nearest = d
             if bad:

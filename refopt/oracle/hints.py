@@ -198,6 +198,32 @@ def heavy_ball_old(h, p, u, s):
     return s.v, dict(v=h.momentum * s.v + (1 - h.dampening) * u)
 
 
+def damped_after_the_first(d: float) -> Callable:
+    """As torch does it: the first gradient starts the average undamped."""
+
+    def definition(h, p, u, s):
+        weight = 1.0 - d if np.any(s.v != 0) else 1.0
+        v = h.momentum * s.v + weight * u
+        return (weight * u + h.momentum * v if h.nesterov else v), dict(v=v)
+
+    return definition
+
+
+def clipped(c: float) -> Callable:
+    """Every coordinate clipped to [-c, c]."""
+    return lambda u, context: np.where(u > c, c + 0 * u, np.where(u < -c, -c + 0 * u, u))
+
+
+def shortened(c: float) -> Callable:
+    """The vector scaled to length c where it is longer."""
+
+    def before(u, context):
+        length = sqrt(np.dot(u, u))
+        return u * (c / length) if length > c else u
+
+    return before
+
+
 def ema_sum(h, p, u, s):
     m = h.beta * s.m + u
     return (m / (1 - h.beta ** (s.t + 1)) if h.debiased else m), dict(t=s.t + 1, m=m)
@@ -268,6 +294,7 @@ def cubic_root(A, B, C, eps, sign=-1, four=4, two=2, branch=1):
     return -np.where(C == 0, 0 * C, np.where(real, two * C, C) / np.where(real, root, B + eps))
 
 
+CLIPS = (0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
 DECAYS = (1e-1, 1e-2, 5e-3, 1e-3, 5e-4, 1e-4)
 
 MISTAKES: tuple[Mistake, ...] = (
@@ -368,6 +395,17 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("Nesterov's form is missing", method=setting("nesterov", False)),
     Mistake("dampening is missing", method=setting("dampening", 0.0)),
     Mistake("dampening equals the momentum", method=setting("dampening", lambda m: m.momentum)),
+    *(
+        mistake
+        for d in (0.1, 0.2, 0.5, 0.8, 0.9)
+        for mistake in (
+            Mistake(f"dampening is {d:g}", method=setting("dampening", d)),
+            Mistake(
+                f"dampening is {d:g}, from the second step on",
+                table={"HeavyBall": damped_after_the_first(d)},
+            ),
+        )
+    ),
     Mistake("the update enters with weight 1 instead of 1 - beta", table={"EMA": ema_sum}),
     Mistake("the average is bias-corrected twice", table=ema_with(twice)),
     Mistake("the bias correction is one step ahead: t is too large by one", table=ema_with(late)),
@@ -399,7 +437,7 @@ MISTAKES: tuple[Mistake, ...] = (
             ("beta3", (0.9, 0.95, 0.98, 0.999)),
             ("beta", (0.8, 0.95, 0.98, 0.99, 0.999)),
             ("momentum", (0.8, 0.95, 0.99)),
-            ("eps", (1e-4, 1e-6, 1e-7, 1e-10, 1e-12, 1e-3)),
+            ("eps", (1e-4, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12, 1e-3)),
             ("delta", (1e-3, 1e-4, 1e-6)),
         )
         for value in values
@@ -421,6 +459,8 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake("the gradient is divided by the number of variables", before=lambda u, c: u / u.size),
     Mistake("the gradient has the wrong sign", before=lambda u, c: -u),
+    *(Mistake(f"the gradient is clipped at {c:g}, coordinate by coordinate", before=clipped(c)) for c in CLIPS),
+    *(Mistake(f"the gradient is clipped at length {c:g}", before=shortened(c)) for c in CLIPS),
     *(
         Mistake(
             f"weight decay {wd:g} is coupled: it enters through the gradient",
@@ -472,13 +512,48 @@ def explain(judge: Judge, report: Report) -> tuple[str, str]:
     for mistake in MISTAKES:
         if mistake.applies(judge.method) and reproduces(judge, mistake, last):
             return mistake.says, deviation
+    factor = constant_factor(judge, step, last) if report.quantity == "update" else ""
+    if factor:
+        return factor, deviation
     if (
         report.wrong
         and judge.eps < 1e-10
         and all(SINGLE[0] < judge.found[k].relative < SINGLE[1] for k in report.wrong)
+        and scattered(np.concatenate([judge.errors[k] for k in report.wrong]))
     ):
         return "float32 rounding: all errors are of the size of single precision", deviation
     return "", deviation
+
+
+def scattered(errors: np.ndarray) -> bool:
+    """Whether relative errors vary in sign and size as those of rounding do."""
+    errors = errors[np.isfinite(errors) & (errors != 0)]
+    sizes = np.abs(errors)
+    return errors.size > 1 and errors.min() < 0 < errors.max() and sizes.max() > 2 * sizes.min()
+
+
+def constant_factor(judge: Lockstep, step: int, last: int) -> str:
+    """Whether steps ``step..last`` are one constant times the reference's: the sentence that says so, or ""."""
+    ks = range(step, last + 1)
+    steps = [judge.trace.steps[k] for k in ks]
+    ours = np.concatenate([np.asarray(judge.answers[k][0], dtype=np.float64) for k in ks])
+    theirs = np.concatenate([np.asarray(s.update, dtype=np.float64) for s in steps])
+    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()) or np.count_nonzero(ours) < 2:
+        return ""
+    rounding = np.zeros_like(ours)
+    if judge.trace.moved_x:
+        rounding += judge.eps * np.concatenate([np.abs(s.x) + np.abs(s.x - s.update) for s in steps])
+    allowed = 1e2 * judge.eps * np.maximum(np.abs(ours), np.abs(theirs)) + 2 * rounding
+    if np.count_nonzero(np.abs(ours) > 1e2 * allowed) < 2:  # one number says nothing of a constant
+        return ""
+    weight = 1 / np.where(allowed > 0, allowed, np.inf)
+    c = float(np.sum(weight**2 * ours * theirs) / np.sum((weight * ours) ** 2))
+    if np.any(np.abs(theirs - c * ours) > allowed) or not np.any(np.abs(theirs - ours) > allowed):
+        return ""
+    if c == 0:
+        return "the step is zero"
+    told = f"{c:.6g}" if abs(c - 1) > 1e-3 else f"1 {'+' if c > 1 else '-'} {abs(c - 1):.3g}"
+    return f"the step is {told} times the reference's (step size?)"
 
 
 def known(method: Method) -> bool:

@@ -168,6 +168,65 @@ def test_gradient_of_the_candidate_is_compared():
     assert "wrong sign" in compare(factory, ADAM, negative, 1).hint
 
 
+MOMENTUM = chain(HeavyBall(0.9), LR(1e-3))
+
+
+def momentum_step(x, g, state, lr=1e-3, damp=0.0, first=None, change=lambda g: g):
+    weight = first if first is not None and not state["v"].any() else 1 - damp
+    state["v"] = 0.9 * state["v"] + weight * change(g)
+    return x - lr * state["v"]
+
+
+@pytest.mark.parametrize(("options", "hint"), [
+    ({"lr": 1.01e-3}, "the step is 1.01 times the reference's (step size?)"),
+    ({"lr": 1e-3 * (1 + 1e-9)}, "the step is 1 + 1e-09 times the reference's (step size?)"),
+    ({"lr": 1e-3 * (1 - 1e-7)}, "the step is 1 - 1e-07 times the reference's (step size?)"),
+    ({"lr": 0.0}, "the step is zero"),
+    ({"damp": 0.1}, "dampening is 0.1"),
+    ({"damp": 0.1, "first": 1.0}, "dampening is 0.1, from the second step on"),
+    ({"change": lambda g: np.clip(g, -5, 5)}, "the gradient is clipped at 5, coordinate by coordinate"),
+    ({"change": lambda g: g * min(1, 10 / np.linalg.norm(g))}, "the gradient is clipped at length 10"),
+    ({"change": lambda g: g.astype(np.float32).astype(float)}, "float32 rounding"),
+])
+def test_hints_on_a_step_with_momentum(options, hint):
+    def step(x, g, state):
+        return momentum_step(x, g, state, **options)
+
+    report = compare(Stepper(step, {"v": np.zeros(2)}), MOMENTUM, (rosenbrock, START), 12)
+    assert not report.ok and report.hint.startswith(hint), report
+    if hint.startswith("the step is"):
+        assert report.hint == hint
+
+    def plain_step(x, g):
+        return x - options["lr"] * g
+
+    if "lr" in options:
+        report = compare(plain_step, LR(1e-3), (rosenbrock, START), 12)
+        assert report.hint == hint
+
+
+def test_single_precision_is_told_by_errors_that_scatter():
+    """Errors of its size in a quantity without a planted mistake: random ones are rounding, equal ones not."""
+    rng = np.random.default_rng(0)
+
+    def random(x, g):
+        return x - 1e-3 * g * (1 + 5e-8 * rng.uniform(-1, 1, 2))
+
+    assert "float32 rounding" in compare(random, LR(1e-3), (rosenbrock, START), 6).hint
+
+    def bent(x, g):  # a systematic error that is no constant factor
+        return x - 1e-3 * g * (1 + 1e-8 * np.array([1.0, 2.0]))
+
+    assert compare(bent, LR(1e-3), (rosenbrock, START), 6).hint == ""
+
+
+def test_torch_sgd_with_dampening_is_told():
+    torch = pytest.importorskip("torch")
+    report = compare(lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, dampening=0.1), MOMENTUM,
+                     (rosenbrock, START), 12, hyperparameters="ignore")
+    assert report.hint == "dampening is 0.1, from the second step on"
+
+
 def test_optax_style_pair():
     def init(x):
         return dict(count=0, mu=np.zeros_like(x), nu=np.zeros_like(x))
