@@ -340,8 +340,9 @@ def cubic_adam(
     array([0.70710678, 0.        ])
     """
     _average(m1, float(beta1), 1 - float(beta1), u)
-    _average(m2, float(beta2), 1 - float(beta2), u * u)
-    _average(m3, float(beta3), 1 - float(beta3), u * u * u)
+    square = u * u
+    _average(m2, float(beta2), 1 - float(beta2), square)
+    _average(m3, float(beta3), 1 - float(beta3), square * u)
 
     C = m1 * unbias(beta1, t, debiased)
     B = np.sqrt(m2 * unbias(beta2, t, debiased))
