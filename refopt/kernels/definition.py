@@ -350,7 +350,8 @@ def cubic_adam(
 
     up, down = SCALES[u.dtype]
     below = B < CBRT[u.dtype].one
-    scale, unscale = np.where(below, up, down), np.where(below, down, up)
+    scale = np.where(below, up, down)
+    unscale = 1 / scale  # exact: a power of two
     a, b, c = A * scale, B * scale, C * scale
     discriminant = b * b - 4 * a * c
     root = B + np.sqrt(discriminant) * unscale
