@@ -7,9 +7,9 @@
 
     forcing     rtol = eta_k of Eisenstat and Walker: loose far from a solution, tight near it
     warm_start  the solve begins at the d of the step before
-    trouble     limit of iterations: the last iterate is used;  breakdown: the last iterate if it is better
-                than d = 0, else u;  a product that is not finite: the run ends and says so.
-                The figures `outcome`, `exit_code` and `products` tell.
+    trouble     limit of iterations: the last iterate is used;  breakdown: the last iterate shown (gcrotmk,
+                lgmres with differences of gradients: the best) if it is better than d = 0, else u;  a product
+                that is not finite: the run ends and says so. The figures `outcome`, `exit_code` and `products` tell.
 
 Source: Nocedal, Wright, Numerical Optimization, 2006, section 7.1 (inexact Newton); Dembo, Steihaug 1983, doi
 10.1007/BF02592055, for `direction="truncated"`; Eisenstat, Walker 1996 in `refopt.support.forcing`.
@@ -35,6 +35,7 @@ from .base import Method, as_method
 
 __all__ = ["ScipyNewtonCG"]
 
+RTOL = 1e-5  # of SciPy's solvers
 DIRECTIONS = ("keep", "negate", "gradient", "truncated")
 
 
@@ -73,7 +74,8 @@ class ScipyNewtonCG(Method):
         Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences of
         gradients.
     h : float > 0
-        Step of the differences along the unit vector.
+        Step of the differences along the unit vector. Where `kwargs` names no rtol, that of the solve is not
+        below the error of the differences, h (fd_forward), h^2 (fd_central) or rounding / h.
     warm_start : bool
         Begin each solve at the solution of the one before.
     inner : method or sequence of methods or None
@@ -152,14 +154,28 @@ class ScipyNewtonCG(Method):
             eta = forcing.eisenstat_walker(eta, gnorm, state.gnorm)
         who = f"{type(self).__name__} ({self.solver})"
         product = krylov.Product(lambda v: point.hvp(v, self.hvp_method, self.h), who,
-                                 truncate=self.direction == "truncated")
+                                 truncate=self.direction == "truncated", rough=self.hvp_method != "autograd")
+        rtol, keywords = self.tolerance(eta, point.x.dtype)
         answer = krylov.solve(self.solver, product, update, state.d if self.warm_start else None,
-                              self.preconditioner(point), None if self.forcing is None else eta, self.kwargs)
+                              self.preconditioner(point), rtol, keywords)
         d, name = descending(answer.x, point.g, self.direction)
         if answer.outcome == "curvature" and name == "kept":
             name = "truncated"
         return d, ScipyNewtonCGState(inner, answer.x, eta, gnorm, answer.outcome,
                                      answer.code, answer.products, name)
+
+    def tolerance(self, eta: float, dtype: np.dtype) -> tuple[float | None, dict[str, Any]]:
+        """``(rtol, keywords)`` of a solve: differences of gradients allow none tighter than their own error."""
+        keywords = dict(self.kwargs or {})
+        error = 0.0
+        if self.hvp_method != "autograd":
+            error = max(self.h if self.hvp_method == "fd_forward" else self.h**2,
+                        float(np.finfo(dtype).eps) / self.h)
+        if self.forcing is not None:
+            return max(eta, min(error, forcing.ETA_MAX)), keywords
+        if error > RTOL and self.solver not in krylov.LEAST_SQUARES:
+            keywords.setdefault("rtol", min(error, forcing.ETA_MAX))
+        return None, keywords
 
     def preconditioner(self, point: Point) -> Any:
         """M at this point, checked."""

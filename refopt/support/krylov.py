@@ -5,7 +5,8 @@
 outcome  "converged"   the solver says so
          "iterations"  its limit of iterations (or of the condition number) came first; x is its last iterate
          "breakdown"   a division by zero, a singular factor, A b = 0, or no answer better than x = 0; x is
-                       the last iterate if |b - A x| < |b|, else b itself
+                       the last iterate that the solver showed (the best one where products are rough and
+                       gcrotmk or lgmres moves away from it) if |b - A x| < |b|, else b itself
          "curvature"   a vector v with v^T A v <= 0 was met and `truncate` asked to stop there; x is the last
                        iterate, b if there was none
 
@@ -35,6 +36,9 @@ SOLVERS: dict[str, Callable] = {name: getattr(scipy.sparse.linalg, name) for nam
 HUGE = 1e100  # a solver that asks for a product with a longer vector has lost its way, whatever comes back
 TIGHTER, ROUNDS = 0.1, 20  # minres is brought to a tolerance by reducing its own so, at most so many times
 LEAST_SQUARES = ("lsqr", "lsmr")  # tolerances atol and btol, no preconditioner, no callback
+SILENT = ("gmres", *LEAST_SQUARES)  # no callback with the iterate; that of gmres changes the meaning of maxiter
+NESTED = ("gcrotmk", "lgmres")  # one callback per cycle of many products
+RISE = 2.0  # they end, products being rough, where the residual has grown by this factor
 REACHED = (0, 1, 2, 4, 5)  # their exit codes that mean an answer to the tolerance or to rounding
 OWN = ("A", "b", "x0")  # arguments that the method itself supplies
 
@@ -56,11 +60,17 @@ class Breakdown(Exception):
     """The solver asked for a product with a vector that is not finite."""
 
 
+class Diverging(Exception):
+    """The iterates have moved away from the best answer."""
+
+
 class Product:
     """``v -> A v``, counting, and watching what goes in and comes out."""
 
-    def __init__(self, product: Callable, who: str, truncate: bool = False, zero_ends: bool = True):
+    def __init__(self, product: Callable, who: str, truncate: bool = False, zero_ends: bool = True,
+                 rough: bool = False):
         self.product, self.who, self.truncate = product, who, truncate
+        self.rough = rough  # the products carry errors far above rounding, as differences of gradients do
         self.zero_ends = zero_ends  # the first product of a vector not zero is: no Krylov space to search
         self.count = 0
 
@@ -163,25 +173,25 @@ def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = No
     if rtol is not None and rounds == 0:
         keywords.update({"atol": 0.0, "btol": rtol} if name in LEAST_SQUARES else {"rtol": rtol})
     last: list[np.ndarray | None] = [None]
-    if product.truncate:
+    if product.truncate or name not in SILENT:
         keep_iterates(name, keywords, last)
+    if product.rough and name in NESTED:
+        watch_residual(product, b, keywords, last)
     try:
         with np.errstate(all="ignore"):
             x, code = SOLVERS[name](A, b, **keywords)[:2]
     except Curvature:
         return Answer(b.copy() if last[0] is None else last[0], "curvature", 0, product.count)
+    except Diverging:  # last[0] is the best of its iterates
+        return Answer(b.copy() if last[0] is None else last[0], "breakdown", 0, product.count)
     except (Breakdown, ArithmeticError, np.linalg.LinAlgError):
-        return Answer(b.copy(), "breakdown", 0, product.count)
+        return Answer(best(product, last[0], b), "breakdown", 0, product.count)
     x, code = np.asarray(x, dtype=b.dtype).reshape(n), int(code)
     reached = code in REACHED if name in LEAST_SQUARES else code == 0
     if not all_finite(x) or (not x.any() and b.any()):
-        return Answer(b.copy(), "breakdown", code, product.count)
+        return Answer(best(product, last[0], b), "breakdown", code, product.count)
     if name == "minres" or not reached:
-        try:
-            with np.errstate(all="ignore"):
-                error = float(np.linalg.norm(b - product(x)) / np.linalg.norm(b)) if b.any() else 0.0
-        except (Breakdown, Curvature):
-            error = np.inf
+        error = residual(product, x, b)
         if not error < 1:
             return Answer(b.copy(), "breakdown", code, product.count)
         if reached and rtol is not None and error > rtol and rounds < ROUNDS:
@@ -191,12 +201,54 @@ def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = No
     return Answer(x, outcome, code, product.count)
 
 
+def watch_residual(product: Product, b: np.ndarray, keywords: dict[str, Any], last: list[np.ndarray | None]) -> None:
+    """Have the callback keep the iterate of the smallest residual, and end a solver that leaves it behind.
+
+    A method of nested cycles carries its residual along by recurrence. Where products are not linear to
+    rounding the recurrence goes on when the residual itself cannot be reduced, and the iterates explode.
+    """
+    own, smallest = keywords["callback"], 1.0  # the residual of x = 0
+
+    def callback(x: np.ndarray) -> None:
+        nonlocal smallest
+        before = last[0]
+        own(x)
+        if not x.any():
+            return
+        error = residual(product, x, b)
+        if error <= smallest:
+            smallest = error
+            return
+        last[0] = before
+        if before is not None and before.any() and not error <= RISE * smallest:
+            raise Diverging
+
+    keywords["callback"] = callback
+
+
+def residual(product: Product, x: np.ndarray, b: np.ndarray) -> float:
+    """``|b - A x| / |b|``, by one product; infinite where there is none."""
+    try:
+        with np.errstate(all="ignore"):
+            return float(np.linalg.norm(b - product(x)) / np.linalg.norm(b)) if b.any() else 0.0
+    except (Breakdown, Curvature):
+        return np.inf
+
+
+def best(product: Product, x: np.ndarray | None, b: np.ndarray) -> np.ndarray:
+    """The last iterate `x` of a solver that broke down if ``|b - A x| < |b|``, else `b` itself."""
+    if x is not None and x.any() and residual(product, x, b) < 1:
+        return x
+    return b.copy()
+
+
 def keep_iterates(name: str, keywords: dict[str, Any], last: list[np.ndarray | None]) -> None:
-    """Have the solver's callback copy its iterate into ``last[0]``, and call the user's callback too."""
+    """Have the solver's callback copy its finite iterates into ``last[0]``, and call the user's callback too."""
     own = keywords.get("callback")
 
     def callback(x: np.ndarray) -> None:
-        last[0] = np.array(x)
+        if all_finite(x):
+            last[0] = np.array(x)
         if own is not None:
             own(x)
 

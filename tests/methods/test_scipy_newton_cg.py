@@ -84,6 +84,40 @@ def test_products_by_differences(method, error):
     assert np.abs(finer - newton).max() < np.abs(d - newton).max()
 
 
+@pytest.mark.parametrize("solver", ["gcrotmk", "lgmres"])
+@pytest.mark.parametrize("method", ["fd_forward", "fd_central"])
+def test_default_solver_with_differences_minimises(solver, method):
+    """Their cycles explode where the residual cannot be reduced; the best iterate is the step, not the gradient."""
+    result = refopt.minimize(rosenbrock, [-1.2, 1.0], method="ScipyNewtonCG",
+                             options={"solver": solver, "hvp_method": method, "return_all": True})
+    assert result.success and result.nit <= 30  # 21 with exact products
+    limit = 15 if solver == "gcrotmk" else 28  # more in a cycle of lgmres; an exploding solve takes 30 to 45
+    assert max(r.figures["products"] for r in result.history) <= limit
+
+
+def test_tolerance_is_not_below_the_error_of_differences():
+    def used(**options):
+        return ScipyNewtonCG(**options).tolerance(1e-8, np.dtype(float))
+
+    assert used() == (None, {}) and used(hvp_method="fd_central") == (None, {})  # h^2 is below SciPy's 1e-5
+    assert used(hvp_method="fd_forward") == (None, {"rtol": 1e-3})
+    assert used(hvp_method="fd_forward", h=1e-2, kwargs={"rtol": 1e-9}) == (None, {"rtol": 1e-9})
+    assert used(hvp_method="fd_forward", forcing="eisenstat-walker") == (1e-3, {})
+    assert used(forcing="eisenstat-walker") == (1e-8, {})
+    assert used(hvp_method="fd_forward", solver="lsqr") == (None, {})
+
+
+@pytest.mark.parametrize("shown, kept", [([0.9, 0.9], True), ([5.0, 5.0], False), ([np.nan, 1.0], False)])
+def test_breakdown_keeps_the_last_iterate_if_it_is_better_than_none(shown, kept, monkeypatch):
+    def solver(A, b, callback=None, **rest):
+        callback(np.array(shown))
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(krylov.SOLVERS, "cg", solver)
+    answer = krylov.solve("cg", krylov.Product(lambda v: v.copy(), "test"), np.ones(2))
+    assert answer.outcome == "breakdown" and np.array_equal(answer.x, shown if kept else np.ones(2))
+
+
 def test_user_hessp_is_used():
     calls = []
 
