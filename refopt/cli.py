@@ -49,7 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line, one subparser per command."""
+    from . import __version__
+    from .oracle.command import add_compare_command, seed
+
     parser = OneLineParser(prog="refopt", description="Reference implementations of experimental optimization methods.")
+    parser.add_argument("--version", action="version", version=f"refopt {__version__}")
     commands = parser.add_subparsers(required=True, metavar="methods | problems | run | bench | compare",
                                      parser_class=OneLineParser)
 
@@ -62,17 +66,17 @@ def build_parser() -> argparse.ArgumentParser:
 
     p = commands.add_parser("run", help="minimise a problem")
     p.add_argument("problem", help="name, such as nist/Misra1a (refopt problems lists them)")
-    add_run_options(p)
+    add_run_options(p, seed)
     p.add_argument("--plot", metavar="FILE", help="write a picture of the convergence (.png, .pdf, .svg)")
     p.set_defaults(command=run)
 
     p = commands.add_parser("bench", help="run several methods on several problems and print a table")
     p.add_argument("problems", nargs="+", help="names or shell patterns")
     p.add_argument("--methods", default="Newton,LBFGS", help="names, separated by commas (default: %(default)s)")
-    p.add_argument("--maxiter", type=int, default=None)
+    p.add_argument("--maxiter", type=int, default=None,
+                   help="limit on the iterations of each run (default: that of refopt.minimize)")
     p.set_defaults(command=bench)
 
-    from .oracle.command import add_compare_command
     add_compare_command(commands)
     return parser
 
@@ -84,12 +88,13 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def add_run_options(p: argparse.ArgumentParser) -> None:
+def add_run_options(p: argparse.ArgumentParser, seed: Any) -> None:
     p.add_argument("--method", default=None, help="name of a method (default: that of refopt.minimize)")
     p.add_argument("--option", action="append", default=[], metavar="KEY=VALUE",
-                   help="an option of the driver or a hyperparameter; may be given several times")
+                   help="an option of the driver or a hyperparameter; may be given several times "
+                        f"(gtol is {RUN_GTOL:g} here unless given, not the 1e-5 of refopt.minimize)")
     p.add_argument("--start", type=int, default=1, help="which of the problem's official starts (default: 1)")
-    p.add_argument("--seed", type=int, default=None, help="seed of random methods")
+    p.add_argument("--seed", type=seed, default=None, help="seed of random methods, >= 0")
     p.add_argument("--disp", action="store_true", help="show progress")
 
 
@@ -131,8 +136,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.start <= len(problem.starts):
         raise ValueError(f"{problem.name} has starts 1 to {len(problem.starts)}, got --start {arguments.start}")
     options = {"gtol": RUN_GTOL, **parse_options(arguments.option)}
-    if arguments.plot:
+    if arguments.plot is not None:
         from . import plot
+        from .oracle.command import output_file
+        output_file("--plot", arguments.plot)
         options["return_all"] = True
     if arguments.disp:
         options["disp"] = True
@@ -152,7 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(certified_table(problem, result.x, result.fun))
     elif problem.f_opt is not None:
         print(f"best known f = {problem.f_opt:.11g}")
-    if arguments.plot:
+    if arguments.plot is not None:
         figure = plot.convergence([result], labels=[problem.name]).figure
         figure.savefig(arguments.plot, dpi=150, bbox_inches="tight")
         print(f"wrote {arguments.plot}")
@@ -179,6 +186,8 @@ def certified_table(problem: Any, x: np.ndarray, f: float) -> str:
 
 def bench(arguments: argparse.Namespace) -> int:
     from . import minimize, problems
+    from .methods.registry import find
+    chosen = [find(name.strip()).name for name in arguments.methods.split(",")]  # before any run
     names = [name for pattern in arguments.problems for name in problems.names(pattern)]
     if not names:
         raise ValueError(f"no problem matches {' '.join(arguments.problems)!r}; `refopt problems` lists all")
@@ -189,7 +198,7 @@ def bench(arguments: argparse.Namespace) -> int:
     failed = 0
     for name in names:
         problem = problems.get(name)
-        for method in arguments.methods.split(","):
+        for method in chosen:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 result = minimize(problem.fun, problem.x0, method=method, options=options, shapes=problem.shapes, rng=0)
             failed += not result.success

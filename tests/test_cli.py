@@ -60,11 +60,45 @@ def test_bench(capsys):
     (["run", "mgh/beale", "--option", "maxitr=3"], "unknown option"),
     (["run", "mgh/beale", "--start", "9"], "has starts 1 to 3, got --start 9"),
     (["problems", "zzz"], "no problem matches 'zzz'"),
+    (["bench", "mgh/beale", "--methods", "Newton,Newtn"], "unknown method 'Newtn'; did you mean 'Newton'"),
+    (["run", "mgh/beale", "--plot", "no/such/folder/a.png"], "there is no folder 'no/such/folder'"),
+    (["run", "mgh/beale", "--plot", "a.pngg"], "--plot must end in one of .png, .pdf, .svg"),
+    (["run", "mgh/beale", "--plot", ""], "--plot must end in one of .png, .pdf, .svg"),
+    (["compare", "LR:lr=0.1", "LR:lr=0.1", "mgh/beale", "--plot", "no/such/a.png"], "there is no folder 'no/such'"),
+    (["compare", "LR:lr=0.1", "LR:lr=0.1", "mgh/beale", "--save", "a.txt"], "--save must end in one of .npz, .json"),
 ])
 def test_errors_take_one_line_on_stderr(arguments, words, capsys):
     assert main(arguments) == 2
     captured = capsys.readouterr()
     assert words in captured.err and len(captured.err.strip().splitlines()) == 1 and not captured.out
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_the_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("refopt.iterate", lambda *args, **kwargs: pytest.fail("it ran"))
+    (tmp_path / "folder.png").mkdir()
+    for file in ("folder.png", "none/a.png", "a.txt", "a"):
+        assert main(["run", "mgh/beale", "--plot", str(tmp_path / file)]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["run", "mgh/beale"], ["compare", "LR:lr=0.1", "LR:lr=0.1", "mgh/beale"]])
+@pytest.mark.parametrize("given", ["-1", "1.5", "x"])
+def test_bad_seeds_are_refused(words, given, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--seed", given])
+    captured = capsys.readouterr()
+    assert stopped.value.code == 2 and len(captured.err.strip().splitlines()) == 1 and not captured.out
+    assert f"--seed: must be a whole number >= 0, got '{given}'" in captured.err
+
+
+def test_version_and_help(capsys):
+    import refopt
+
+    for words, told in ((["--version"], f"refopt {refopt.__version__}"), (["run", "--help"], "gtol is 1e-08 here"),
+                        (["bench", "--help"], "limit on the iterations of each run")):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 0 and told in " ".join(capsys.readouterr().out.split())
 
 
 def test_wrong_call_of_the_program():

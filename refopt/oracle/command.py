@@ -12,7 +12,9 @@ from typing import Any
 from .. import checks
 from ..methods.registry import find
 
-__all__ = ["add_compare_command", "run_compare", "candidate_from", "reference_from"]
+__all__ = ["add_compare_command", "run_compare", "candidate_from", "reference_from", "output_file", "seed"]
+
+PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps", ".ps", ".tif", ".tiff")  # of matplotlib
 
 EPILOG = """
 CANDIDATE  torch.optim.Adam:lr=0.01     an optimizer class of torch and its arguments
@@ -36,7 +38,7 @@ def add_compare_command(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=None, help="number of steps (50; for --table 100)")
     parser.add_argument("--mode", choices=("lockstep", "free"), default="lockstep")
     parser.add_argument("--dtype", choices=("float64", "float32"), default=None)
-    parser.add_argument("--seed", type=int, default=0, help="of the candidate's randomness")
+    parser.add_argument("--seed", type=seed, default=0, help="of the candidate's randomness")
     parser.add_argument(
         "--ignore-hyperparameters",
         action="store_true",
@@ -52,6 +54,30 @@ def add_compare_command(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.set_defaults(command=run_compare)
     return parser
+
+
+def seed(text: str) -> int:
+    """A seed from a word of the command line, for argparse's `type`."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 0, got {text!r}")
+    return value
+
+
+def output_file(flag: str, file: str | None, endings: tuple[str, ...] = PICTURES) -> None:
+    """Refuse, before a long run, a file that could not be written after it."""
+    if file is None:
+        return
+    path = Path(file)
+    if path.suffix.lower() not in endings:
+        raise ValueError(f"{flag} must end in one of {', '.join(endings)}, got {file!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{flag}: there is no folder {str(path.parent)!r} to write {path.name!r} into")
+    if path.is_dir():
+        raise ValueError(f"{flag}: {file!r} is a folder; give the name of a file")
 
 
 def run_compare(options: argparse.Namespace) -> int:
@@ -81,6 +107,8 @@ def run_compare(options: argparse.Namespace) -> int:
         return 2
     steps = 50 if options.steps is None else options.steps
     try:
+        output_file("--plot", options.plot)
+        output_file("--save", options.save, (".npz", ".json"))
         candidate = candidate_from(options.candidate)
         if options.save:
             candidate = record(candidate, options.problem, steps, rng=options.seed, dtype=options.dtype)
