@@ -125,8 +125,6 @@ def test_trace_twice_of_linear_and_constant_functions():
 
 
 def test_trace_twice_leaves_the_tracer_as_it_was_when_fun_raises():
-    from autograd.tracer import getval, trace_stack
-
     from refopt.derivatives import reverse
 
     def fails(x):
