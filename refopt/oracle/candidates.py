@@ -484,7 +484,7 @@ class TorchRun(Run):
                     loss.backward()
                     g = np.concatenate([np.zeros(p.numel(), self.task.x0.dtype) if p.grad is None
                                         else p.grad.detach().cpu().numpy().reshape(-1) for p in self.params])
-                    seen.append((float(loss.detach()), g.copy()))
+                    seen.append((self.flat(self.params).copy(), float(loss.detach()), g.copy()))
                 return loss
             point = self.point(self.flat(self.params))
             if backward:
@@ -492,23 +492,27 @@ class TorchRun(Run):
                 for p in self.params:
                     p.grad = self.torch.tensor(point.g[start:start + p.numel()].reshape(tuple(p.shape)))
                     start += p.numel()
-                seen.append((point.f, point.g))
+                seen.append((np.array(point.x), point.f, point.g))
             return self.torch.tensor(point.f, dtype=self.params[0].dtype)
 
         return evaluate
 
     def step(self, x, k):
-        seen: list[tuple[float, np.ndarray]] = []
+        seen: list[tuple[np.ndarray, float, np.ndarray]] = []
         before = torch_fields(self.optimizer, self.params)
         grads = self.torch.enable_grad()
         closure = self.closure(seen)
         with grads:
-            closure()  # fills p.grad for an optimizer that only reads it; what is recorded is this evaluation
+            closure()  # fills p.grad for an optimizer that only reads it
             self.optimizer.step(closure) if self.takes_closure else self.optimizer.step()
         if sum(p.numel() for p in self.params) != x.size:
             raise Broken("shape", f"the candidate changed the number of variables at step {k}")
         self.x = self.flat(self.params)
-        f, g = seen[0]
+        _, f, g = seen[0]
+        if len(seen) > 1:  # the numbers that the optimizer itself was given, if its first evaluation was here
+            near = 1e2 * np.finfo(x.dtype).eps * np.abs(x).max(initial=0.0)  # it may have transformed x and back
+            if np.all(np.abs(seen[1][0] - x) <= near):
+                _, f, g = seen[1]
         return Step(np.array(x), x - self.x, f, np.array(g), before, torch_fields(self.optimizer, self.params))
 
 
