@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from scipy.linalg.blas import dnrm2, snrm2
 from scipy.optimize import OptimizeResult
 
 from . import checks
@@ -23,6 +22,7 @@ from .methods.base import Method
 from .methods.registry import resolve
 from .objective import CountedObjective, FunctionObjective, Point
 from .status import Status, Stop
+from .support.norms import nrm2
 
 __all__ = ["minimize", "iterate", "Record", "Run", "COMMON_OPTIONS"]
 
@@ -301,11 +301,6 @@ class Run(Iterator[Record]):
                     return known
             return point
         return self.best
-
-
-def nrm2(v: np.ndarray) -> float:
-    """|v|_2 without overflow, underflow or warnings (BLAS nrm2)."""
-    return snrm2(v) if v.dtype == np.float32 else dnrm2(v)
 
 
 def gradient_norm(point: Point) -> float:

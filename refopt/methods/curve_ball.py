@@ -45,7 +45,8 @@ import numpy as np
 
 from ..objective import HVP_METHODS
 from ..status import Status, Stop
-from ..support.line_search import LONG_SUMS, rounding_error
+from ..support.line_search import LONG_SUMS, nothing_left, rounding_error
+from ..support.norms import nrm2
 from .base import Method
 
 __all__ = ["CurveBall"]
@@ -66,6 +67,7 @@ class CurveBallState(NamedTuple):
     ratio: float  # actual to predicted change, nan where it was not asked for
     accepted: bool
     promise: float  # largest decrease predicted since x last moved
+    restarted: bool  # whether lam went back to its first value since then
     inner: object
 
 
@@ -76,14 +78,14 @@ def minimise_over_span(u: np.ndarray, D: np.ndarray, z: np.ndarray, KD: np.ndarr
     `KD` and `Kz` are the products of K with D and z, all of shape (n,).
     """
     eps = float(np.finfo(D.dtype).eps)
-    length = float(np.linalg.norm(D))
+    length = nrm2(D)
     if length == 0:
         return 0.0, 1.0, "rank one"  # z solves (C + lam I) z = -u already
     e1, Ke1 = D / length, KD / length
     share = float(np.dot(e1, z))
     rest = z - share * e1
-    height = float(np.linalg.norm(rest))
-    if height <= np.sqrt(eps) * float(np.linalg.norm(z)):
+    height = nrm2(rest)
+    if height <= np.sqrt(eps) * nrm2(z):
         k = float(np.dot(e1, Ke1))
         slope = float(np.dot(e1, u))
         return slope / (length * (abs(k) or 1.0)), 0.0, "rank one" if k > 0 else "indefinite"
@@ -176,7 +178,7 @@ class CurveBall(Method):
     def init(self, x, shapes=None, rng=None):
         inner = None if self.inner is None else self.inner.init(x, shapes, rng)
         nan = float("nan")
-        return CurveBallState(0, np.zeros_like(x), self.lam, nan, nan, "fixed", nan, True, 0.0, inner)
+        return CurveBallState(0, np.zeros_like(x), self.lam, nan, nan, "fixed", nan, True, 0.0, False, inner)
 
     def step(self, point, update, state):
         inner = state.inner
@@ -228,17 +230,17 @@ class CurveBall(Method):
             ratio = 1.0 if np.abs(point.after(step).g).max() < np.abs(point.g).max() else ratio
         if ratio > ETA:
             factor = RAISE if ratio < POOR else LOWER if ratio > GOOD else 1.0
-            return step, new._replace(lam=new.lam * factor, ratio=ratio, promise=0.0)
+            return step, new._replace(lam=new.lam * factor, ratio=ratio, promise=0.0, restarted=False)
         promise = max(old.promise, predicted)
-        if promise <= LONG_SUMS * noise:
-            raise Stop(Status.ROUNDING, promise, LONG_SUMS * noise)
-        lam = RAISE * (old.lam or np.finfo(step.dtype).eps)
-        if predicted <= noise or not np.isfinite(lam):
-            raise Stop(Status.STALLED, reason=(
-                f"CurveBall found no decrease of f = {point.f:.6g} with any damping up to "
-                f"{old.lam:.3g}; f may be noisy, non-smooth, or its gradient wrong"))
+        lam, restarted = RAISE * (old.lam or np.finfo(step.dtype).eps), old.restarted
+        if promise <= LONG_SUMS * noise or predicted <= noise or not np.isfinite(lam):
+            if restarted or old.lam <= self.lam:
+                raise nothing_left(f"CurveBall found no decrease of f = {point.f:.6g} with any damping up to "
+                                   f"{old.lam:.3g}", promise, noise)
+            lam, restarted = self.lam, True  # damping may be what keeps the promise small
         return np.zeros_like(step), old._replace(lam=lam, ratio=ratio, beta=new.beta, rho=new.rho,
-                                                 branch=new.branch, accepted=False, promise=promise)
+                                                 branch=new.branch, accepted=False, promise=promise,
+                                                 restarted=restarted)
 
     def figures(self, state):
         names = ("lam", "beta", "rho", "branch", "ratio", "accepted") if self.auto else ()

@@ -25,8 +25,9 @@ nothing, and rates of convergence can be lost (arXiv 2510.25643). `de_iters`, a 
 for comparison.
 
 Where -m(s) is below the rounding error of f, a step is judged by the gradient; if that does not fall either,
-the run ends with ROUNDING. A point with a small gradient but negative curvature is left: it is no minimiser
-(`settled`).
+the first radius or sigma is tried again, and the run ends: with ROUNDING if no step tried at x promised more
+than that, else STALLED; with UNBOUNDED where f falls while steps grow without end (`support/trial.py`). A point with a
+small gradient but negative curvature is left: it is no minimiser (`settled`).
 
 Source: torchzero 0.4.4, `HigherOrderNewton` (bounds, proximal, none and their constants); Birgin, Gardenghi,
 Martinez, Santos 2019, doi:10.1007/s11590-019-01395-z, and Cartis, Hauser, Liu, Welzel, Zhu, arXiv 2501.00404
@@ -48,8 +49,9 @@ from ..objective import Point
 from ..status import Status, Stop
 from ..support.ball_subproblem import BallAnswer
 from ..support.model_search import BALL_SOLVERS, SOLVERS, freely, in_ball
+from ..support.norms import nrm2
 from ..support.taylor_model import MatrixFree, Penalised, TensorModel, prefers_tensors, taylor_model
-from ..support.trial import interpolated_sigma, judge, transient
+from ..support.trial import check_gradient, fell_for_ever, interpolated_sigma, judge, restart, transient, within_range
 from .base import Method
 
 __all__ = ["HigherOrderNewton"]
@@ -59,7 +61,6 @@ DERIVATIVES = ("auto", "tensors", "matrix-free")
 REGULAR = 0.9  # rho above which sigma falls
 TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small: another try costs no evaluation
 TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
-TINY = 1e-150  # a radius or sigma outside [1e-150, 1e150] restarts at its first value
 NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
 
 
@@ -75,6 +76,8 @@ class HigherOrderNewtonState(NamedTuple):
     unbounded: bool  # the model descended without end in the last step
     answer: BallAnswer  # the last subproblem's
     decrease: float  # -m(s) of the last subproblem
+    promise: float  # largest decrease predicted since x last moved
+    restarted: bool  # whether radius or sigma went back to its first value since then
     rng: Any  # numpy.random.Generator for `de_iters`
 
 
@@ -112,15 +115,20 @@ class HigherOrderNewton(Method):
         "regularized": a subproblem is solved when the gradient of its model is below ``theta min(|s|^p,
         |g|)``.
 
-    Notes ----- The incoming update is not used: the method is a whole optimizer. Without constraint or with
-    "proximal", a model of odd order has no minimiser far out. Found unbounded, it is reported (figure
-    `unbounded`); "none" then takes the step of "bounds" with the first radius, "proximal" tries a smaller
-    radius. "none" accepts every finite trial.
+    Notes
+    -----
+    The incoming update is not used: the method is a whole optimizer. From order 3 on it takes all derivatives
+    from `fun` by Taylor mode; a user's `jac` serves the tests of convergence and must agree at x0. Without
+    constraint or with "proximal", a model of odd order has no minimiser far out. Found unbounded, it is
+    reported (figure `unbounded`); "none" then takes the step of "bounds" with the first radius, "proximal"
+    tries a smaller radius. "none" accepts every finite trial.
 
     Raises
     ------
     MemoryError
         (In a run) with ``derivatives="tensors"`` where they would not fit.
+    ValueError
+        (In a run) for a `jac` that is not the derivative of `fun`, order >= 3.
 
     Examples
     --------
@@ -170,14 +178,15 @@ class HigherOrderNewton(Method):
 
     def init(self, x, shapes=None, rng=None):
         nothing = BallAnswer(np.zeros(x.size), 0.0, 0.0, np.nan, np.nan, np.nan, 0, True)
-        return HigherOrderNewtonState(None, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, rng)
+        return HigherOrderNewtonState(None, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, 0.0,
+                                     False, rng)
 
     def first_scale(self, point: Point) -> float:
         """The first radius, or the sigma whose step is about that long."""
         radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
         if self.trust_method != "regularized":
             return radius
-        return (float(np.linalg.norm(point.g)) or 1.0) / radius**self.order
+        return (nrm2(point.g) or 1.0) / radius**self.order
 
     def step(self, point, update, state):
         model = taylor_model(point, self.order, self.derivatives)
@@ -185,29 +194,38 @@ class HigherOrderNewton(Method):
             raise Stop(Status.NONFINITE, reason=f"derivatives up to order {self.order} are not finite where "
                                                 f"f = {point.f:.6g}")
         x, zero = point.x, np.zeros_like(point.x)
-        scale = state.scale or self.first_scale(point)
+        if state.scale is None and self.order >= 3:
+            check_gradient(point, model)
+        first, sigma = self.first_scale(point), self.trust_method == "regularized"
+        scale = state.scale or first
         told = state._replace(rho=np.nan, accepted=False, unbounded=False, trials=0)
         for attempt in range(1, self.max_attempts + 1):
             with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows
                 answer = self.subproblem(model, scale, attempt, told.rng)
             unbounded = told.unbounded or not answer.bounded
             told = told._replace(tried=scale, attempts=attempt, answer=answer, unbounded=unbounded)
-            s, length = answer.s, float(np.linalg.norm(answer.s))
+            s, length = answer.s, nrm2(answer.s)
             if not answer.bounded and self.trust_method == "proximal":
                 scale = scale * self.nminus
                 continue
             decrease = -model.value(s)
-            if self.trust_method == "regularized" and decrease > 0 and transient(model.line(s)):
+            if sigma and decrease > 0 and transient(model.line(s)):
                 scale = scale * TRANSIENT
                 continue
             update = (-s).astype(x.dtype)
             trial = point.after(update)
             accepted, rho = judge(point, trial, decrease, self.eta)
-            told = told._replace(rho=rho, decrease=decrease, trials=told.trials + 1)
-            error = abs(trial.f - point.f + decrease)
-            scale = self.next_scale(scale, length, rho, error) or self.first_scale(point)
-            if accepted or self.trust_method == "none" and np.isfinite(trial.f):
-                return update, told._replace(scale=scale, accepted=True)
+            told = told._replace(rho=rho, decrease=decrease, trials=told.trials + 1,
+                                 promise=max(told.promise, decrease))
+            scale = self.next_scale(scale, length, rho, abs(trial.f - point.f + decrease))
+            scale, small, large = within_range(scale, sigma)
+            if accepted and fell_for_ever(point, trial, length, large):
+                raise Stop(Status.UNBOUNDED, trial.f, point.f)
+            hopeless = not accepted and np.isnan(rho) or small
+            if accepted or self.trust_method == "none" and np.isfinite(trial.f) and not hopeless:
+                return update, told._replace(scale=scale, accepted=True, promise=0.0, restarted=False)
+            if hopeless:
+                scale, told = restart(point, first, scale, sigma, told), told._replace(restarted=True)
         return zero, told._replace(scale=scale)
 
     def subproblem(self, model: TensorModel | MatrixFree, scale: float, attempt: int,
@@ -215,7 +233,7 @@ class HigherOrderNewton(Method):
         """The step that the model and the radius or sigma ask for."""
         tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
         how: dict[str, Any] = {"solver": self.solver, "de_iters": self.de_iters, "rng": rng}
-        p, length = self.order, float(np.linalg.norm(model.expand(np.zeros(model.n)).gradient))
+        p, length = self.order, nrm2(model.expand(np.zeros(model.n)).gradient)
         if self.trust_method == "proximal":
             return freely(Penalised(model, 1 / scale, 2), scale * length or 1.0, tol, **how)
         if self.trust_method == "regularized":
@@ -228,8 +246,8 @@ class HigherOrderNewton(Method):
             return in_ball(model, scale, tol, **how)._replace(bounded=False)
         return in_ball(model, scale, tol, **how)
 
-    def next_scale(self, scale: float, length: float, rho: float, error: float) -> float | None:
-        """The radius or sigma after a trial; None, to begin anew, where it under- or overflows."""
+    def next_scale(self, scale: float, length: float, rho: float, error: float) -> float:
+        """The radius or sigma after a trial."""
         if self.trust_method == "regularized":
             scale = interpolated_sigma(scale, self.order + 1, length, error, rho < self.rho_bad,
                                        rho > REGULAR, self.nplus, self.nminus)
@@ -239,7 +257,7 @@ class HigherOrderNewton(Method):
             near = self.boundary_tol is None or length >= (1 - self.boundary_tol) * scale
             scale = length * self.nminus if rho < self.rho_bad else (
                 max(scale, length * self.nplus) if rho > self.rho_good and near else scale)
-        return scale if TINY < scale < 1 / TINY else None
+        return scale
 
     def settled(self, point):
         """Whether a point with a small gradient may be a minimiser: no negative curvature beyond rounding."""

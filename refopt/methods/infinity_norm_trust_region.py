@@ -38,7 +38,7 @@ from ..support.box_cg import conjugate_gradient_step
 from ..support.box_qp import least_squares_step, quadratic_step, residual_step
 from ..support.box_region import box_around, next_radius, projected_gradient, rounding_of_x, usable
 from ..support.hessians.models import CurvatureModel, make_model, needs_of
-from ..support.line_search import FLAT, LONG_SUMS, rounding_error
+from ..support.line_search import FLAT, LONG_SUMS, nothing_left, rounding_error
 from .base import Method
 
 __all__ = ["InfinityNormTrustRegion"]
@@ -181,10 +181,10 @@ class InfinityNormTrustRegion(Method):
                 radius = radius if usable(radius, d.dtype) else self.init_radius
                 return d, state._replace(radius=radius, promise=0.0, restarts=0)
             small = state.promise <= LONG_SUMS * noise
-            if small and (stays or not edge or attempts == self.max_attempts):
-                raise Stop(Status.ROUNDING, state.promise, LONG_SUMS * noise)
-            if stays or not usable(radius, d.dtype):
-                state = self.restarted(point, state)
+            if small and not edge:  # at the edge, the radius may be what keeps the promise small
+                raise nothing_left("", state.promise, noise)
+            if stays or not usable(radius, d.dtype) or small and attempts == self.max_attempts:
+                state = self.restarted(point, state, noise)
         return np.zeros_like(d), state
 
     def solve(self, point: Point, u: np.ndarray, H: Any, factor: Any, radius: float
@@ -232,12 +232,11 @@ class InfinityNormTrustRegion(Method):
             return max(mean, CONFIRMED)
         return -np.inf
 
-    def restarted(self, point: Point, state: InfinityNormState) -> InfinityNormState:
+    def restarted(self, point: Point, state: InfinityNormState, noise: float) -> InfinityNormState:
         """The radius at its first value; the second time at one x it would only repeat itself."""
         if state.restarts:
-            raise Stop(Status.STALLED, reason=(
-                f"no box, however small, holds a step that decreases f = {point.f:.6g} as its model promises "
-                f"({state.promise:.3g}); f may be noisy, non-smooth, or its gradient wrong"))
+            raise nothing_left(f"no box, however small, holds a step that decreases f = {point.f:.6g} as its "
+                               "model promises", state.promise, noise)
         return state._replace(radius=self.init_radius, restarts=1)
 
     def figures(self, state):

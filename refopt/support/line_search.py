@@ -63,6 +63,29 @@ def flatter(point: Point, trial: Point, direction: np.ndarray, slope: float, noi
     return trial.f <= point.f + noise and abs(float(np.dot(trial.g, direction))) <= FLAT * slope
 
 
+def nothing_left(tried: str, promise: float, noise: float) -> Stop:
+    """Why no step is left: rounding where the best that was promised here is noise, else the steps failed.
+
+    Parameters
+    ----------
+    tried : str
+        What was tried in vain.
+    promise : float
+        Largest decrease of f predicted at this x, so that of a step which no refusal has shrunk.
+    noise : float
+        Rounding error of f.
+
+    Examples
+    --------
+    >>> nothing_left("no step", 1e-14, 1e-16).status.name, nothing_left("no step", 0.1, 1e-16).status.name
+    ('ROUNDING', 'STALLED')
+    """
+    if promise <= LONG_SUMS * noise:
+        return Stop(Status.ROUNDING, promise, LONG_SUMS * noise)
+    return Stop(Status.STALLED, reason=f"{tried} (up to {promise:.3g} was promised); f may be noisy, non-smooth, not "
+                                       "finite nearby, or its gradient wrong")
+
+
 def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, shrink: float, c1: float,
               maxiter: int, who: str) -> tuple[np.ndarray, float, int]:
     """``(update, step size, trials)`` by Armijo's rule; raises `Stop` when nothing decreases f."""
@@ -81,11 +104,8 @@ def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, s
         else:
             break
         a *= shrink
-    if first * slope <= LONG_SUMS * noise:
-        raise Stop(Status.ROUNDING, first * slope, LONG_SUMS * noise)
-    raise Stop(Status.STALLED, reason=f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step "
-                                      f"size {a:.3g} (slope {slope:.3g}); f may be noisy, non-smooth, or its "
-                                      "gradient wrong")
+    raise nothing_left(f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step size {a:.3g} "
+                       f"(slope {slope:.3g})", first * slope, noise)
 
 
 @dataclasses.dataclass(frozen=True)
