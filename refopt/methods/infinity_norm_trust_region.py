@@ -7,8 +7,8 @@
     rho > rho_good (and |d|_inf >= (1 - boundary_tol) radius)     radius <- max(radius, |d|_inf nplus)
     rho > eta                                         x <- x - d,  else the next attempt
 
-After `max_attempts` solves x stays for this iteration. A radius that under- or overflows restarts at
-`init_radius`. Bounds on x intersect with the box, so they are kept, and met exactly where they are active.
+After `max_attempts` solves x stays for this iteration. A radius that underflows restarts at
+`init_radius`; where it overflows while f falls below 0, f is unbounded. Bounds on x intersect with the box, so they are kept, and met exactly where they are active.
 `hess` says where H comes from.
 
 Near a minimiser f changes less than its rounding error and rho is noise. There a step is accepted if f does
@@ -39,6 +39,7 @@ from ..support.box_qp import least_squares_step, quadratic_step, residual_step
 from ..support.box_region import box_around, next_radius, projected_gradient, rounding_of_x, usable
 from ..support.hessians.models import CurvatureModel, make_model, needs_of
 from ..support.line_search import FLAT, LONG_SUMS, nothing_left, rounding_error
+from ..support.trial import fell_for_ever
 from .base import Method
 
 __all__ = ["InfinityNormTrustRegion"]
@@ -178,7 +179,10 @@ class InfinityNormTrustRegion(Method):
             state = state._replace(radius=radius, rho=rho, attempts=attempts, active=active, solver=solver,
                                    promise=max(state.promise, abs(predicted)), accepted=bool(rho > self.eta))
             if state.accepted:
-                radius = radius if usable(radius, d.dtype) else self.init_radius
+                if not usable(radius, d.dtype):
+                    if fell_for_ever(point, trial, size, radius > 1):
+                        raise Stop(Status.UNBOUNDED, trial.f, point.f)
+                    radius = self.init_radius
                 return d, state._replace(radius=radius, promise=0.0, restarts=0)
             small = state.promise <= LONG_SUMS * noise
             if small and not edge:  # at the edge, the radius may be what keeps the promise small
