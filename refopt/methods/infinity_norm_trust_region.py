@@ -7,9 +7,9 @@
     rho > rho_good (and |d|_inf >= (1 - boundary_tol) radius)     radius <- max(radius, |d|_inf nplus)
     rho > eta                                         x <- x - d,  else the next attempt
 
-After `max_attempts` solves x stays for this iteration. A radius that underflows restarts at
-`init_radius`; where it overflows while f falls below 0, f is unbounded. Bounds on x intersect with the box, so they are kept, and met exactly where they are active.
-`hess` says where H comes from.
+After `max_attempts` solves x stays for this iteration. A radius that underflows restarts at `init_radius`;
+where it overflows while f falls below 0, f is unbounded. Bounds on x intersect with the box, so they are
+kept, and met exactly where they are active. `hess` says where H comes from.
 
 Near a minimiser f changes less than its rounding error and rho is noise. There a step is accepted if f does
 not rise by more than long sums lose and the gradient falls to 0.9 of its size, or if the step ends at the
