@@ -118,6 +118,7 @@ class Run(Iterator[Record]):
         self.stop: Stop | None = None
         self.best: Point = self.point
         self.best_merit = np.inf  # what the method minimises, at `best`
+        self.minimises_f = self.method.minimises_f()
         self.history: list[Record] = []
         self.objective.tried = [] if self.options["return_all"] else None
         self.progress = Progress(self.options) if self.options["disp"] else None
@@ -149,7 +150,7 @@ class Run(Iterator[Record]):
             raise Stop(Status.NONFINITE_START, f)
         self.state = self.method.init(point.x, self.objective.shapes, self.rng)
         self._test_gradient(point)
-        self.best_merit = self.method.merit(point)
+        self.best_merit = f if self.minimises_f else self.method.merit(point)
 
     def _iteration(self) -> Record:
         options, point = self.options, self.point
@@ -168,7 +169,7 @@ class Run(Iterator[Record]):
         if not np.isfinite(f):
             raise Stop(Status.NONFINITE, reason=f"f = {f} after iteration {self.nit} (step length {length:.3g})")
         self.point = new
-        merit = self.method.merit(new)
+        merit = f if self.minimises_f else self.method.merit(new)
         if merit <= self.best_merit:
             self.best, self.best_merit = new, merit
         record = self._record(point, new, length, figures)
@@ -289,7 +290,7 @@ class Run(Iterator[Record]):
         For a method that minimises something else, the iterate where that is least.
         """
         objective = self.objective
-        if not self.method.minimises_f():
+        if not self.minimises_f:
             return self.best
         if objective.best_f < (self.best._f if self.best._f is not None else np.inf):
             point = Point(objective, objective.best_x)
