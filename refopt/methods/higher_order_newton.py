@@ -48,9 +48,9 @@ import numpy as np
 from ..objective import Point
 from ..status import Status, Stop
 from ..support.ball_subproblem import BallAnswer
-from ..support.model_search import BALL_SOLVERS, SOLVERS, freely, in_ball
+from ..support.model_search import BALL_SOLVERS, SOLVERS, subproblem
 from ..support.norms import nrm2
-from ..support.taylor_model import MatrixFree, Penalised, TensorModel, prefers_tensors, taylor_model
+from ..support.taylor_model import prefers_tensors, taylor_model
 from ..support.trial import check_gradient, fell_for_ever, interpolated_sigma, judge, restart, transient, within_range
 from .base import Method
 
@@ -60,7 +60,6 @@ TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
 DERIVATIVES = ("auto", "tensors", "matrix-free")
 REGULAR = 0.9  # rho above which sigma falls
 TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small: another try costs no evaluation
-TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
 NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
 
 
@@ -201,7 +200,8 @@ class HigherOrderNewton(Method):
         told = state._replace(rho=np.nan, accepted=False, unbounded=False, trials=0)
         for attempt in range(1, self.max_attempts + 1):
             with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows
-                answer = self.subproblem(model, scale, attempt, told.rng)
+                answer = subproblem(model, self.trust_method, scale, self.order, self.theta, attempt == 1,
+                                    solver=self.solver, de_iters=self.de_iters, rng=told.rng)
             unbounded = told.unbounded or not answer.bounded
             told = told._replace(tried=scale, attempts=attempt, answer=answer, unbounded=unbounded)
             s, length = answer.s, nrm2(answer.s)
@@ -227,24 +227,6 @@ class HigherOrderNewton(Method):
             if hopeless:
                 scale, told = restart(point, first, scale, sigma, told), told._replace(restarted=True)
         return zero, told._replace(scale=scale)
-
-    def subproblem(self, model: TensorModel | MatrixFree, scale: float, attempt: int,
-                   rng: np.random.Generator | None) -> BallAnswer:
-        """The step that the model and the radius or sigma ask for."""
-        tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
-        how: dict[str, Any] = {"solver": self.solver, "de_iters": self.de_iters, "rng": rng}
-        p, length = self.order, nrm2(model.expand(np.zeros(model.n)).gradient)
-        if self.trust_method == "proximal":
-            return freely(Penalised(model, 1 / scale, 2), scale * length or 1.0, tol, **how)
-        if self.trust_method == "regularized":
-            r = (length / scale) ** (1 / p) or 1.0
-            return freely(Penalised(model, scale, p + 1), r, tol, (self.theta, p), **how)
-        if self.trust_method == "none" and attempt == 1:
-            answer = freely(model, scale, tol, **how)
-            if answer.bounded:
-                return answer
-            return in_ball(model, scale, tol, **how)._replace(bounded=False)
-        return in_ball(model, scale, tol, **how)
 
     def next_scale(self, scale: float, length: float, rho: float, error: float) -> float:
         """The radius or sigma after a trial."""

@@ -18,9 +18,12 @@ import numpy as np
 import scipy.optimize
 
 from .ball_subproblem import BALLS, GROWTH, BallAnswer, certificate, minimise_freely, minimise_in_ball
-from .taylor_model import Model
+from .norms import nrm2
+from .taylor_model import MatrixFree, Model, Penalised, TensorModel
 
-__all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "in_ball"]
+__all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "in_ball", "subproblem"]
+
+TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
 
 BALL_SOLVERS = ("trust-constr", "SLSQP")  # of SciPy's solvers, those that keep a constraint
 SOLVERS = ("native", *BALL_SOLVERS, "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B")
@@ -31,6 +34,25 @@ TIGHT: dict[str, dict[str, float]] = {  # options that make SciPy's solvers as a
     "BFGS": {"gtol": 1e-10}, "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
 }
 POPULATION = 15  # members per variable, SciPy's default
+
+
+def subproblem(model: TensorModel | MatrixFree, trust_method: str, scale: float, p: int, theta: float, first: bool,
+               **how: Any) -> BallAnswer:
+    """The step that the model and the radius or sigma, `scale`, ask for; `first` is the first attempt at this point.
+
+    "none" leaves the model free at the first attempt; found unbounded, it takes the step inside the ball and says so.
+    """
+    tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
+    length = nrm2(model.expand(np.zeros(model.n)).gradient)
+    if trust_method == "proximal":
+        return freely(Penalised(model, 1 / scale, 2), scale * length or 1.0, tol, **how)
+    if trust_method == "regularized":
+        r = (length / scale) ** (1 / p) or 1.0
+        return freely(Penalised(model, scale, p + 1), r, tol, (theta, p), **how)
+    if trust_method == "none" and first:
+        answer = freely(model, scale, tol, **how)
+        return answer if answer.bounded else in_ball(model, scale, tol, **how)._replace(bounded=False)
+    return in_ball(model, scale, tol, **how)
 
 
 def in_ball(model: Model, r: float, tol: float = 1e-10, solver: str = "native", de_iters: int | None = None,
