@@ -6,36 +6,36 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .least_squares import LeastSquares, ModelLoss
-from .methods.base import Method, chain
-from .methods.block_partition import BlockPartition
-from .methods.coordinate_momentum import CoordinateMomentum
-from .methods.cubic_adam import CubicAdam
-from .methods.curve_ball import CurveBall
-from .methods.dct_projection import DCTProjection
-from .methods.fft_projection import FFTProjection
-from .methods.grad_min import GradMin
-from .methods.higher_order_newton import HigherOrderNewton
-from .methods.infinity_norm_trust_region import InfinityNormTrustRegion
-from .methods.newton_newton import NewtonNewton
-from .methods.newton_solver import NewtonSolver
-from .methods.reduce_outward_lr import ReduceOutwardLR
-from .methods.registry import methods  # the function takes the name of the folder it describes
-from .methods.scipy_newton_cg import ScipyNewtonCG
-from .methods.subspace_cubic_adam import SubspaceCubicAdam
-from .methods.tensorize_projection import TensorizeProjection
-from .minimize import Record, iterate, minimize
+from .algorithms.block_partition import BlockPartition
+from .algorithms.coordinate_momentum import CoordinateMomentum
+from .algorithms.cubic_adam import CubicAdam
+from .algorithms.curve_ball import CurveBall
+from .algorithms.fft_projection import FFTProjection
+from .algorithms.grad_min import GradMin
+from .algorithms.higher_order_newton import HigherOrderNewton
+from .algorithms.infinity_norm_trust_region import InfinityNormTrustRegion
+from .algorithms.newton_newton import NewtonNewton
+from .algorithms.newton_solver import NewtonSolver
+from .algorithms.reduce_outward_lr import ReduceOutwardLR
+from .algorithms.scipy_newton_cg import ScipyNewtonCG
+from .algorithms.subspace_cubic_adam import SubspaceCubicAdam
+from .algorithms.tensorize_projection import TensorizeProjection
+from .composite import LeastSquares, ModelLoss
+from .method import Method, chain
+from .models.quasi_newton import DFP, PSB, BroydenClass
+from .parts.adam import Adam
+from .parts.dct_projection import DCTProjection
+from .parts.gauss_newton import GaussNewton
+from .parts.ggt import GGT
+from .parts.lbfgs import LBFGS
+from .parts.line_search import Backtracking, StrongWolfe
+from .parts.lr import LR
+from .parts.momentum import EMA, HeavyBall
+from .parts.newton import Newton
+from .parts.subspace import SubspaceAdam
+from .registry import methods  # the function takes the name of the folder it describes
+from .run import Record, iterate, minimize
 from .status import Status
-from .support.adam import Adam
-from .support.gauss_newton import GaussNewton
-from .support.ggt import GGT
-from .support.heavy_ball import EMA, HeavyBall
-from .support.hessians import DFP, PSB, BroydenClass
-from .support.lbfgs import LBFGS
-from .support.line_search import Backtracking, StrongWolfe
-from .support.lr import LR
-from .support.newton import Newton
-from .support.subspace import SubspaceAdam
 
 if TYPE_CHECKING:
     from . import derivatives, oracle, plot, problems, torch

@@ -185,8 +185,9 @@ def certified_table(problem: Any, x: np.ndarray, f: float) -> str:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    from . import minimize, problems
-    from .methods.registry import find
+    from . import problems
+    from . import run as minimize
+    from .registry import find
     chosen = [find(name.strip()).name for name in arguments.methods.split(",")]  # before any run
     names = [name for pattern in arguments.problems for name in problems.names(pattern)]
     if not names:

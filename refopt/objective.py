@@ -27,10 +27,10 @@ from autograd.tracer import getval, isbox
 from scipy.sparse.linalg import LinearOperator
 
 from . import checks
+from .composite import LeastSquares, ModelLoss
 from .derivatives import finite, reverse
-from .derivatives.taylor import model_product, model_value_and_gradient, taylor
+from .derivatives.taylor_mode.expand import model_product, model_value_and_gradient, taylor
 from .derivatives.tensors import derivative_tensors, hessian
-from .least_squares import LeastSquares, ModelLoss
 from .status import Status, Stop
 
 __all__ = ["Objective", "CountedObjective", "FunctionObjective", "Point", "HVP_METHODS"]

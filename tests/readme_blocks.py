@@ -36,14 +36,14 @@ def fit() -> str:
 def one_line(name: str) -> str:
     """The first sentence of the file in which the method lives."""
     import refopt
-    from refopt.methods.registry import find
+    from refopt.registry import find
     module = importlib.import_module(find(name).cls.__module__)
     text = " ".join((module.__doc__ or "").split("\n\n")[0].split())
     return text.split(": ", 1)[1].rstrip(".") if ": " in text else refopt.__doc__ or ""
 
 
 def methods() -> str:
-    from refopt.methods.registry import PLANNED, find
+    from refopt.registry import PLANNED, find
     rows = ["| method | what it does | kind | needs |", "| --- | --- | --- | --- |"]
     for name in FOURTEEN:
         if name in PLANNED:
@@ -56,7 +56,7 @@ def methods() -> str:
 
 
 def deviations() -> str:
-    from refopt.oracle.deviations import DEVIATIONS
+    from refopt.oracle.torchzero.deviations import DEVIATIONS
     rows = ["| method | name | `torchzero` 0.4.4 | `refopt` | why |", "| --- | --- | --- | --- | --- |"]
     clean = lambda text: " ".join(text.split()).replace("|", "\\|")  # noqa: E731
     for d in sorted(DEVIATIONS, key=lambda d: (d.method, d.name)):

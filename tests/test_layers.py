@@ -17,19 +17,21 @@ PACKAGE = Path(refopt.__file__).parent
 LAYERS = [
     {"_version", "status", "checks"},
     {"kernels", "derivatives"},
-    {"objective", "least_squares"},
-    {"methods", "support"},
-    {"minimize"},
+    {"objective", "composite"},
+    {"method"},
+    {"models", "views", "solvers", "trust", "parts", "algorithms"},
+    {"registry"},
+    {"run"},
     {"problems", "oracle", "torch", "plot", "cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 CORE = {"numpy", "scipy", "autograd", "numba", "refopt"} | set(sys.stdlib_module_names)
 # Where an optional package may be named, and nothing else may.
-OPTIONAL = {"torch": {"torch", "oracle"}, "matplotlib": {"plot", "oracle"}, "sklearn": {"problems"}, "tqdm": {"minimize"},
+OPTIONAL = {"torch": {"torch", "oracle"}, "matplotlib": {"plot", "oracle"}, "sklearn": {"problems"}, "tqdm": {"run"},
             "torchzero": {"oracle"}, "mpmath": {"oracle"}, "pytest": {"oracle"}, "psutil": set(), "optax": {"oracle"}}
 # The one look upwards: a method called by SciPy starts the driver (a function-level import, see Method.__call__);
 # and the command line is made of pieces.
-UPWARDS = {("methods/base.py", "minimize")}
+UPWARDS = {("method.py", "run")}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE)
 
 
@@ -66,8 +68,8 @@ def test_the_check_sees_a_wrong_import(tmp_path):
     """A planted upward import is found."""
     bad = PACKAGE / "kernels" / "_planted_for_test.py"
     try:
-        bad.write_text("from ..minimize import minimize\n")
-        with pytest.raises(AssertionError, match="imports refopt.minimize.minimize from a higher layer"):
+        bad.write_text("from ..run import minimize\n")
+        with pytest.raises(AssertionError, match="imports refopt.run.minimize from a higher layer"):
             test_imports_go_one_way(bad)
         bad.write_text("import torch\n")
         with pytest.raises(AssertionError, match="imports torch"):

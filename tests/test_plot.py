@@ -19,9 +19,9 @@ import matplotlib.pyplot as plt
 
 import refopt
 from refopt import plot
-from refopt.minimize import Record
 from refopt.plot import landscape, style
 from refopt.plot.inputs import Recorded, short
+from refopt.run import Record
 
 KEEP = {"return_all": True}
 INF = np.inf

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import Bounds, minimize, rosen, rosen_der
 
 import refopt
-from refopt.methods.registry import ENTRIES
+from refopt.registry import ENTRIES
 
 METHOD = refopt.chain(refopt.LBFGS(), refopt.StrongWolfe())
 START = [-1.2, 1.0]

@@ -6,8 +6,8 @@ adds slices as slices. The numbers are the same to the bit; gradients of functio
 
 from .finite import central_product, forward_product
 from .reverse import TraceError, gradient, hvp, value_and_gradient
-from .series import TaylorError
-from .taylor import model_hvp, model_product, model_value, model_value_and_gradient, taylor
+from .taylor_mode.algebra import TaylorError
+from .taylor_mode.expand import model_hvp, model_product, model_value, model_value_and_gradient, taylor
 from .tensors import check_derivatives, derivative_tensors, directional, hessian, tensor_product, tensor_vector
 
 __all__ = [

@@ -27,8 +27,8 @@ import numpy as np
 from autograd.core import vspace
 
 from .reverse import TraceError, gradient, hessian_by_rows, product_function
-from .series import TaylorError
-from .taylor import as_real, taylor
+from .taylor_mode.algebra import TaylorError
+from .taylor_mode.expand import as_real, taylor
 
 __all__ = [
     "DerivativeCheck",

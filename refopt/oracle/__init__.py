@@ -9,9 +9,9 @@
 """
 
 from .candidates import Stepper, Task, record
-from .compare import assert_matches, compare
-from .deviations import Deviation, deviations
+from .comparison import assert_matches, compare
 from .report import Difference, Report
+from .torchzero.deviations import Deviation, deviations
 from .trace import Trace
 
 __all__ = [

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from .. import checks, problems
-from ..methods.base import Chain, Method, as_method, copy_state
-from ..methods.registry import find
+from ..method import Chain, Method, as_method, copy_state
 from ..objective import FunctionObjective, Point, locked
+from ..registry import find
 from ..status import Stop
 from .trace import Step, Trace
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import checks
-from ..methods.registry import find
+from ..registry import find
 
 __all__ = ["add_compare_command", "run_compare", "candidate_from", "reference_from", "output_file", "seed"]
 
@@ -83,8 +83,8 @@ def output_file(flag: str, file: str | None, endings: tuple[str, ...] = PICTURES
 def run_compare(options: argparse.Namespace) -> int:
     """Carry out the parsed command; the exit status."""
     from .candidates import record
-    from .compare import compare
-    from .deviations import deviations
+    from .comparison import compare
+    from .torchzero.deviations import deviations
 
     if options.deviations:
         print(deviations())
@@ -93,7 +93,7 @@ def run_compare(options: argparse.Namespace) -> int:
         print(f"refopt compare: --steps must be 1 or more, got {options.steps}", file=sys.stderr)
         return 2
     if options.table:
-        from .parity import main
+        from .torchzero.parity import main
 
         flags = ["--dtype", options.dtype] if options.dtype else []
         return main([*flags, "--steps", str(100 if options.steps is None else options.steps)])

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..methods.base import Chain, Method
-from ..support.lr import LR
-from . import exact
-from .compare import Judge, Lockstep, comparable, is_decision, leaf
-from .deviations import deviations
-from .precise import Arithmetic, PrecisePoint, Record, cbrt, plain, sqrt
+from ..method import Chain, Method
+from ..parts.lr import LR
+from .comparison import Judge, Lockstep, comparable, is_decision, leaf
+from .exact import definitions as exact
+from .exact.precise import Arithmetic, PrecisePoint, Record, cbrt, plain, sqrt
 from .report import Report
+from .torchzero.deviations import deviations
 
 __all__ = ["Mistake", "MISTAKES", "explain"]
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ..methods.base import Method, copy_state
+from ..method import Method, copy_state
 from .candidates import Stepper
-from .compare import compare
+from .comparison import compare
 from .report import Report
 
 __all__ = ["Fault", "Subject", "Finding", "plant", "examine"]

@@ -36,7 +36,7 @@ class OracleFixture:
 
     def compare(self, candidate: Any, reference: Any, problem: Any, **options: Any) -> Any:
         """As `refopt.oracle.compare`."""
-        from .compare import compare
+        from .comparison import compare
 
         report = compare(candidate, reference, problem, **{**self.defaults, **options})
         self.reports.append(report)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import checks
-from ..minimize import Record, Run
+from ..run import Record, Run
 
 __all__ = ["Recorded", "recorded"]
 

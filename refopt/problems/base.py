@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..least_squares import LeastSquares
+from ..composite import LeastSquares
 
 __all__ = ["Minimum", "Problem", "frozen"]
 

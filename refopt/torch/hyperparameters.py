@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..methods.base import Method
-from ..methods.registry import walk
+from ..method import Method
+from ..registry import walk
 
 __all__ = ["entries", "repeated", "with_entries", "works_elementwise", "signature"]
 

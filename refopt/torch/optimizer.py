@@ -25,10 +25,10 @@ import numpy as np
 import torch
 
 from .. import checks
-from ..methods.base import Method
-from ..methods.registry import resolve
-from ..minimize import generator
+from ..method import Method
 from ..objective import Objective, Point, locked
+from ..registry import resolve
+from ..run import generator
 from ..status import Stop
 from .closures import Closure
 from .encoding import decode, encode

@@ -22,7 +22,7 @@ from scipy.sparse.linalg import LinearOperator
 import refopt
 from refopt.derivatives import reverse
 from refopt.objective import FunctionObjective
-from refopt.support.gradient_size import GradientSize
+from refopt.views.gradient_size import GradientSize
 
 SEED = 20240612
 LIMITS = {"cg": 200, "minres": 200, "gcrotmk": 10}  # iterations; an outer one of gcrotmk has 20 products

@@ -19,7 +19,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from refopt.derivatives import gradient, hessian
-from refopt.derivatives.taylor import model_hvp, model_value_and_gradient, taylor
+from refopt.derivatives.taylor_mode.expand import model_hvp, model_value_and_gradient, taylor
 from refopt.derivatives.tensors import derivative_tensors, tensor_vector
 
 

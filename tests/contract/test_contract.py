@@ -13,9 +13,9 @@ import scipy.optimize
 from contract.options import OPTIONS, Probe
 
 import refopt
-from refopt.methods.base import Chain, Method, copy_state
-from refopt.methods.registry import ENTRIES, PLANNED
+from refopt.method import Chain, Method, copy_state
 from refopt.objective import FunctionObjective, Objective
+from refopt.registry import ENTRIES, PLANNED
 
 NAMES = [entry.name for entry in ENTRIES]
 each_method = pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
@@ -76,7 +76,7 @@ def same(a, b):
 
 def test_registry_holds_every_method_there_is():
     found = set()
-    for package in (refopt.methods.__module__.rsplit(".", 1)[0], "refopt.support"):
+    for package in ("refopt.algorithms", "refopt.parts"):
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, type) and issubclass(value, Method) and value not in (Method, Chain):

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refopt.derivatives import TraceError, gradient, hessian, hvp
-from refopt.derivatives.series import TaylorError
-from refopt.derivatives.taylor import model_hvp, model_product, model_value, model_value_and_gradient, taylor
+from refopt.derivatives.taylor_mode.algebra import TaylorError
+from refopt.derivatives.taylor_mode.expand import model_hvp, model_product, model_value, model_value_and_gradient, taylor
 
 
 def neighbour(name):

@@ -20,9 +20,9 @@ from autograd.core import VSpace, primitive_vjps
 from autograd.extend import defvjp, primitive
 
 from refopt.derivatives.reverse import gradient as grad_at
-from refopt.derivatives.series import TaylorError
-from refopt.derivatives.taylor import taylor
-from refopt.derivatives.taylor_scipy import REFUSED, RULES
+from refopt.derivatives.taylor_mode.algebra import TaylorError
+from refopt.derivatives.taylor_mode.expand import taylor
+from refopt.derivatives.taylor_mode.special import REFUSED, RULES
 
 
 def grad(fun):

@@ -11,7 +11,7 @@ import pytest
 from contract import test_contract
 
 from notebooks import lessons
-from refopt.methods.registry import Entry
+from refopt.registry import Entry
 
 # These are about the registry and its public names, which a reader's method has no part in.
 REGISTRY = ("test_public_name", "test_every_option_is_probed", "test_each_option_changes_something_observable")

@@ -126,7 +126,7 @@ def test_good_lesson_passes_and_survives_the_way_to_a_script_and_back(executed):
     ("| symbol |", "| sign |", "no legend"),
     ("One sentence.", "One sentence", "full stop"),
     ("print(refopt.LR(0.1))", "print(refopt.methods.__module__, '/tmp/x')", "absolute path"),
-    ("import refopt\n", "import refopt\nfrom refopt.support.lr import LR\n", "not public"),
+    ("import refopt\n", "import refopt\nfrom refopt.parts.lr import LR\n", "not public"),
     ("import refopt\n", "import refopt\nimport pandas\n", "no extra installs"),
     ("refopt.LR(0.1)", "refopt.nothing", "not public"),
     ("refopt.LR(0.1)", "refopt.LR(0.1)._x", "private"),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from refopt import LR, Adam, CoordinateMomentum, chain, oracle
-from refopt.oracle import Trace, compare, parity, record
+from refopt.oracle import Trace, compare, record
+from refopt.oracle.torchzero import parity
 
 ADAM = chain(Adam(), LR(0.01))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from refopt import problems
-from refopt.least_squares import LeastSquares
+from refopt.composite import LeastSquares
 from refopt.problems import nist
 
 EPS = np.finfo(float).eps

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from refopt import problems
-from refopt.least_squares import LeastSquares
+from refopt.composite import LeastSquares
 from refopt.problems.base import Minimum, Problem, frozen
 
 FREE = [name for name in problems.names() if not name.startswith("learning")]

@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 
 import refopt
 import refopt.torch
-from refopt.methods.registry import ENTRIES
 from refopt.objective import FunctionObjective
+from refopt.registry import ENTRIES
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 X0 = np.array([0.3, -0.7, 1.1, 0.4])

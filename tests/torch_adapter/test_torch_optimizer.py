@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 import refopt
 import refopt.torch
-from refopt.methods.registry import ENTRIES, walk
+from refopt.registry import ENTRIES, walk
 from refopt.torch.flat import Layout
 from refopt.torch.hyperparameters import works_elementwise
 
@@ -461,7 +461,7 @@ def test_groups_and_schedule_are_saved():
 
 @pytest.mark.parametrize("bits", ["PCG64", "MT19937", "Philox", "SFC64"])
 def test_encoding_keeps_every_bit(bits):
-    from refopt.support.heavy_ball import EMAState
+    from refopt.parts.momentum import EMAState
     from refopt.torch.encoding import decode, encode
 
     generator = np.random.Generator(getattr(np.random, bits)(7))
@@ -500,7 +500,7 @@ def test_a_file_cannot_name_any_class():
     with pytest.raises(ValueError, match="not known here"):
         decode({"kind": "record", "class": "not_loaded_module:State", "parts": []})
     with pytest.raises(ValueError, match="fields"):
-        decode({"kind": "record", "class": "refopt.support.heavy_ball:EMAState", "parts": [1]})
+        decode({"kind": "record", "class": "refopt.parts.momentum:EMAState", "parts": [1]})
 
 
 def test_deepcopy_continues_with_the_same_bits():

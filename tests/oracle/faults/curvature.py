@@ -5,7 +5,7 @@ import numpy as np
 
 from refopt import LR, CurveBall, GaussNewton, InfinityNormTrustRegion, LeastSquares, chain
 from refopt.oracle.planting import Fault, Subject
-from refopt.support.box_qp import quadratic_step
+from refopt.solvers.box import quadratic_step
 
 FIXED = """
 def step(x, g, hvp, state):

@@ -4,10 +4,10 @@ import autograd.numpy as anp
 import numpy as np
 
 from refopt import HigherOrderNewton
+from refopt.models.taylor import TensorModel
 from refopt.objective import FunctionObjective
 from refopt.oracle.planting import Fault, Subject
-from refopt.support.model_search import in_ball
-from refopt.support.taylor_model import TensorModel
+from refopt.solvers.subproblem import in_ball
 
 CUBIC = """
 def step(x, f, g, hess, fun, state):

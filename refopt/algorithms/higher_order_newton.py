@@ -1,0 +1,257 @@
+"""HigherOrderNewton: minimise the Taylor polynomial of any order, inside a trust region or with a penalty.
+
+    m(s) = sum_{k=1..p} D_k[s]/k!                  the change of f that Taylor's polynomial predicts
+
+    s = argmin_local m(s)   over |s|_2 <= radius                                 trust_method="bounds"
+    s = argmin_local m(s) + |s|^2/(2 radius)                                     "proximal"
+    s = argmin_local m(s) + sigma/(p+1) |s|^(p+1)                                "regularized", AR-p
+    s = argmin_local m(s)                                                        "none"
+
+    rho = (f(x) - f(x+s)) / -m(s)
+    rho > eta                                       accept x + s (output -s), else again, `max_attempts` times
+    rho < rho_bad or f(x+s) not finite              radius <- nminus |s|         (proximal: nminus radius)
+    rho > rho_good and the step near the boundary   radius <- max(radius, nplus |s|)  (proximal: nplus radius)
+
+    "regularized": with L = (p+1) |f(x+s) - f(x) - m(s)| / |s|^(p+1), where the penalty equals the error,
+    rho < rho_bad      sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
+    rho > REGULAR      sigma <- L, kept between sigma/nplus^(p+1) and sigma
+    and s is refused before f is evaluated, sigma <- 2 sigma, when it is a *transient* minimiser, one that the
+    branch of minimisers starting at s = 0 for sigma = inf does not reach: for some t in (0, 1]
+    sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
+
+argmin_local: the local minimiser to which monotone descent from s = 0 leads (`solvers/ball.py`).
+For p >= 3 the *global* minimiser of m is the wrong target: it is often a far point where the polynomial means
+nothing, and rates of convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept
+for comparison.
+
+Where -m(s) is below the rounding error of f, a step is judged by the gradient; if that does not fall either,
+the first radius or sigma is tried again, and the run ends: with ROUNDING if no step tried at x promised more
+than that, else STALLED; with UNBOUNDED where f falls while steps grow without end (`trust.py`). A point with a
+small gradient but negative curvature is left: it is no minimiser (`settled`).
+
+Source: torchzero 0.4.4, `HigherOrderNewton` (bounds, proximal, none and their constants); Birgin, Gardenghi,
+Martinez, Santos 2019, doi:10.1007/s11590-019-01395-z, and Cartis, Hauser, Liu, Welzel, Zhu, arXiv 2501.00404
+(regularized, transient minimisers); Gould, Porcelli, Toint 2012, doi:10.1007/s10589-011-9446-7 (interpolation
+of sigma). Deviations: derivatives by Taylor mode; a subproblem solver with a certificate instead of
+`scipy.optimize.minimize`; order 1 with "proximal" works; a model unbounded below with "none" or "proximal" is
+reported and a bounded step taken. Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some
+dozens of Taylor propagations in O(n) memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..method import Method
+from ..models.taylor import prefers_tensors, taylor_model
+from ..objective import Point
+from ..solvers.ball import BallAnswer
+from ..solvers.norm import nrm2
+from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, subproblem
+from ..status import Status, Stop
+from ..trust import check_gradient, fell_for_ever, interpolated_sigma, judge, restart, transient, within_range
+
+__all__ = ["HigherOrderNewton"]
+
+TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
+DERIVATIVES = ("auto", "tensors", "matrix-free")
+REGULAR = 0.9  # rho above which sigma falls
+TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small: another try costs no evaluation
+NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
+
+
+class HigherOrderNewtonState(NamedTuple):
+    """Changes at every step."""
+
+    scale: float | None  # radius, or sigma; None before the first step
+    tried: float  # radius or sigma of the last subproblem
+    rho: float  # actual over predicted decrease of the last trial
+    accepted: bool
+    attempts: int  # subproblems solved in the last step
+    trials: int  # values of f asked for in the last step; attempts less those refused before
+    unbounded: bool  # the model descended without end in the last step
+    answer: BallAnswer  # the last subproblem's
+    decrease: float  # -m(s) of the last subproblem
+    promise: float  # largest decrease predicted since x last moved
+    restarted: bool  # whether radius or sigma went back to its first value since then
+    rng: Any  # numpy.random.Generator for `de_iters`
+
+
+@dataclasses.dataclass(frozen=True)
+class HigherOrderNewton(Method):
+    """Newton's method with any number of derivatives. It finds its own step length: follow it with nothing.
+
+    Parameters
+    ----------
+    order : int >= 1
+        p, the degree of the model. 1 is steepest descent, 2 the classical trust-region Newton method.
+    trust_method : {"bounds", "proximal", "none", "regularized"}
+        What keeps the step where the model can be trusted.
+    nplus, nminus : floats, nplus >= 1, nminus in (0, 1)
+        Growth and shrinkage of the radius (of ``sigma^(-1/(p+1))``).
+    rho_good, rho_bad : floats, rho_bad < rho_good
+        Ratios of actual to predicted decrease above which the radius grows and below which it shrinks.
+    init : float > 0 or None
+        First radius; None: 1, with "proximal" 0.1. For "regularized" the first sigma; None: \\|g(x0)\\|.
+    eta : float >= 0
+        Least ratio of an accepted step.
+    max_attempts : int >= 1
+        Subproblems per step; after that many refusals the step is zero and the smaller radius is kept.
+    boundary_tol : float in [0, 1) or None
+        "bounds": the radius grows only if the step is at least ``(1 - boundary_tol) radius``. None: always.
+    de_iters : int >= 1 or None
+        Generations of `scipy.optimize.differential_evolution` that search the model globally first. For order
+        >= 3 the global minimiser is the wrong target (see above).
+    derivatives : {"auto", "tensors", "matrix-free"}
+        Representation of the model; "auto" by cost (tensors up to n = 31 at order 4, n = 70 at order 3).
+    solver : str
+        "native", or a method of `scipy.optimize.minimize` for comparison: "trust-constr" or "SLSQP" with
+        "bounds", also "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
+    theta : float >= 0
+        "regularized": a subproblem is solved when the gradient of its model is below ``theta min(|s|^p,
+        |g|)``.
+
+    Notes
+    -----
+    The incoming update is not used: the method is a whole optimizer. From order 3 on it takes all derivatives
+    from `fun` by Taylor mode; a user's `jac` serves the tests of convergence and must agree at x0. Without
+    constraint or with "proximal", a model of odd order has no minimiser far out. Found unbounded, it is
+    reported (figure `unbounded`); "none" then takes the step of "bounds" with the first radius, "proximal"
+    tries a smaller radius. "none" accepts every finite trial.
+
+    Raises
+    ------
+    MemoryError
+        (In a run) with ``derivatives="tensors"`` where they would not fit.
+    ValueError
+        (In a run) for a `jac` that is not the derivative of `fun`, order >= 3.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> rosenbrock = lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+    >>> res = refopt.minimize(rosenbrock, [-1.2, 1.0], method=refopt.HigherOrderNewton(order=3))
+    >>> res.success, res.x.round(6)
+    (True, array([1., 1.]))
+    """
+
+    order: int = 4
+    trust_method: str = "bounds"
+    nplus: float = 3.5
+    nminus: float = 0.25
+    rho_good: float = 0.99
+    rho_bad: float = 1e-4
+    init_radius: float | None = None
+    eta: float = 1e-6
+    max_attempts: int = 10
+    boundary_tol: float | None = 1e-2
+    de_iters: int | None = None
+    derivatives: str = "auto"
+    solver: str = "native"
+    theta: float = 1e-2
+
+    needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})  # and by order, see `all_needs`
+
+    def __post_init__(self):
+        self.check(order="whole >= 1", trust_method=TRUST_METHODS, nplus="[1, inf)", nminus="(0, 1)",
+                   rho_good="(-inf, inf)", rho_bad="(-inf, inf)", init_radius=["(0, inf)"], eta="[0, inf)",
+                   max_attempts="whole >= 1", boundary_tol=["[0, 1)"], derivatives=DERIVATIVES,
+                   solver=SOLVERS, theta="[0, inf)")
+        if self.de_iters is not None:
+            self.check(de_iters="whole >= 1")
+        if not self.rho_bad < self.rho_good:
+            raise ValueError("HigherOrderNewton: rho_bad must be below rho_good, got "
+                             f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")
+        if self.trust_method == "bounds" and self.solver not in ("native", *BALL_SOLVERS):
+            able = ", ".join(map(repr, ("native", *BALL_SOLVERS)))
+            raise ValueError(f"HigherOrderNewton: solver {self.solver!r} cannot keep a step inside a ball; "
+                             f"with trust_method='bounds' use one of {able}")
+
+    def all_needs(self):
+        second = {"hvp"} if self.derivatives == "matrix-free" else {"hess"}
+        by_order = {1: set(), 2: second}.get(self.order, {"taylor"})
+        return self.needs | by_order | ({"rng"} if self.de_iters is not None else set())
+
+    def init(self, x, shapes=None, rng=None):
+        nothing = BallAnswer(np.zeros(x.size), 0.0, 0.0, np.nan, np.nan, np.nan, 0, True)
+        return HigherOrderNewtonState(None, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, 0.0,
+                                     False, rng)
+
+    def first_scale(self, point: Point) -> float:
+        """The first radius, or the sigma whose step is about that long."""
+        radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
+        if self.trust_method != "regularized":
+            return radius
+        return (nrm2(point.g) or 1.0) / radius**self.order
+
+    def step(self, point, update, state):
+        model = taylor_model(point, self.order, self.derivatives)
+        if not model.finite():
+            raise Stop(Status.NONFINITE, reason=f"derivatives up to order {self.order} are not finite where "
+                                                f"f = {point.f:.6g}")
+        x, zero = point.x, np.zeros_like(point.x)
+        if state.scale is None and self.order >= 3:
+            check_gradient(point, model)
+        first, sigma = self.first_scale(point), self.trust_method == "regularized"
+        scale = state.scale or first
+        told = state._replace(rho=np.nan, accepted=False, unbounded=False, trials=0)
+        for attempt in range(1, self.max_attempts + 1):
+            with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows
+                answer = subproblem(model, self.trust_method, scale, self.order, self.theta, attempt == 1,
+                                    solver=self.solver, de_iters=self.de_iters, rng=told.rng)
+            unbounded = told.unbounded or not answer.bounded
+            told = told._replace(tried=scale, attempts=attempt, answer=answer, unbounded=unbounded)
+            s, length = answer.s, nrm2(answer.s)
+            if not answer.bounded and self.trust_method == "proximal":
+                scale = scale * self.nminus
+                continue
+            decrease = -model.value(s)
+            if sigma and decrease > 0 and transient(model.line(s)):
+                scale = scale * TRANSIENT
+                continue
+            update = (-s).astype(x.dtype)
+            trial = point.after(update)
+            accepted, rho = judge(point, trial, decrease, self.eta)
+            told = told._replace(rho=rho, decrease=decrease, trials=told.trials + 1,
+                                 promise=max(told.promise, decrease))
+            scale = self.next_scale(scale, length, rho, abs(trial.f - point.f + decrease))
+            scale, small, large = within_range(scale, sigma)
+            if accepted and fell_for_ever(point, trial, length, large):
+                raise Stop(Status.UNBOUNDED, trial.f, point.f)
+            hopeless = not accepted and np.isnan(rho) or small
+            if accepted or self.trust_method == "none" and np.isfinite(trial.f) and not hopeless:
+                return update, told._replace(scale=scale, accepted=True, promise=0.0, restarted=False)
+            if hopeless:
+                scale, told = restart(point, first, scale, sigma, told), told._replace(restarted=True)
+        return zero, told._replace(scale=scale)
+
+    def next_scale(self, scale: float, length: float, rho: float, error: float) -> float:
+        """The radius or sigma after a trial."""
+        if self.trust_method == "regularized":
+            scale = interpolated_sigma(scale, self.order + 1, length, error, rho < self.rho_bad,
+                                       rho > REGULAR, self.nplus, self.nminus)
+        elif self.trust_method == "proximal":
+            scale *= self.nminus if rho < self.rho_bad else self.nplus if rho > self.rho_good else 1.0
+        else:
+            near = self.boundary_tol is None or length >= (1 - self.boundary_tol) * scale
+            scale = length * self.nminus if rho < self.rho_bad else (
+                max(scale, length * self.nplus) if rho > self.rho_good and near else scale)
+        return scale
+
+    def settled(self, point):
+        """Whether a point with a small gradient may be a minimiser: no negative curvature beyond rounding."""
+        if self.order == 1 or not prefers_tensors(point.x.size, 2):
+            return True
+        w = np.linalg.eigvalsh(point.dense_hessian())
+        return bool(w[0] >= -NEGATIVE * np.abs(w).max())
+
+    def figures(self, state):
+        answer = state.answer
+        return {"sigma" if self.trust_method == "regularized" else "radius": state.scale, "rho": state.rho,
+                "accepted": state.accepted, "attempts": state.attempts, "trials": state.trials,
+                "unbounded": state.unbounded, "decrease": state.decrease, "residual": answer.residual,
+                "multiplier": answer.multiplier, "curvature": answer.curvature,
+                "quadratics": answer.quadratics}

@@ -1,0 +1,260 @@
+"""InfinityNormTrustRegion: minimise a quadratic model over a box, and adapt the box.
+
+    subproblem="quadratic"   d = argmin_{|d_i| <= radius}  q(d) = d^T H d / 2 - u^T d    (u: the gradient)
+    subproblem="residual"    d = argmin_{|d_i| <= radius}  |H d - u|
+    rho = (f(x) - f(x - d)) / (-q(d))
+    rho < rho_bad or not finite                       radius <- |d|_inf nminus
+    rho > rho_good (and |d|_inf >= (1 - boundary_tol) radius)     radius <- max(radius, |d|_inf nplus)
+    rho > eta                                         x <- x - d,  else the next attempt
+
+After `max_attempts` solves x stays for this iteration. A radius that underflows restarts at `init_radius`;
+where it overflows while f falls below 0, f is unbounded. Bounds on x intersect with the box, so they are
+kept, and met exactly where they are active. `hess` says where H comes from.
+
+Near a minimiser f changes less than its rounding error and rho is noise. There a step is accepted if f does
+not rise by more than long sums lose and the gradient falls to 0.9 of its size, or if the step ends at the
+edge of the box and the mean slope (g(x) + g(x - d))^T d / 2 confirms the model; else rounding has ended the
+run.
+
+Source: `torchzero` 0.4.4, ``InfinityNormTrustRegion`` (constants and radius rule); Conn, Gould, Toint,
+Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2 (rounding of rho). Deviations: the original
+stops with a KeyError before its first step; its subproblem is the residual, which is drawn to saddle points,
+and its length a signed maximum.
+
+Cost per step: H, one gradient, one value of f and one subproblem (O(n^3) dense) per attempt; see
+`refopt.solvers.box`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..method import Method
+from ..models.curvature import CurvatureModel, make_model, needs_of
+from ..objective import Point
+from ..parts.line_search import FLAT, LONG_SUMS, nothing_left, rounding_error
+from ..solvers.box import least_squares_step, quadratic_step, residual_step
+from ..solvers.box_cg import conjugate_gradient_step
+from ..solvers.box_region import box_around, next_radius, projected_gradient, rounding_of_x, usable
+from ..status import Status, Stop
+from ..trust import fell_for_ever
+
+__all__ = ["InfinityNormTrustRegion"]
+
+CONFIRMED = 0.5  # share of the model's decrease that the mean slope must show where f is noise
+
+
+class InfinityNormState(NamedTuple):
+    """Changes at every step."""
+
+    t: int  # steps taken
+    radius: float
+    model: CurvatureModel  # where H comes from; quasi-Newton models learn
+    H: Any  # the matrix in use, renewed every update_freq steps
+    promise: float  # largest decrease predicted since x last moved
+    restarts: int  # of the radius since x last moved
+    rho: float
+    attempts: int
+    accepted: bool
+    active: int  # variables of the last trial at an edge of the box
+    solver: str  # how the last subproblem was solved
+    inner: object
+
+
+@dataclasses.dataclass(frozen=True)
+class InfinityNormTrustRegion(Method):
+    """Trust region in the infinity norm, with bounds and any model of the Hessian.
+
+    Parameters
+    ----------
+    hess : {"exact", "gauss-newton"}, scipy.optimize.HessianUpdateStrategy, or callable
+        The model's matrix: the Hessian (the user's `hess` where `minimize` got one), the Gauss-Newton matrix
+        (`fun` must be `refopt.LeastSquares` or `refopt.ModelLoss`), a quasi-Newton strategy such as
+        ``BFGS()``, `refopt.DFP`, or ``hess(x)`` -> array, sparse matrix or LinearOperator.
+    eta : float >= 0
+        A trial is accepted when rho is above it.
+    nplus : float >= 1
+    nminus : float in (0, 1)
+        Factors of the radius.
+    rho_good, rho_bad : floats
+        Beyond them the radius grows or shrinks.
+    boundary_tol : float in [0, 1) or None
+        If given, the radius grows only after steps this close to the edge of the box.
+    init_radius : float > 0
+        First radius (`init` in the original).
+    update_freq : int >= 1
+        H is renewed every this many steps.
+    max_attempts : int >= 1
+        Subproblems per step.
+    tol : float > 0
+        Tolerance of the subproblem.
+    prefer_dense : bool
+        Use a dense matrix; False: products only, O(n) memory, by conjugate gradients.
+    fallback : bool
+        Invert the matrix of a strategy that holds only an inverse, instead of refusing it.
+    inner : Method or None
+        Runs first; its update takes the place of the gradient in the model.
+    subproblem : {"quadratic", "residual"}
+        What is minimised over the box; "residual" is the original's and may end at a saddle point.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a value outside its range, or a strategy that holds only an inverse.
+    Stop
+        (Inside a run, ending it.) When rounding or a wrong gradient leaves no step that f confirms.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> fun = lambda x: (x[0] - 3) ** 2 + (x[0] * x[1] - 1) ** 2
+    >>> res = refopt.minimize(fun, [0.5, 1.0], method="InfinityNormTrustRegion", bounds=[(0, 2), (0.6, 9)])
+    >>> res.success, res.x
+    (True, array([2. , 0.6]))
+    """
+
+    hess: Any = "exact"
+    eta: float = 0.0
+    nplus: float = 3.5
+    nminus: float = 0.25
+    rho_good: float = 0.99
+    rho_bad: float = 1e-4
+    boundary_tol: float | None = None
+    init_radius: float = 1.0
+    update_freq: int = 1
+    max_attempts: int = 10
+    tol: float = 1e-10
+    prefer_dense: bool = True
+    fallback: bool = False
+    inner: Method | None = None
+    subproblem: str = "quadratic"
+
+    needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
+    supports_bounds: ClassVar[bool] = True
+
+    def __post_init__(self):
+        self.check(eta="[0, inf)", nplus="[1, inf)", nminus="(0, 1)", rho_good="(-inf, inf)",
+                   rho_bad="(-inf, inf)", boundary_tol=["[0, 1)"], init_radius="(0, inf)",
+                   update_freq="whole >= 1", max_attempts="whole >= 1", tol="(0, inf)",
+                   prefer_dense=bool, fallback=bool, subproblem=("quadratic", "residual"))
+        needs_of("InfinityNormTrustRegion", self.hess)
+        if self.rho_bad > self.rho_good:
+            raise ValueError("InfinityNormTrustRegion: rho_bad must not be above rho_good, got "
+                             f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")
+
+    def all_needs(self):
+        return super().all_needs() | needs_of("InfinityNormTrustRegion", self.hess)
+
+    def init(self, x, shapes=None, rng=None):
+        inner = None if self.inner is None else self.inner.init(x, shapes, rng)
+        model = make_model(self.hess, x.size, self.prefer_dense, self.fallback)
+        return InfinityNormState(0, self.init_radius, model, None, 0.0, 0, np.nan, 0, True, 0, "none", inner)
+
+    def step(self, point, update, state):
+        inner, u = state.inner, update
+        if self.inner is not None:
+            u, inner = self.inner.step(point, update, inner)
+        fresh = state.t % self.update_freq == 0
+        H = state.model.at(point) if fresh else state.H
+        factor = state.model.factor(point) if fresh and u is point.g else None
+        if isinstance(H, np.ndarray) and not np.all(np.isfinite(H)):
+            raise not_finite(point)
+        state = state._replace(t=state.t + 1, H=H, inner=inner)
+        noise = rounding_error(point.f, point.x.dtype) + rounding_of_x(point.x, H)
+        for attempts in range(1, self.max_attempts + 1):
+            d, solver, edge, active = self.solve(point, u, H, factor, state.radius)
+            predicted = float(u @ d) - float(d @ (H @ d)) / 2
+            if not np.isfinite(predicted):
+                raise not_finite(point)
+            size = float(np.abs(d).max())
+            trial = point.after(d)
+            stays = np.array_equal(trial.x, point.x)
+            kept = state.promise <= LONG_SUMS * noise  # no larger decrease was promised here in vain
+            rho = -np.inf if stays else self.ratio(point, trial, d, predicted, noise, edge and kept)
+            radius = next_radius(state.radius, rho, size, self.rho_bad, self.rho_good, self.nminus,
+                                 self.nplus, self.boundary_tol)
+            state = state._replace(radius=radius, rho=rho, attempts=attempts, active=active, solver=solver,
+                                   promise=max(state.promise, abs(predicted)), accepted=bool(rho > self.eta))
+            if state.accepted:
+                if not usable(radius, d.dtype):
+                    if fell_for_ever(point, trial, size, radius > 1):
+                        raise Stop(Status.UNBOUNDED, trial.f, point.f)
+                    radius = self.init_radius
+                return d, state._replace(radius=radius, promise=0.0, restarts=0)
+            small = state.promise <= LONG_SUMS * noise
+            if small and not edge:  # at the edge, the radius may be what keeps the promise small
+                raise nothing_left("", state.promise, noise)
+            if stays or not usable(radius, d.dtype) or small and attempts == self.max_attempts:
+                state = self.restarted(point, state, noise)
+        return np.zeros_like(d), state
+
+    def solve(self, point: Point, u: np.ndarray, H: Any, factor: Any, radius: float
+              ) -> tuple[np.ndarray, str, bool, int]:
+        """``(d, solver, whether d ends at the edge of the region, variables at an edge of the box)``."""
+        x = point.x.astype(np.float64)
+        lower, upper = box_around(point, radius)
+        g = u.astype(np.float64)
+        if self.subproblem == "residual":
+            d, solver = residual_step(dense64(H), g, lower, upper, self.tol)
+        elif factor is not None:
+            A, b = factor
+            d, solver = least_squares_step(A, b, lower, upper, self.tol)
+        elif isinstance(H, np.ndarray):
+            d, solver = quadratic_step(dense64(H), g, lower, upper, self.tol)
+        else:
+            product = lambda v: np.asarray(H @ v, dtype=np.float64)  # noqa: E731
+            d, solver = conjugate_gradient_step(product, g, lower, upper, self.tol)
+        edge = bool(np.any(np.abs(d) >= radius))
+        active = int(np.count_nonzero((d <= lower) | (d >= upper)))
+        d = d.astype(point.x.dtype)
+        if point.objective.bounds is not None:  # x - d may miss a bound by rounding: go beyond, `after` clips
+            low, high = point.objective.bounds
+            far = d.dtype.type(np.inf)
+            d = np.where((d >= upper) & (upper < radius) & (x - d > low), np.nextafter(d, far), d)
+            d = np.where((d <= lower) & (lower > -radius) & (x - d < high), np.nextafter(d, -far), d)
+        return d, solver, edge, active
+
+    def ratio(self, point: Point, trial: Point, d: np.ndarray, predicted: float, noise: float,
+              slopes: bool) -> float:
+        """Actual to predicted decrease of f; where f is noise, what the gradients say, -inf for "no".
+
+        With `slopes` the mean slope may confirm a step there.
+        """
+        if not np.isfinite(trial.f) or predicted == 0:
+            return -np.inf
+        actual = point.f - trial.f
+        rho = actual / predicted
+        near = max(abs(predicted), -actual) <= LONG_SUMS * noise
+        if not near or (abs(predicted) > noise and rho > self.eta):
+            return rho
+        mean = float((point.g + trial.g) @ d) / 2 / predicted
+        falls = projected_gradient(trial) <= FLAT * projected_gradient(point)
+        if falls or (slopes and actual >= -noise and mean >= CONFIRMED):
+            return max(mean, CONFIRMED)
+        return -np.inf
+
+    def restarted(self, point: Point, state: InfinityNormState, noise: float) -> InfinityNormState:
+        """The radius at its first value; the second time at one x it would only repeat itself."""
+        if state.restarts:
+            raise nothing_left(f"no box, however small, holds a step that decreases f = {point.f:.6g} as its "
+                               "model promises", state.promise, noise)
+        return state._replace(radius=self.init_radius, restarts=1)
+
+    def figures(self, state):
+        own = {"radius": state.radius, "rho": state.rho, "attempts": state.attempts, "active": state.active,
+               "solver": state.solver, "accepted": state.accepted}
+        return {**(self.inner.figures(state.inner) if self.inner is not None else {}), **own}
+
+
+def not_finite(point: Point) -> Stop:
+    """The end of a run whose model has no finite curvature."""
+    reason = f"the model's matrix has entries that are not finite where f = {point.f:.6g}"
+    return Stop(Status.NONFINITE, reason=reason)
+
+
+def dense64(H: Any) -> Any:
+    """A dense matrix in float64; others as they are."""
+    return H.astype(np.float64, copy=False) if isinstance(H, np.ndarray) else H

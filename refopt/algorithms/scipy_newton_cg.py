@@ -1,0 +1,193 @@
+"""ScipyNewtonCG: Newton's direction by the iterative solvers of SciPy, from Hessian-vector products alone.
+
+    d  ~  H^-1 u        |H d - u| <= rtol |u|,   by a solver of scipy.sparse.linalg
+    output  d           or, where d is not a descent direction (g^T d <= 0), what `direction` says
+
+`u` is the incoming update, changed by `inner` first. The rest of the solve:
+
+    forcing     rtol = eta_k of Eisenstat and Walker: loose far from a solution, tight near it
+    warm_start  the solve begins at the d of the step before
+    trouble     limit of iterations: the last iterate is used;  breakdown: the last iterate shown (gcrotmk,
+                lgmres with differences of gradients: the best) if it is better than d = 0, else u;  a product
+                that is not finite: the run ends and says so. The figures `outcome`, `exit_code` and `products` tell.
+
+Source: Nocedal, Wright, Numerical Optimization, 2006, section 7.1 (inexact Newton); Dembo, Steihaug 1983, doi
+10.1007/BF02592055, for `direction="truncated"`; Eisenstat, Walker 1996 in `refopt.solvers.forcing`.
+Deviations from `torchzero` 0.4.4, ``ScipyNewtonCG``: it refuses the names "fd_forward" and "fd_central" that
+it documents, and its "forward" gives NaN; a breakdown gives NaN there.
+
+Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central two). Memory
+O(n).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from scipy.sparse.linalg import LinearOperator
+
+from ..method import Method, as_method
+from ..objective import HVP_METHODS, Point
+from ..solvers import forcing, krylov
+
+__all__ = ["ScipyNewtonCG"]
+
+RTOL = 1e-5  # of SciPy's solvers
+DIRECTIONS = ("keep", "negate", "gradient", "truncated")
+
+
+class ScipyNewtonCGState(NamedTuple):
+    """Changes at every step."""
+
+    inner: Any  # state of the inner method
+    d: np.ndarray | None  # (n,) answer of the last solve, before `direction`; None before the first step
+    eta: float  # forcing term, and |g|_2 where it was computed
+    gnorm: float
+    outcome: str  # of the last solve: see `refopt.solvers.krylov`
+    exit_code: int
+    products: int
+    direction: str  # what became of it: "kept", "negated", "gradient", "truncated"
+
+
+def descending(d: np.ndarray, g: np.ndarray, policy: str) -> tuple[np.ndarray, str]:
+    """``(output, name)`` for a solution `d` under a policy on directions with ``g^T d <= 0``."""
+    slope = np.dot(g, d)
+    if policy == "keep" or slope > 0:
+        return d, "kept"
+    if policy == "negate" and slope < 0:
+        return -d, "negated"
+    return g, "gradient"
+
+
+@dataclasses.dataclass(frozen=True)
+class ScipyNewtonCG(Method):
+    """Newton's direction by an iterative solver of `scipy.sparse.linalg`. A line search should follow.
+
+    Parameters
+    ----------
+    solver : str or function
+        cg, minres, gmres, lgmres, gcrotmk, bicg, bicgstab, cgs, qmr, tfqmr, lsqr or lsmr.
+    hvp_method : {"autograd", "fd_forward", "fd_central"}
+        Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences of
+        gradients.
+    h : float > 0
+        Step of the differences along the unit vector. Where `kwargs` names no rtol, that of the solve is not
+        below the error of the differences, h (fd_forward), h^2 (fd_central) or rounding / h.
+    warm_start : bool
+        Begin each solve at the solution of the one before.
+    inner : method or sequence of methods or None
+        Applied to the incoming update first.
+    kwargs : dict or None
+        Further arguments of the solver: rtol, maxiter, restart, ...
+    M : callable, array, sparse matrix, LinearOperator or None
+        Symmetric positive definite preconditioner, approximately H^-1, or a function of the `Point` that
+        returns one. Not for lsqr and lsmr; qmr takes it as its left preconditioner.
+    forcing : {None, "eisenstat-walker"}
+        Choose the relative tolerance of each solve by the progress of the gradient.
+    direction : {"keep", "negate", "gradient", "truncated"}
+        What to do with a solution d that does not descend, g^T d <= 0: output it all the same (a line search
+        after it falls back to the gradient); its negative; the gradient; or not let it come to that: stop the
+        solver at the first v with v^T H v <= 0 and output its iterate (u if there is none yet). For
+        truncation use cg, whose iterates then descend; lsqr and lsmr show none and are refused.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a hyperparameter outside its range, or a keyword that the solver does not take.
+    Stop
+        (Inside a run, ending it) where a Hessian-vector product is not finite.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 4 + x[1] ** 2, [1.0, 1.0], method="ScipyNewtonCG")
+    >>> res.success
+    True
+    """
+
+    solver: Any = "gcrotmk"
+    hvp_method: str = "autograd"
+    h: float = 1e-3
+    warm_start: bool = False
+    inner: Any = None
+    kwargs: dict[str, Any] | None = None
+    M: Any = None
+    forcing: str | None = None
+    direction: str = "keep"
+
+    needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
+
+    def __post_init__(self):
+        who = type(self).__name__
+        object.__setattr__(self, "solver", krylov.find_solver(who, self.solver))
+        if self.inner is not None:
+            object.__setattr__(self, "inner", as_method(self.inner))
+        self.check(hvp_method=HVP_METHODS, h="(0, inf)", warm_start=bool, forcing=[("eisenstat-walker",)],
+                   direction=DIRECTIONS)
+        refused = {"x0": "warm_start=True begins at the solution before", "M": "give M= to the method itself"}
+        if self.forcing is not None:
+            refused.update(dict.fromkeys(("rtol", "btol"), f"forcing={self.forcing!r} sets the tolerance"))
+        if self.direction == "truncated" and self.solver == "gmres":
+            refused["callback_type"] = "direction='truncated' needs the iterates, callback_type 'x'"
+        keywords = krylov.check_keywords(who, self.solver, self.kwargs, refused)
+        object.__setattr__(self, "kwargs", keywords or None)
+        if self.solver in krylov.LEAST_SQUARES:
+            if self.M is not None:
+                raise ValueError(f"{who}: {self.solver} takes no preconditioner M; minres or cg do")
+            if self.direction == "truncated":
+                raise ValueError(f"{who}: direction='truncated' needs a solver that shows its iterates, "
+                                 f"{self.solver} does not; cg does")
+
+    def init(self, x, shapes=None, rng=None):
+        inner = None if self.inner is None else self.inner.init(x, shapes, rng)
+        return ScipyNewtonCGState(inner, None, forcing.ETA_START, np.inf, "none", 0, 0, "none")
+
+    def step(self, point, update, state):
+        inner = state.inner
+        if self.inner is not None:
+            update, inner = self.inner.step(point, update, inner)
+        eta, gnorm = state.eta, float(np.linalg.norm(point.g))
+        if self.forcing is not None and np.isfinite(state.gnorm):
+            eta = forcing.eisenstat_walker(eta, gnorm, state.gnorm)
+        who = f"{type(self).__name__} ({self.solver})"
+        product = krylov.Product(lambda v: point.hvp(v, self.hvp_method, self.h), who,
+                                 truncate=self.direction == "truncated", rough=self.hvp_method != "autograd")
+        rtol, keywords = self.tolerance(eta, point.x.dtype)
+        answer = krylov.solve(self.solver, product, update, state.d if self.warm_start else None,
+                              self.preconditioner(point), rtol, keywords)
+        d, name = descending(answer.x, point.g, self.direction)
+        if answer.outcome == "curvature" and name == "kept":
+            name = "truncated"
+        return d, ScipyNewtonCGState(inner, answer.x, eta, gnorm, answer.outcome,
+                                     answer.code, answer.products, name)
+
+    def tolerance(self, eta: float, dtype: np.dtype) -> tuple[float | None, dict[str, Any]]:
+        """``(rtol, keywords)`` of a solve: differences of gradients allow none tighter than their own error."""
+        keywords = dict(self.kwargs or {})
+        error = 0.0
+        if self.hvp_method != "autograd":
+            error = max(self.h if self.hvp_method == "fd_forward" else self.h**2,
+                        float(np.finfo(dtype).eps) / self.h)
+        if self.forcing is not None:
+            return max(eta, min(error, forcing.ETA_MAX)), keywords
+        if error > RTOL and self.solver not in krylov.LEAST_SQUARES:
+            keywords.setdefault("rtol", min(error, forcing.ETA_MAX))
+        return None, keywords
+
+    def preconditioner(self, point: Point) -> Any:
+        """M at this point, checked."""
+        M = self.M
+        if M is None:
+            return None
+        if callable(M) and not isinstance(M, LinearOperator) and not scipy.sparse.issparse(M):
+            M = M(point)
+        return krylov.operator(type(self).__name__, M, point.x.size)
+
+    def figures(self, state):
+        told = {} if self.inner is None else self.inner.figures(state.inner)
+        told.update(outcome=state.outcome, exit_code=state.exit_code, products=state.products,
+                    direction=state.direction)
+        return told if self.forcing is None else {**told, "eta": state.eta}

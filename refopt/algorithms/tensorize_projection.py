@@ -1,0 +1,75 @@
+"""TensorizeProjection: all variables as one tensor with d equal sides.
+
+    d = least integer with max_side^d >= n,   s = least integer with s^d >= n
+    P x = (x_1 ... x_n, 0 ... 0), length s^d, shape (s,)*d;   n < max_side stays one-dimensional, unpadded
+
+For inner methods that look at shapes. Q drops the padding, P^T = Q.
+
+Source: `torchzero` 0.4.4, ``TensorizeProjection``. Deviation: the original takes d from a floating
+logarithm, which exceeds the integer at some exact powers (n = 125, max_side = 5 gives (4, 4, 4, 4)); here
+it is integer arithmetic.
+
+Cost per step: copies of length s^d.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from ..parts.projection import Projection, tensor_shapes
+from ..views.linear_map import Padding
+
+__all__ = ["TensorizeProjection"]
+
+
+def cube(n: int, max_side: int) -> tuple[int, ...]:
+    """The shape ``(s,) * d`` for n numbers."""
+    if n < max_side:
+        return (n,)
+    d = 1
+    while max_side**d < n:
+        d += 1
+    s = round(n ** (1 / d))  # right or one off; integers decide
+    while s**d < n:
+        s += 1
+    while (s - 1) ** d >= n:
+        s -= 1
+    return (s,) * d
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorizeProjection(Projection):
+    """Run inner methods on one tensor made of all variables.
+
+    Parameters
+    ----------
+    inner : method or sequence of methods
+    max_side : int >= 2
+        No side of the tensor is longer.
+    project_update, project_params, project_grad : bool, by keyword
+        What the inner methods receive, see `refopt.parts.projection`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For missing inner methods, `max_side` below 2, or flags that do not give the inner methods what they
+        need.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> refopt.TensorizeProjection(refopt.Adam(), max_side=5).space(125, None).shapes
+    ((5, 5, 5),)
+    """
+
+    max_side: int = None  # type: ignore[assignment]  # required; None gives the message that says so
+
+    abstract: ClassVar[bool] = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.check(max_side="whole >= 2")
+
+    def space(self, n, shapes):
+        return Padding(tensor_shapes(shapes, n), (cube(n, self.max_side),), (n,))

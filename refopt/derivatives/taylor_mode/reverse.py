@@ -1,0 +1,139 @@
+"""Taylor rules of the primitives that autograd's own reverse pass consists of: forward over reverse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as onp
+from autograd.builtins import container_take, make_sequence
+from autograd.core import VSpace, sparse_add, vspace
+from autograd.numpy.numpy_vjps import (
+    dot_adjoint_0,
+    dot_adjoint_1,
+    tensordot_adjoint_0,
+    tensordot_adjoint_1,
+    untake,
+)
+from autograd.tracer import getval
+
+from .algebra import RULES, Algebra, Series, TaylorError, put
+from .families import bilinear, linear
+from .shapes import batched_index, contract
+
+# ---------------------------------------------------------------------- cotangents and their adjoints
+
+
+def batched_space(algebra: Algebra, value: Any) -> Any:
+    """autograd's vector space of a coefficient."""
+    shape = onp.shape(value) if not hasattr(value, "shape") else value.shape
+    return vspace(
+        onp.broadcast_to(onp.zeros((), getattr(value, "dtype", float)), algebra.shape(tuple(shape)))
+    )
+
+
+def add_cotangents(
+    algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]
+) -> list[Any]:
+    """VSpace.add and VSpace.mut_add of arrays; the result owns its memory."""
+    if isinstance(getval(ans), (tuple, list, dict)):
+        raise TaylorError(
+            "taylor: reverse mode over a primitive with several outputs cannot be expanded; use a "
+            "route without reverse mode (taylor of the function itself)"
+        )
+    x, y = (active[n][1:] if n in active else [None] * algebra.order for n in (1, 2))
+    zero = onp.zeros(algebra.shape(onp.shape(getval(ans))), getval(ans).dtype)
+    return [
+        None if a is None and b is None else (zero if a is None else a) + (zero if b is None else b)
+        for a, b in zip(x, y, strict=True)
+    ]
+
+
+def sparse_add_rule(
+    algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]
+) -> list[Any]:
+    """sparse_add(space, dense or None, sparse)."""
+    space = batched_space(algebra, getval(ans))
+    x, y = (active[n][1:] if n in active else [None] * algebra.order for n in (1, 2))
+    return [a if b is None else sparse_add(space, a, b) for a, b in zip(x, y, strict=True)]
+
+
+def put_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """put and untake: values into an array of zeros."""
+    _, index, space = args
+    space = batched_space(algebra, space)
+    if isinstance(index, list) and not (index and isinstance(index[0], slice)):
+        index = onp.array(index, dtype=int)
+    if algebra.batch is None:
+        return [None if c is None else put(c, index, space) for c in active[0][1:]]
+    batched, axis = batched_index(index)
+    return [
+        None if c is None else put(c if axis == 0 else algebra.np.moveaxis(c, 0, axis), batched, space)
+        for c in active[0][1:]
+    ]
+
+
+RULES[VSpace.add] = RULES[VSpace.mut_add] = add_cotangents
+RULES[sparse_add] = sparse_add_rule
+RULES[untake] = RULES[put] = put_rule
+
+
+def dot_back_0(np: Any, u: Any, bu: bool, v: Any, bv: bool, args: Any, kwargs: Any) -> Any:
+    """dot_adjoint_0(B, G, ...): G and B summed over the axes that B brought in."""
+    na, nb = args[2][1], args[3][1]
+    ng = onp.ndim(getval(args[1]))
+    if na == 0:
+        axes = list(range(ng))
+        return contract(np, v, bv, u, bu, axes, axes)
+    if nb <= 1:
+        return contract(np, v, bv, u, bu, [], [])
+    return contract(np, v, bv, u, bu, list(range(ng - nb + 1, ng)), [*range(nb - 2), nb - 1])
+
+
+def dot_back_1(np: Any, u: Any, bu: bool, v: Any, bv: bool, args: Any, kwargs: Any) -> Any:
+    """dot_adjoint_1(A, G, ...): A and G summed over the axes that A brought in."""
+    na, nb = args[2][1], args[3][1]
+    if na == 0:
+        return contract(np, u, bu, v, bv, [], [])
+    if nb == 0:
+        axes = list(range(na))
+        return contract(np, u, bu, v, bv, axes, axes)
+    out = contract(np, u, bu, v, bv, list(range(na - 1)), list(range(na - 1)))
+    return out if nb <= 2 else np.moveaxis(out, 1, nb - 1)
+
+
+bilinear(dot_adjoint_0, dot_back_0)
+bilinear(dot_adjoint_1, dot_back_1)
+bilinear(tensordot_adjoint_0, None)
+bilinear(tensordot_adjoint_1, None)
+bilinear(VSpace.scalar_mul, None, argnums=(1, 2))
+bilinear(VSpace.inner_prod, None, argnums=(1, 2))
+linear(VSpace.covector, None, argnum=1)
+linear(
+    anp.make_diagonal,
+    lambda np, c, ans, x, *a, **k: (
+        np.make_diagonal(c, *a, **k) if np is anp else anp.make_diagonal.fun(c, *a, **k)
+    ),
+)
+
+
+# ---------------------------------------------------------------------- several outputs
+
+
+def take_item(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """container_take(sequence, index): a sequence's coefficient is the tuple of its items' coefficients."""
+    return [None if c is None else c[args[1]] for c in active[0][1:]]
+
+
+def make_sequence_rule(
+    algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]
+) -> list[Any]:
+    """make_sequence(type, *items)."""
+    return [
+        tuple(active[n][k] if n in active else None for n in range(1, len(args)))
+        for k in range(1, algebra.order + 1)
+    ]
+
+
+RULES[container_take] = take_item
+RULES[make_sequence] = make_sequence_rule

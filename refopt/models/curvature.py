@@ -1,0 +1,180 @@
+"""Where a method gets the matrix of its quadratic model from.
+
+A `CurvatureModel` lives in the state of a method and answers ``at(point)`` with an array, a sparse matrix or
+a LinearOperator of shape (n, n).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from scipy.optimize import HessianUpdateStrategy
+from scipy.sparse.linalg import LinearOperator
+
+from .. import checks
+from ..objective import Point, symmetrised
+from ..status import Status, Stop
+
+__all__ = ["CurvatureModel", "make_model", "needs_of"]
+
+NAMES = ("exact", "gauss-newton")
+NEEDS = {"exact": "hess", "gauss-newton": "gauss-newton"}
+
+
+class CurvatureModel:
+    """Base: no state of its own."""
+
+    def at(self, point: Point) -> Any:
+        """The matrix of the model at `point`."""
+        raise NotImplementedError
+
+    def factor(self, point: Point) -> tuple[np.ndarray, np.ndarray] | None:
+        """``(A, b)`` with the matrix A^T A and the gradient A^T b at `point`, where such are at hand."""
+        return None
+
+    def copy_state(self) -> CurvatureModel:
+        return self
+
+
+class Exact(CurvatureModel):
+    """The Hessian: the user's `hess` (or products with `hessp`), else autograd's."""
+
+    def __init__(self, prefer_dense: bool):
+        self.prefer_dense = prefer_dense
+
+    def at(self, point: Point) -> Any:
+        if self.prefer_dense:
+            return point.dense_hessian()
+        return operator(point.hvp, point)
+
+
+class GaussNewton(CurvatureModel):
+    """``J^T H_l J`` of a model and a loss."""
+
+    def __init__(self, prefer_dense: bool):
+        self.prefer_dense = prefer_dense
+
+    def at(self, point: Point) -> Any:
+        if self.prefer_dense:
+            return point.gauss_newton
+        return operator(point.gauss_newton_product, point)
+
+    def factor(self, point: Point) -> tuple[np.ndarray, np.ndarray] | None:
+        if not self.prefer_dense or not has_residuals(point):
+            return None
+        root = np.sqrt(2.0)
+        return root * point.jacobian.astype(np.float64), root * point.residuals.astype(np.float64)
+
+
+class UserHessian(CurvatureModel):
+    """The user's function of x: an array, a sparse matrix or a LinearOperator."""
+
+    def __init__(self, hess: Callable, prefer_dense: bool):
+        self.hess = hess
+        self.prefer_dense = prefer_dense
+
+    def at(self, point: Point) -> Any:
+        H = self.hess if isinstance(self.hess, LinearOperator) else self.hess(point.x.copy())
+        n = point.x.size
+        if not (isinstance(H, LinearOperator) or scipy.sparse.issparse(H)):
+            H = np.asarray(H, dtype=point.x.dtype)
+        if H.shape != (n, n):
+            raise ValueError(f"hess must return shape ({n}, {n}), got shape {H.shape}")
+        if isinstance(H, LinearOperator):
+            return np.asarray(H @ np.eye(n)) if self.prefer_dense else H
+        H = symmetrised(H.tocsr() if scipy.sparse.issparse(H) else H, "hess")
+        return H.toarray() if self.prefer_dense and scipy.sparse.issparse(H) else H
+
+
+class QuasiNewton(CurvatureModel):
+    """A strategy that learns from the steps between the points it is asked about."""
+
+    def __init__(self, strategy: HessianUpdateStrategy, prefer_dense: bool, fallback: bool, n: int):
+        self.strategy = copy.deepcopy(strategy)  # the instance in a method's field is never changed
+        self.prefer_dense = prefer_dense
+        self.x: np.ndarray | None = None
+        self.g: np.ndarray | None = None
+        self.inverse = not hessian_form(self.strategy, n)
+        if self.inverse and not fallback:
+            raise ValueError(f"{type(strategy).__name__} holds only the inverse of the Hessian, which would "
+                             "have to be inverted at O(n^3) per step; initialize it with approx_type='hess', "
+                             "use another strategy, or set fallback=True")
+
+    def at(self, point: Point) -> Any:
+        if self.x is not None and self.g is not None and not np.array_equal(self.x, point.x):
+            self.strategy.update(point.x - self.x, point.g - self.g)
+        self.x, self.g = point.x, point.g
+        if not self.prefer_dense and not self.inverse:
+            return LinearOperator((point.x.size,) * 2, matvec=self.strategy.dot, dtype=point.x.dtype)
+        B = np.asarray(self.strategy.get_matrix(), dtype=point.x.dtype)
+        if not self.inverse:
+            return B
+        try:
+            B = scipy.linalg.inv(B, check_finite=False)
+        except scipy.linalg.LinAlgError:
+            name = type(self.strategy).__name__
+            raise Stop(Status.NONFINITE, reason=f"the inverse that {name} holds is singular") from None
+        return (B + B.T) / 2
+
+    def copy_state(self) -> QuasiNewton:
+        return copy.deepcopy(self)
+
+
+def hessian_form(strategy: HessianUpdateStrategy, n: int) -> bool:
+    """Whether `strategy` holds the Hessian, after initializing it for `n` variables."""
+    if getattr(strategy, "approx_type", None) == "inv_hess":  # the user has initialized it so
+        strategy.initialize(n, "inv_hess")
+        return False
+    try:
+        strategy.initialize(n, "hess")
+    except (ValueError, NotImplementedError):
+        strategy.initialize(n, "inv_hess")
+        return False
+    return getattr(strategy, "approx_type", "hess") != "inv_hess"
+
+
+def has_residuals(point: Point) -> bool:
+    """Whether the objective is a sum of squares."""
+    try:
+        point.residuals  # noqa: B018
+    except TypeError:
+        return False
+    return True
+
+
+def operator(product: Callable, point: Point) -> LinearOperator:
+    """The symmetric LinearOperator of a Hessian-vector product."""
+    n, dtype = point.x.size, point.x.dtype
+
+    def times(v: np.ndarray) -> np.ndarray:
+        return product(np.asarray(v, dtype=dtype).reshape(n))
+
+    return LinearOperator((n, n), matvec=times, rmatvec=times, dtype=dtype)
+
+
+def make_model(hess: Any, n: int, prefer_dense: bool = True, fallback: bool = False) -> CurvatureModel:
+    """The model that a method's `hess` stands for, in `n` variables."""
+    if isinstance(hess, str):
+        return Exact(prefer_dense) if hess == "exact" else GaussNewton(prefer_dense)
+    if isinstance(hess, HessianUpdateStrategy):
+        return QuasiNewton(hess, prefer_dense, fallback, n)
+    return UserHessian(hess, prefer_dense)
+
+
+def needs_of(who: str, hess: Any) -> frozenset[str]:
+    """What a method with that `hess` needs of a point; an error for anything that is no `hess`."""
+    if isinstance(hess, str):
+        checks.one_of(who, "hess", hess, NAMES)
+        return frozenset({NEEDS[hess]})
+    if isinstance(hess, type) and issubclass(hess, HessianUpdateStrategy):
+        raise TypeError(f"{who}: hess={hess.__name__} is a class; give an instance, {hess.__name__}()")
+    if not isinstance(hess, HessianUpdateStrategy) and not callable(hess):
+        raise TypeError(f"{who}: hess must be one of {', '.join(map(repr, NAMES))}, a scipy.optimize."
+                        "HessianUpdateStrategy such as BFGS(), or a function of x that returns a matrix, got "
+                        f"{checks.describe(hess)}")
+    return frozenset({"g"})

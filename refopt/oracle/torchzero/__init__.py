@@ -1,0 +1,1 @@
+"""Beside the original: the parity table of runs of both, and the declared deviations."""

@@ -1,0 +1,380 @@
+"""Where refopt knowingly differs from `torchzero` 0.4.4, from which its methods come.
+
+One entry per difference. `refopt.oracle.deviations()` prints the table, the README shows it, `parity` reads
+it: a difference that no entry declares fails the comparison, and so does an entry whose difference is no
+longer there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..exact import definitions as exact
+from ..exact.precise import solve, sqrt
+
+__all__ = ["Deviation", "DEVIATIONS", "deviations", "find"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Deviation:
+    """One knowing difference.
+
+    Attributes
+    ----------
+    name : short, used in tables
+    method : registry name
+    original, ours, why : one sentence each
+    test : the test that demonstrates the original's behaviour on the real package
+    where : ``where(state, g) -> booleans (n,)``, the coordinates it touches in one step (None: all);
+        `state` is the reference's state after the step, by field name. Everywhere else the two must still
+        agree
+    variant : the original's formula in the form of `refopt.oracle.exact`, or None. With it the original
+        must agree with the variant everywhere
+    """
+
+    name: str
+    method: str
+    original: str
+    ours: str
+    why: str
+    test: str
+    where: Callable[[dict[str, Any], np.ndarray], np.ndarray] | None = None
+    variant: Callable | None = None
+
+
+def small_cubic_term(state: dict[str, Any], g: np.ndarray) -> np.ndarray:
+    """Where the textbook root of A d^2 + B d + C loses digits: |4AC| << B^2, for any mode and debiasing."""
+    m1, m2, m3 = (np.abs(np.asarray(state[k], dtype=np.float64)) for k in ("m1", "m2", "m3"))
+    with np.errstate(all="ignore"):
+        A = np.minimum(np.cbrt(m3), m3 / 2)
+        return ~(4 * A * m1 > 1e-3 * m2) | (A < 1e-5)
+
+
+def adam_eps_on_biased_root(h, p, u, s):
+    """eps is added to the root of the second average before that is debiased."""
+    t = s.t + 1
+    m1 = h.beta1 * s.m1 + (1 - h.beta1) * u
+    m2 = h.beta2 * s.m2 + (1 - h.beta2) * u**2
+    out = m1 / (1 - h.beta1**t) * sqrt(1 - h.beta2**t) / (sqrt(m2) + h.eps)
+    return out, dict(t=t, m1=m1, m2=m2)
+
+
+def heavy_ball_from_update(h, p, u, s):
+    """The buffer starts as the first update and then receives it once more."""
+    first = not s.v.any()
+    return exact.heavy_ball(h, p, u, s.changed(v=u) if first else s)
+
+
+def newton_plain(h, p, u, s):
+    """H^-1 u, whatever the eigenvalues."""
+    return solve(p.hess, u), {}
+
+
+def armijo_only(h, p, u, s):
+    """No step where no trial satisfies Armijo's rule, be it for rounding or because u does not descend."""
+    slope, a = np.dot(p.g, u), h.init_step
+    for _ in range(h.maxiter):
+        if p.after(a * u).f <= p.f - h.c1 * a * slope:
+            return a * u, {}
+        a = a * h.shrink
+    return 0 * u, {}
+
+
+DEVIATIONS: tuple[Deviation, ...] = (
+    Deviation(
+        "order-four",
+        "NewtonNewton",
+        "from order 4 on gives a step that is not the one its description defines",
+        "x_(k+1) = J_k^-1 x_k with J_k the Jacobian of x_k, at every order; agrees with nested Jacobians by autograd",
+        "the description is the definition",
+        "tests/oracle/torchzero/test_deviations.py::test_newton_newton_of_order_four",
+        lambda state, g: np.ones(g.size, bool),
+    ),
+    Deviation(
+        "stable-root",
+        "CubicAdam",
+        "takes the roots (-B +- sqrt(B^2 - 4AC)) / (2A) with 2A clipped away from zero by eps: NaN at A = 0 "
+        "(a coordinate with zero gradient), wrong by orders of magnitude for tiny A",
+        "takes -2C / (B + sqrt(B^2 - 4AC)), the same root without division by A; C = 0 gives 0",
+        "no division by A, no cancellation, and A -> 0 gives Adam",
+        "tests/oracle/torchzero/test_deviations.py::test_stable_root",
+        small_cubic_term,
+    ),
+    Deviation(
+        "eps-debiased",
+        "Adam",
+        "adds eps to the root of the second average before debiasing, sqrt(m2) + eps",
+        "adds eps after debiasing, sqrt(m2 / (1 - beta2^t)) + eps, as Kingma and Ba's algorithm 1",
+        "the published algorithm; eps then means the same at every step",
+        "tests/oracle/torchzero/test_deviations.py::test_eps_debiased",
+        variant=adam_eps_on_biased_root,
+    ),
+    Deviation(
+        "buffer-start",
+        "HeavyBall",
+        "starts its buffer as the first update and adds the update again: the first step is (1 + momentum) u "
+        "(unless ema_init='zeros')",
+        "starts at zero: the first step is u",
+        "Polyak's method, and what torch.optim.SGD does",
+        "tests/oracle/torchzero/test_deviations.py::test_buffer_start",
+        variant=heavy_ball_from_update,
+    ),
+    Deviation(
+        "descent",
+        "Newton",
+        "solves H d = u also where H is indefinite: the step may go uphill, towards saddle points",
+        "takes |H| there, eigenvalues modified after diagonal scaling",
+        "a reference for minimisation must descend; where H is positive definite the two agree",
+        "tests/oracle/torchzero/test_deviations.py::test_descent",
+        variant=newton_plain,
+    ),
+    Deviation(
+        "armijo-only",
+        "Backtracking",
+        "returns a zero step where no trial satisfies Armijo's rule: for an update that goes uphill, and "
+        "near a minimiser, where rounding hides the decrease",
+        "takes the gradient instead of an uphill update; where f is only noise it judges by the slope, and "
+        "ends the run when that does not fall either",
+        "a zero step for ever is no answer; wherever Armijo's rule decides the two agree",
+        "tests/oracle/torchzero/test_deviations.py::test_armijo_only",
+        variant=armijo_only,
+    ),
+    Deviation(
+        "scipy-search",
+        "StrongWolfe",
+        "has its own bracketing and interpolation",
+        "uses scipy.optimize.line_search with the same two conditions",
+        "both answers satisfy the strong Wolfe conditions; the step sizes differ",
+        "tests/oracle/torchzero/test_deviations.py::test_scipy_search",
+    ),
+    Deviation(
+        "closed-form",
+        "CurveBall",
+        "has constant coefficients only (its documentation says so)",
+        "has auto=True: the coefficients in closed form and adaptive damping, as published, for the Hessian and the "
+        "Gauss-Newton matrix",
+        "the method of the paper; the fixed form is the same in both",
+        "tests/algorithms/test_curve_ball.py::test_the_original_has_no_automatic_form",
+    ),
+    Deviation(
+        "never-ran",
+        "InfinityNormTrustRegion",
+        "ends with KeyError('bounds') before its first step; would minimise |H d - g|, which is drawn to saddle "
+        "points, and measure the step by a signed maximum",
+        "minimises the quadratic model over the box; subproblem='residual' is the other; its `init` is `init_radius`",
+        "a model of f has to be minimised, not made stationary",
+        "tests/algorithms/test_infinity_norm_trust_region.py::test_the_original_has_never_run",
+    ),
+    Deviation(
+        "certified-subproblem",
+        "HigherOrderNewton",
+        "minimises the Taylor polynomial by scipy.optimize.minimize, with SLSQP in the ball, to its default tolerance",
+        "minimises it by exact ball-constrained quadratics with a certificate, never higher; `init` is `init_radius`",
+        "the step is then a property of the model, and known to be a minimiser",
+        "tests/algorithms/test_higher_order_newton.py::test_no_model_value_of_the_original_is_lower",
+    ),
+    Deviation(
+        "proximal-order-1",
+        "HigherOrderNewton",
+        "refuses order 1 with a penalty: RuntimeError('... 1st order has no minima')",
+        "steps to -radius g, the minimiser of the linear model with the penalty",
+        "with the penalty the model has a minimum",
+        "tests/algorithms/test_higher_order_newton.py::test_the_original_refuses_order_1_with_proximal",
+    ),
+    Deviation(
+        "jacobian-itself",
+        "GaussNewton",
+        "takes the residuals from the closure and solves (J^T J + reg I) d = J^T r, reg = 1e-8",
+        "takes refopt.LeastSquares or refopt.ModelLoss and solves least squares with J itself, reg = 0",
+        "the condition number of J^T J is the square of J's",
+        "tests/parts/test_gauss_newton.py::test_the_original",
+    ),
+    Deviation(
+        "padded-rows",
+        "BlockPartition",
+        "fails with batched=True whenever the last chunk is shorter",
+        "pads it with zeros",
+        "the documented behaviour",
+        "tests/parts/test_projection.py::test_original_batched_fails_where_padding_is_needed",
+    ),
+    Deviation(
+        "0-d-blocks",
+        "BlockPartition",
+        "fails if one of several tensors has no axes",
+        "takes it as a block of one",
+        "every shape must round-trip",
+        "tests/parts/test_projection.py::test_original_blocks_fail_on_tensors_without_axes",
+    ),
+    Deviation(
+        "block-states",
+        "BlockPartition",
+        "gives all blocks to one inner method with one state",
+        "runs the inner methods on each block with a state of its own; with batched=True on all together",
+        "so Newton, L-BFGS and GGT inside become block diagonal; for elementwise methods the same",
+        "tests/parts/test_projection.py::test_original_blocks_share_one_inner_state",
+    ),
+    Deviation(
+        "integer-dimension",
+        "TensorizeProjection",
+        "takes the dimension from a floating logarithm: 125 numbers with max_side=5 become (4, 4, 4, 4)",
+        "computes it in integers: (5, 5, 5)",
+        "exact powers must not depend on rounding",
+        "tests/parts/test_projection.py::test_original_takes_the_dimension_from_a_floating_logarithm",
+    ),
+    Deviation(
+        "without-update",
+        "FFTProjection",
+        "(all projections) with project_update=False fails first in a chain; after another module it runs the inner "
+        "modules outside, whatever else is projected",
+        "inner methods start from the projected gradient where project_params or project_grad provide one",
+        "the flags would mean nothing otherwise",
+        "tests/parts/test_projection.py::test_original_without_project_update_mixes_spaces",
+    ),
+    Deviation(
+        "gradient-alone",
+        "FFTProjection",
+        "(all projections) with project_grad but not project_params shows inner modules the unprojected gradient",
+        "shows the projected one; with project_params always",
+        "the inner methods' updates live in the projected space",
+        "tests/parts/test_projection.py::test_original_shows_the_raw_gradient_without_project_params",
+    ),
+    Deviation(
+        "update-as-parameters",
+        "FFTProjection",
+        "(all projections) without project_params the parameters that inner modules see are the projected update",
+        "refuses inner methods that look at the parameters, and names the flag",
+        "weight decay and the like would silently act on the wrong numbers",
+        "tests/parts/test_projection.py::test_original_shows_the_projected_update_as_parameters",
+    ),
+    Deviation(
+        "second-order-inside",
+        "FFTProjection",
+        "(all projections) modules that take second derivatives fail inside",
+        "gives them Q^T H Q and the rest by the chain rule",
+        "projections are to compose with every method",
+        "tests/parts/test_projection.py::test_original_has_no_second_derivatives_inside",
+    ),
+    Deviation(
+        "cosines",
+        "DCTProjection",
+        "has no cosine transform",
+        "adds one, orthonormal",
+        "real, as many coefficients as variables, and gradients project to gradients",
+        "tests/parts/test_projection.py::test_original_has_no_cosine_transform",
+    ),
+    Deviation(
+        "matrix-power",
+        "GGT",
+        "scales the basis by matrix_power, too: the power p gives (M M^T)^(3p + 1), right for p = -1/2 alone",
+        "keeps the basis orthonormal: (M M^T)^p",
+        "p = -1/4 of the original multiplies by a positive power",
+        "tests/parts/test_ggt.py::test_original_scales_the_basis_by_the_power_too",
+    ),
+    Deviation(
+        "subspace-root",
+        "SubspaceCubicAdam",
+        "CubicAdam's roots with 2A clipped away from zero: in the eigenbasis coordinates are often tiny",
+        "CubicAdam's root without a division by A",
+        "see stable-root",
+        "tests/algorithms/test_subspace_cubic_adam.py::test_original_root_in_the_basis",
+    ),
+    Deviation(
+        "cautious-ignored",
+        "SubspaceCubicAdam",
+        "accepts cautious and ignores it",
+        "zeroes coordinates of the direction whose sign disagrees with the projected update",
+        "the option's meaning in its siblings",
+        "tests/algorithms/test_subspace_cubic_adam.py::test_original_ignores_cautious_and_exact_reproject",
+    ),
+    Deviation(
+        "reproject-ignored",
+        "SubspaceCubicAdam",
+        "accepts exact_reproject=False and does the same but for rounding",
+        "lets m2 and m3 be inherited by place instead of carried by powers of C",
+        "an option must do something; this is the cheap rule of methods such as SOAP",
+        "tests/algorithms/test_subspace_cubic_adam.py::test_original_ignores_cautious_and_exact_reproject",
+    ),
+    Deviation(
+        "eigenvector-signs",
+        "SubspaceCubicAdam",
+        "with mode='unsigned_cbrt' follows the signs that its eigensolver (torch's) chooses",
+        "follows those of NumPy's",
+        "the step is not an odd function of q in this mode; in one basis the two agree",
+        "tests/algorithms/test_subspace_cubic_adam.py::test_original_follows_the_signs_of_its_eigensolver",
+    ),
+    Deviation(
+        "subspace-eps",
+        "SubspaceAdam",
+        "adds eps to the root of the second average before debiasing",
+        "adds it after, as Kingma and Ba",
+        "see eps-debiased",
+        "tests/algorithms/test_subspace_cubic_adam.py::test_original_adam_adds_eps_before_debiasing",
+    ),
+    Deviation(
+        "fd-names",
+        "ScipyNewtonCG",
+        "refuses the names fd_forward and fd_central that it documents; its own 'forward' gives NaN",
+        "takes the documented names, with a step h along the unit vector",
+        "finite differences are for functions without second derivatives",
+        "tests/algorithms/test_scipy_newton_cg.py::test_original_refuses_the_documented_names",
+    ),
+    Deviation(
+        "breakdown-nan",
+        "ScipyNewtonCG",
+        "returns what the solver leaves where it breaks down: NaN on a singular Hessian",
+        "returns the last iterate if it is better than none, else the update, and says 'breakdown'",
+        "the run goes on; a line search decides",
+        "tests/algorithms/test_scipy_newton_cg.py::test_original_returns_nan_where_the_solver_breaks_down",
+    ),
+    Deviation(
+        "reg-ignored",
+        "NewtonSolver",
+        "accepts reg and ignores it",
+        "solves (H + reg I) d = u",
+        "the documented behaviour",
+        "tests/algorithms/test_newton_solver.py::test_original_ignores_reg",
+    ),
+)
+
+
+class DeviationTable(tuple):
+    """The rows of `deviations()`; prints as text, `markdown()` as a table for the README."""
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{d.method}: {d.name}\n  original: {d.original}\n  refopt:   {d.ours}\n  why:      {d.why}"
+            for d in self
+        )
+
+    __repr__ = __str__
+
+    def markdown(self) -> str:
+        lines = ["| method | deviation | the original | refopt | why |", "|---|---|---|---|---|"]
+        lines += [f"| {d.method} | {d.name} | {d.original} | {d.ours} | {d.why} |" for d in self]
+        return "\n".join(lines)
+
+
+def deviations(method: str | None = None) -> DeviationTable:
+    """The knowing differences from `torchzero` 0.4.4, all or those of one method.
+
+    Examples
+    --------
+    >>> from refopt import oracle
+    >>> [d.name for d in oracle.deviations("CubicAdam")]
+    ['stable-root']
+    """
+    return DeviationTable(d for d in DEVIATIONS if method is None or d.method == method)
+
+
+def find(name: str) -> Deviation:
+    """The deviation called `name`; a ValueError names the closest."""
+    for d in DEVIATIONS:
+        if d.name == name:
+            return d
+    from ...checks import unknown
+
+    raise unknown("deviation", name, [d.name for d in DEVIATIONS])

@@ -1,0 +1,90 @@
+"""LBFGS: the limited-memory BFGS direction.
+
+    s_j = x_(j+1) - x_j     y_j = g_(j+1) - g_j     for the last m steps
+    output  H u  with H the BFGS inverse Hessian built from the pairs on gamma I, gamma = s^T y / y^T y
+
+by the two-loop recursion. A pair with ``s^T y <= 1e-10 |s| |y|`` (no positive curvature) is not stored. Before the
+first pair the output is ``u min(1, 1/|u|_1)``, a step of at most unit length.
+
+Source: Nocedal, Wright, Numerical Optimization, 2006, algorithm 7.4. Cost per step: 4 m n; no evaluations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from ..method import Method
+
+__all__ = ["LBFGS"]
+
+CURVATURE = 1e-10  # a pair with a smaller cosine between s and y would make H nearly singular
+
+
+class LBFGSState(NamedTuple):
+    """Changes at every step."""
+
+    x: np.ndarray | None  # (n,) point and gradient of the step before
+    g: np.ndarray | None
+    pairs: tuple[tuple[np.ndarray, np.ndarray, float], ...]  # (s, y, 1 / s^T y), oldest first
+
+
+def two_loop(u: np.ndarray, pairs: tuple) -> np.ndarray:
+    """``H u`` (Nocedal, Wright, algorithm 7.4)."""
+    q, kept = u.copy(), []
+    for s, y, rho in reversed(pairs):
+        a = rho * np.dot(s, q)
+        q -= a * y
+        kept.append(a)
+    s, y, rho = pairs[-1]
+    q *= 1 / (rho * np.dot(y, y))
+    for (s, y, rho), a in zip(pairs, reversed(kept), strict=True):
+        q += (a - rho * np.dot(y, q)) * s
+    return q
+
+
+@dataclasses.dataclass(frozen=True)
+class LBFGS(Method):
+    """The limited-memory BFGS direction (Nocedal, Wright, algorithm 7.4). Follow it with a line search.
+
+    Parameters
+    ----------
+    history_size : int
+        Number of pairs kept.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 4 + x[1] ** 2, [1.0, 1.0], method="LBFGS")
+    >>> res.success
+    True
+    """
+
+    history_size: int = 10
+
+    needs: ClassVar[frozenset[str]] = frozenset({"g"})
+
+    def __post_init__(self):
+        self.check(history_size="whole >= 1")
+
+    def init(self, x, shapes=None, rng=None):
+        return LBFGSState(None, None, ())
+
+    def step(self, point, update, state):
+        pairs = state.pairs
+        if state.x is not None:
+            s, y = point.x - state.x, point.g - state.g
+            sy = float(np.dot(s, y))
+            if sy > CURVATURE * np.linalg.norm(s) * np.linalg.norm(y):
+                pairs = (*pairs, (s, y, 1 / sy))[-self.history_size:]
+        if pairs:
+            out = two_loop(update, pairs)
+        else:
+            size = float(np.abs(update).sum())
+            out = update * update.dtype.type(min(1.0, 1 / size) if size > 0 else 1.0)
+        return out, LBFGSState(point.x, point.g, pairs)
+
+    def figures(self, state):
+        return {"pairs": len(state.pairs)}

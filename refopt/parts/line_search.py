@@ -1,0 +1,224 @@
+"""Line searches: how far to go along an update.
+
+With phi(a) = f(x - a u) and the slope s = g^T u > 0 (so phi'(0) = -s):
+
+    Backtracking    the first a in init_step, init_step*shrink, ... with  phi(a) <= phi(0) - c1 a s              (Armijo)
+    StrongWolfe     a with Armijo and  |phi'(a)| <= c2 s,  by scipy.optimize.line_search
+
+Near a minimiser f changes less than its own rounding error, noise = 4 eps |f|, and Armijo compares noise. There
+both searches judge by the slope instead: a trial with f no more than `noise` higher and |phi'(a)| <= 0.9 s is
+accepted (the approximate Wolfe condition of Hager and Zhang 2005, doi 10.1137/030601880, eq. 4.1, with its error
+bound); if the step promises less than `noise` and the slope does not fall either, rounding has ended the run, and
+they say so.
+
+An update that is no descent direction (s <= 0) is replaced by the gradient; the figure `fallback` tells.
+
+Source: Nocedal, Wright, Numerical Optimization, 2006, algorithm 3.1 (backtracking), 3.5 and 3.6 (strong Wolfe).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import scipy.optimize
+
+from ..method import Method
+from ..objective import Point
+from ..status import Status, Stop
+
+__all__ = ["Backtracking", "StrongWolfe"]
+
+NOISE_ULPS = 4  # rounding error of f assumed, in units of eps |f|: two for the sum, two for the terms
+LONG_SUMS = 1e3  # a step that promises up to this many times the noise and gives nothing is blamed on rounding too:
+#                  long sums and cancellation inside f lose that much more than its last digit
+FLAT = 0.9  # factor by which the slope must fall where f is only noise; Hager and Zhang's sigma
+
+
+class LineSearchState(NamedTuple):
+    """Changes at every step."""
+
+    step_size: float  # accepted a
+    trials: int  # values of f tried in the last search
+    fallback: bool  # the gradient took the place of an ascent direction
+
+
+def descent(point: Point, update: np.ndarray) -> tuple[np.ndarray, float, bool]:
+    """``(u, g^T u, fallback)`` with u the update, or the gradient where the update does not descend."""
+    slope = float(np.dot(point.g, update))
+    if slope > 0:
+        return update, slope, False
+    return point.g, float(np.dot(point.g, point.g)), True
+
+
+def rounding_error(f: float, dtype: np.dtype) -> float:
+    """The change of f that means nothing in `dtype`."""
+    return NOISE_ULPS * float(np.finfo(dtype).eps) * abs(f)
+
+
+def flatter(point: Point, trial: Point, direction: np.ndarray, slope: float, noise: float) -> bool:
+    """Progress where f is noise: f not higher than its rounding error, slope smaller."""
+    return trial.f <= point.f + noise and abs(float(np.dot(trial.g, direction))) <= FLAT * slope
+
+
+def nothing_left(tried: str, promise: float, noise: float) -> Stop:
+    """Why no step is left: rounding where the best that was promised here is noise, else the steps failed.
+
+    Parameters
+    ----------
+    tried : str
+        What was tried in vain.
+    promise : float
+        Largest decrease of f predicted at this x, so that of a step which no refusal has shrunk.
+    noise : float
+        Rounding error of f.
+
+    Examples
+    --------
+    >>> nothing_left("no step", 1e-14, 1e-16).status.name, nothing_left("no step", 0.1, 1e-16).status.name
+    ('ROUNDING', 'STALLED')
+    """
+    if promise <= LONG_SUMS * noise:
+        return Stop(Status.ROUNDING, promise, LONG_SUMS * noise)
+    return Stop(Status.STALLED, reason=f"{tried} (up to {promise:.3g} was promised); f may be noisy, non-smooth, not "
+                                       "finite nearby, or its gradient wrong")
+
+
+def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, shrink: float, c1: float,
+              maxiter: int, who: str) -> tuple[np.ndarray, float, int]:
+    """``(update, step size, trials)`` by Armijo's rule; raises `Stop` when nothing decreases f."""
+    noise = rounding_error(point.f, point.x.dtype)
+    a = first
+    for trials in range(1, maxiter + 1):
+        update = direction * point.x.dtype.type(a)
+        trial = point.after(update)
+        if a * slope > noise:
+            if trial.f <= point.f - c1 * a * slope:
+                return update, a, trials
+            if a * slope <= 1 / c1 * noise and flatter(point, trial, direction, slope, noise):
+                return update, a, trials
+        elif flatter(point, trial, direction, slope, noise):
+            return update, a, trials
+        else:
+            break
+        a *= shrink
+    raise nothing_left(f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step size {a:.3g} "
+                       f"(slope {slope:.3g})", first * slope, noise)
+
+
+@dataclasses.dataclass(frozen=True)
+class Backtracking(Method):
+    """Shrink the step until f decreases enough (Armijo's rule); alone, it is steepest descent.
+
+    Parameters
+    ----------
+    init_step : float > 0
+        First step size tried.
+    shrink : float in (0, 1)
+        Factor after a refusal.
+    c1 : float in (0, 1)
+        Share of the linear prediction that f must fall by.
+    growth : float >= 1 or None
+        None: every search begins at `init_step`. Else at `growth` times the last accepted step size.
+    maxiter : int
+        Trials before the run ends as stalled.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 4, [1.0], method=[refopt.Newton(), refopt.Backtracking()])
+    >>> res.success
+    True
+    """
+
+    init_step: float = 1.0
+    shrink: float = 0.5
+    c1: float = 1e-4
+    growth: float | None = None
+    maxiter: int = 60
+
+    needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
+
+    def __post_init__(self):
+        self.check(init_step="(0, inf)", shrink="(0, 1)", c1="(0, 1)", growth=["[1, inf)"], maxiter="whole >= 1")
+
+    def init(self, x, shapes=None, rng=None):
+        return LineSearchState(self.init_step, 0, False)
+
+    def step(self, point, update, state):
+        direction, slope, fallback = descent(point, update)
+        first = self.init_step if self.growth is None or state.trials == 0 else state.step_size * self.growth
+        update, a, trials = backtrack(point, direction, slope, first, self.shrink, self.c1, self.maxiter,
+                                      "Backtracking")
+        return update, LineSearchState(a, trials, fallback)
+
+    def figures(self, state):
+        return {"step_size": state.step_size, "trials": state.trials, "fallback": state.fallback}
+
+
+@dataclasses.dataclass(frozen=True)
+class StrongWolfe(Method):
+    """Step size with sufficient decrease and a small slope, by `scipy.optimize.line_search`.
+
+    Where that search fails (it gives up near rounding level), `Backtracking` with its default constants decides.
+
+    Parameters
+    ----------
+    c1, c2 : floats with 0 < c1 < c2 < 1
+        Of the decrease and of the slope condition.
+    maxiter : int
+        Trials of SciPy's search.
+
+    Raises
+    ------
+    ValueError
+        If c1 >= c2 or one is out of range.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 4, [1.0], method=[refopt.LBFGS(), refopt.StrongWolfe()])
+    >>> res.success
+    True
+    """
+
+    c1: float = 1e-4
+    c2: float = 0.9
+    maxiter: int = 20
+
+    needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
+
+    def __post_init__(self):
+        self.check(c1="(0, 1)", c2="(0, 1)", maxiter="whole >= 1")
+        if not self.c1 < self.c2:
+            raise ValueError(f"StrongWolfe: c1 must be below c2, got c1={self.c1:g}, c2={self.c2:g}")
+
+    def init(self, x, shapes=None, rng=None):
+        return LineSearchState(1.0, 0, False)
+
+    def step(self, point, update, state):
+        direction, slope, fallback = descent(point, update)
+        at, tried = point.objective.at, []
+
+        def value(x):
+            tried.append(0)
+            f = point.objective.trial(x).f
+            return f if np.isfinite(f) else np.inf
+
+        with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+            warnings.simplefilter("ignore")  # LineSearchWarning: its failure is handled here
+            a = scipy.optimize.line_search(value, lambda x: at(x).g, point.x, -direction, gfk=point.g,
+                                           old_fval=point.f, c1=self.c1, c2=self.c2, maxiter=self.maxiter)[0]
+        if a is not None:
+            update = direction * point.x.dtype.type(a)
+            if point.after(update).f < point.f:
+                return update, LineSearchState(float(a), len(tried), fallback)
+        plain = Backtracking()
+        update, a, trials = backtrack(point, direction, slope, plain.init_step, plain.shrink, plain.c1, plain.maxiter,
+                                      "StrongWolfe")
+        return update, LineSearchState(a, len(tried) + trials, fallback)
+
+    def figures(self, state):
+        return {"step_size": state.step_size, "trials": state.trials, "fallback": state.fallback}

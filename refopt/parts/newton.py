@@ -1,0 +1,90 @@
+"""Newton: the direction of Newton's method, made one of descent where the Hessian is indefinite.
+
+    S = D^-1 H D^-1,   D = diag(sqrt|H_ii|)                  (1 where H_ii = 0)
+    output  H^-1 u                                            where S is positive definite: Cholesky
+            D^-1 V |L|^-1 V^T D^-1 u,   S = V L V^T           otherwise, with |l_i| >= delta max|l_i|
+
+The scaling makes the modification independent of the units of the variables. Exact Hessian: the user's `hess`, or n
+Hessian-vector products by autograd.
+
+Source: Nocedal, Wright, Numerical Optimization, 2006, section 3.4 (eigenvalue modification).
+Cost per step: one dense Hessian, O(n^3) arithmetic, O(n^2) memory: not for n above some thousands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from ..method import Method
+from ..status import Status, Stop
+
+__all__ = ["Newton"]
+
+
+class NewtonState(NamedTuple):
+    """Changes at every step."""
+
+    solver: str  # "cholesky", or "modified" where H was not positive definite
+
+
+def descent_solve(H: np.ndarray, u: np.ndarray, delta: float) -> tuple[np.ndarray, str]:
+    """``(d, solver)``: H^-1 u, or the modified direction when H is not safely positive definite."""
+    diagonal = np.sqrt(np.abs(np.diag(H)))
+    D = np.where(diagonal > 0, diagonal, 1)
+    S = H / D[:, None] / D
+    try:
+        factor = scipy.linalg.cho_factor(S, lower=True, check_finite=False)
+        return scipy.linalg.cho_solve(factor, u / D, check_finite=False) / D, "cholesky"
+    except scipy.linalg.LinAlgError:
+        size, V = scipy.linalg.eigh(S, check_finite=False)
+        size = np.abs(size)
+        size = np.maximum(size, delta * size.max(initial=0.0))
+        if not size.any():  # H = 0: no curvature to scale by, the update itself
+            return u.copy(), "modified"
+        return (V @ ((V.T @ (u / D)) / size)) / D, "modified"
+
+
+@dataclasses.dataclass(frozen=True)
+class Newton(Method):
+    """Newton's direction from the exact Hessian, modified where it is indefinite. Follow it with a line search.
+
+    Parameters
+    ----------
+    delta : float in (0, 1)
+        Smallest modified eigenvalue as a share of the largest; 1e-8, half the digits of float64.
+
+    Raises
+    ------
+    Stop
+        (Inside a run, ending it) when the Hessian has entries that are not finite.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> refopt.minimize(lambda x: (x[0] - 3) ** 4 + x[1] ** 2, [1.0, 1.0], method="Newton").success
+    True
+    """
+
+    delta: float = 1e-8
+
+    needs: ClassVar[frozenset[str]] = frozenset({"hess"})
+
+    def __post_init__(self):
+        self.check(delta="(0, 1)")
+
+    def init(self, x, shapes=None, rng=None):
+        return NewtonState("none")
+
+    def step(self, point, update, state):
+        H = point.dense_hessian()
+        if not np.all(np.isfinite(H)):
+            raise Stop(Status.NONFINITE, reason=f"the Hessian has entries that are not finite where f = {point.f:.6g}")
+        d, solver = descent_solve(H, update, self.delta)
+        return d, NewtonState(solver)
+
+    def figures(self, state):
+        return {"solver": state.solver}

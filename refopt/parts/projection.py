@@ -1,0 +1,138 @@
+"""Projection: inner methods that run in another space.
+
+    z = P x     u_z = P u     d_z, state <- inner.step(point of phi(z) = f(Q z), u_z, state)     output  Q d_z
+
+P is linear with left inverse Q (``unproject(project(v)) == v``), so the inner step ``z - d_z`` is the step
+``x - Q d_z``. The inner state lives in the projected space. What inner methods receive:
+
+    project_update   True: the incoming update, projected. False: the projected gradient, if project_params or
+                     project_grad provide one; else the incoming update as it is, and their output leaves as
+                     it is
+    project_params   the point z and the whole objective phi, which they may evaluate
+    project_grad     the gradient, projected, apart from the update; project_params shows it in any case
+
+Source: `torchzero` 0.4.4, ``ProjectionBase``. Deviations: there, `project_update=False` with
+`project_params` or `project_grad` hands an unprojected update to inner methods that hold projected states
+(it fails where the shapes differ); `project_grad` without `project_params` does nothing; without
+`project_params` the parameters that the inner methods see are the projected update (here they are refused);
+second derivatives cannot be had inside.
+
+Cost per step: one P and one Q; with project_params another P, and one Q per evaluation inside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..method import Method, as_method
+from ..objective import Point
+from ..views.linear_map import LinearMap, Shapes, size_of
+from ..views.projected import ProjectedObjective, UpdateOnly
+
+__all__ = ["Projection", "ProjectionState"]
+
+GRADIENTS = ("project", "chain-rule")
+BEYOND_GRADIENT = frozenset({"hvp", "hess", "taylor", "residuals", "gauss-newton"})
+
+
+class ProjectionState(NamedTuple):
+    """The map is fixed by the shapes; the inner state changes at every step."""
+
+    space: LinearMap
+    inner: Any  # state of the inner methods, in the projected space
+
+
+def tensor_shapes(shapes: Any, n: int) -> Shapes:
+    """The shapes as a tuple; without any, x is one tensor."""
+    shapes = ((n,),) if shapes is None else tuple(tuple(shape) for shape in shapes)
+    if sum(map(size_of, shapes)) != n:
+        raise ValueError(f"shapes {list(shapes)} hold {sum(map(size_of, shapes))} numbers, but x has {n}")
+    return shapes
+
+
+@dataclasses.dataclass(frozen=True)
+class Projection(Method):
+    """Base of projections: a subclass says what its `space` is."""
+
+    inner: Any = None
+    project_update: bool = dataclasses.field(default=True, kw_only=True)
+    project_params: bool = dataclasses.field(default=False, kw_only=True)
+    project_grad: bool = dataclasses.field(default=False, kw_only=True)
+
+    abstract: ClassVar[bool] = True
+    gradient: ClassVar[str] = "chain-rule"  # for isometries P g = Q^T g, and there is nothing to choose
+
+    def __post_init__(self):
+        who = type(self).__name__
+        if self.inner is None:
+            raise TypeError(
+                f"{who}: inner methods are missing; give a method or a sequence of methods that run in the "
+                f"projected space, for example {who}(inner=Adam(), ...)"
+            )
+        object.__setattr__(self, "inner", as_method(self.inner))
+        self.check(project_update=bool, project_params=bool, project_grad=bool)
+        needs = self.inner.all_needs()
+        if self.project_params:
+            if self.gradient == "project" and needs & BEYOND_GRADIENT:
+                raise ValueError(
+                    f"{who}: gradient='project' is not the gradient of the projected objective, so second "
+                    f"derivatives there do not belong to it; {self.inner!r} needs "
+                    f"{', '.join(sorted(needs & BEYOND_GRADIENT))}: set gradient='chain-rule'"
+                )
+        elif self.project_update or self.project_grad:
+            missing = needs - {"rng"} - ({"g"} if self.project_grad else set())
+            if missing:
+                raise ValueError(
+                    f"{who}: {self.inner!r} needs {', '.join(sorted(missing))}, which only the projected "
+                    "parameters provide; set project_params=True"
+                )
+
+    def space(self, n: int, shapes: Any) -> LinearMap:
+        """The map for x of length n made of tensors of these shapes."""
+        raise NotImplementedError
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is projected: the inner methods run where the outer ones do."""
+        return not (self.project_update or self.project_params or self.project_grad)
+
+    def all_needs(self):
+        own = () if self.project_update or self.idle else ("g",)
+        return super().all_needs().union(own)
+
+    def merit(self, point):
+        if self.minimises_f():
+            return point.f
+        return self.inner.merit(self.seen(point, self.space(point.x.size, point.objective.shapes)))
+
+    def init(self, x, shapes=None, rng=None):
+        space = self.space(x.size, tensor_shapes(shapes, x.size))
+        if self.idle:
+            return ProjectionState(space, self.inner.init(x, shapes, rng))
+        return ProjectionState(space, self.inner.init(np.array(space.project(x)), space.shapes, rng))
+
+    def step(self, point, update, state):
+        if self.idle:
+            update, inner = self.inner.step(point, update, state.inner)
+            return update, ProjectionState(state.space, inner)
+        space, seen = state.space, self.seen(point, state.space)
+        incoming = self.covector(space)(update) if self.project_update else seen.g
+        out, inner = self.inner.step(seen, incoming, state.inner)
+        return space.unproject(out), ProjectionState(space, inner)
+
+    def covector(self, space: LinearMap) -> Any:
+        """How gradients, and updates in their place, go to the projected space."""
+        return space.project if self.gradient == "project" else space.unproject_adjoint
+
+    def seen(self, point: Point, space: LinearMap) -> Point:
+        """The point that the inner methods see."""
+        if self.project_params:
+            return ProjectedObjective(point, space, exact=self.gradient == "chain-rule").start
+        gradient = (lambda: self.covector(space)(point.g)) if self.project_grad else None
+        return UpdateOnly(type(self).__name__, gradient)
+
+    def figures(self, state):
+        return self.inner.figures(state.inner)

@@ -1,0 +1,226 @@
+"""The table of methods: every name, what it needs, and the complete recipe that a bare name stands for.
+
+A method by itself is often only part of an optimizer: CubicAdam needs a step size, Newton a line search. A name
+given to `minimize` stands for the recipe in this table, an instance for exactly itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import checks
+from .algorithms.block_partition import BlockPartition
+from .algorithms.coordinate_momentum import CoordinateMomentum
+from .algorithms.cubic_adam import CubicAdam
+from .algorithms.curve_ball import CurveBall
+from .algorithms.fft_projection import FFTProjection
+from .algorithms.grad_min import GradMin
+from .algorithms.higher_order_newton import HigherOrderNewton
+from .algorithms.infinity_norm_trust_region import InfinityNormTrustRegion
+from .algorithms.newton_newton import NewtonNewton
+from .algorithms.newton_solver import NewtonSolver
+from .algorithms.reduce_outward_lr import ReduceOutwardLR
+from .algorithms.scipy_newton_cg import ScipyNewtonCG
+from .algorithms.subspace_cubic_adam import SubspaceCubicAdam
+from .algorithms.tensorize_projection import TensorizeProjection
+from .method import Chain, Method, as_method, chain
+from .parts.adam import Adam
+from .parts.dct_projection import DCTProjection
+from .parts.gauss_newton import GaussNewton
+from .parts.ggt import GGT
+from .parts.lbfgs import LBFGS
+from .parts.line_search import Backtracking, StrongWolfe
+from .parts.lr import LR
+from .parts.momentum import EMA, HeavyBall
+from .parts.newton import Newton
+from .parts.subspace import SubspaceAdam
+
+__all__ = ["Entry", "ENTRIES", "PLANNED", "methods", "resolve"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One row of the table.
+
+    Attributes
+    ----------
+    cls : the method
+    kind : "elementwise", "projection", "reformulation", "Newton type", or "support"
+    recipe : ``recipe(instance, **settings)`` -> the complete method a bare name stands for
+    settings : the recipe's own options and their defaults
+    example : keyword arguments without which the class cannot be made (inner methods); for tables and tests
+    """
+
+    cls: type[Method]
+    kind: str
+    recipe: Callable[..., Method] = lambda method: method
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    example: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.cls.__name__
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return tuple(sorted(self.make().all_needs()))
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Hyperparameters and their defaults, the recipe's settings last."""
+        fields = {f.name: f.default for f in dataclasses.fields(self.cls) if f.default is not dataclasses.MISSING}
+        return {**fields, **self.settings}
+
+    def make(self, **hyperparameters: Any) -> Method:
+        """An instance of the class alone."""
+        return self.cls(**{**self.example, **hyperparameters})
+
+    def complete(self, **options: Any) -> Method:
+        """The recipe's complete method; `options` are hyperparameters and settings."""
+        settings = {k: options.pop(k, v) for k, v in self.settings.items()}
+        return self.recipe(self.make(**options), **settings)
+
+    def option_names(self) -> tuple[str, ...]:
+        return (*(f.name for f in dataclasses.fields(self.cls)), *self.settings)
+
+
+def with_step_size(method: Method, lr: float) -> Method:
+    return chain(method, LR(lr))
+
+
+def with_backtracking(method: Method) -> Method:
+    return chain(method, Backtracking())
+
+
+def descending(method: Method, direction: str) -> Method:
+    """NewtonNewton made to descend: a step that brings too little is replaced, a line search decides its length."""
+    return chain(dataclasses.replace(method, direction=direction), Backtracking())  # type: ignore[call-arg]
+
+
+def with_growing_backtracking(method: Method) -> Method:
+    return chain(method, Backtracking(growth=2.0))
+
+
+def with_strong_wolfe(method: Method) -> Method:
+    return chain(method, StrongWolfe())
+
+
+def automatic_curve_ball(method: Method, auto: bool, lam: float, acceptance: str | None) -> Method:
+    """The automatic form with an acceptance test, unless asked for otherwise."""
+    default = "ratio" if auto else "none"
+    return dataclasses.replace(method, auto=auto, lam=lam,  # type: ignore[call-arg]
+                               acceptance=default if acceptance is None else acceptance)
+
+
+def robust_trust(method: Method, trust_method: str, solver: str) -> Method:
+    """Regularization with interpolated sigma: of the four the one that fails least, see tests/benchmarks/mgh_table.md."""
+    return dataclasses.replace(method, trust_method=trust_method, solver=solver)  # type: ignore[call-arg]
+
+
+def projected(method: Method, lr: float | None) -> Method:
+    """A projection with a step size: 1e-2, but none where the inner methods see the objective and set their own."""
+    if lr is None:
+        return method if getattr(method, "project_params", False) else with_step_size(method, 1e-2)
+    return with_step_size(method, lr)
+
+
+def in_eigenbasis(method: Method, lr: float, history_size: int) -> Method:
+    """A subspace method in the eigenbasis of the last updates, which GGT keeps."""
+    return chain(GGT(history_size=history_size, basis_optimizer=method), LR(lr))  # type: ignore[arg-type]
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(ReduceOutwardLR, "elementwise", with_growing_backtracking),
+    Entry(CoordinateMomentum, "elementwise", with_step_size, {"lr": 1e-3}),
+    Entry(CubicAdam, "elementwise", with_step_size, {"lr": 1e-2}),
+    Entry(SubspaceCubicAdam, "elementwise", in_eigenbasis, {"lr": 1e-2, "history_size": 100}),
+    Entry(BlockPartition, "projection", projected, {"lr": None}, {"inner": Adam(), "max_size": 3}),
+    Entry(TensorizeProjection, "projection", projected, {"lr": None}, {"inner": Adam(), "max_side": 3}),
+    Entry(FFTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
+    Entry(DCTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
+    Entry(CurveBall, "Newton type", automatic_curve_ball, {"auto": True, "lam": 1.0, "acceptance": None}),
+    Entry(ScipyNewtonCG, "Newton type", with_backtracking),
+    Entry(NewtonSolver, "Newton type", with_backtracking),
+    Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
+    Entry(NewtonNewton, "Newton type", descending, {"direction": "newton"}),
+    Entry(InfinityNormTrustRegion, "Newton type"),
+    Entry(HigherOrderNewton, "Newton type", robust_trust, {"trust_method": "regularized", "solver": "native"}),
+    Entry(GaussNewton, "support", with_backtracking),
+    Entry(LR, "support"),
+    Entry(Adam, "support", with_step_size, {"lr": 1e-2}),
+    Entry(HeavyBall, "support", with_step_size, {"lr": 1e-3}),
+    Entry(EMA, "support", with_step_size, {"lr": 1e-3}),
+    Entry(Backtracking, "support"),
+    Entry(StrongWolfe, "support"),
+    Entry(LBFGS, "support", with_strong_wolfe),
+    Entry(Newton, "support", with_backtracking),
+    Entry(GGT, "support", with_step_size, {"lr": 1e-2}),
+    Entry(SubspaceAdam, "support", in_eigenbasis, {"lr": 1e-2, "history_size": 100}),
+)
+
+# Methods of the family that are described but not written yet: named in tables and in the error for their name.
+PLANNED: dict[str, str] = {}
+
+
+class MethodTable(tuple):
+    """The rows of `methods()`; prints as an aligned table."""
+
+    def __str__(self) -> str:
+        rows = [("name", "kind", "needs", "defaults")]
+        for e in self:
+            rows.append((e.name, e.kind, ", ".join(e.needs) or "-",
+                         ", ".join(f"{k}={v!r}" for k, v in e.defaults.items()) or "-"))
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        return "\n".join("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]])
+                         for row in rows)
+
+    __repr__ = __str__
+
+
+def methods() -> MethodTable:
+    """Every method: name, kind, needs beyond the gradient, defaults.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> [row.name for row in refopt.methods() if row.kind == "elementwise"][:2]
+    ['ReduceOutwardLR', 'CoordinateMomentum']
+    """
+    return MethodTable(ENTRIES)
+
+
+def find(name: str) -> Entry:
+    """The row called `name`; case, '-' and '_' do not count."""
+    for entry in ENTRIES:
+        if checks.simplify(entry.name) == checks.simplify(name):
+            return entry
+    for planned in PLANNED:
+        if checks.simplify(planned) == checks.simplify(name):
+            raise ValueError(f"method {planned!r} is not in this version of refopt; refopt.methods() lists those that are")
+    raise checks.unknown("method", name, [e.name for e in ENTRIES])
+
+
+def resolve(method: Any, own: dict[str, Any], common: tuple[str, ...]) -> tuple[Method, str]:
+    """``(complete method, name)`` from a name with options of its own, an instance, or a sequence."""
+    if isinstance(method, str):
+        entry = find(method)
+        checks.known_options(entry.name, own, (*common, *entry.option_names()))
+        return entry.complete(**own), entry.name
+    method = as_method(method)
+    name = "chain" if isinstance(method, Chain) else type(method).__name__
+    checks.known_options(f"minimize with method {name} (an instance has its hyperparameters already)", own, common)
+    return method, name
+
+
+def names_supporting_bounds() -> list[str]:
+    """Methods that keep box constraints."""
+    return [e.name for e in ENTRIES if e.cls.supports_bounds]
+
+
+def walk(method: Method) -> Iterator[Method]:
+    """The method and all inside it."""
+    yield method
+    for part in method.parts():
+        yield from walk(part)

@@ -1,0 +1,315 @@
+"""A quadratic model over a box: the subproblem of the infinity-norm trust region.
+
+    minimise  q(d) = d^T H d / 2 - g^T d   over  lower <= d <= upper,  lower <= 0 <= upper  (x moves to x - d)
+
+H positive definite, H = L L^T. Then q is |L^T d - L^-1 g|^2 / 2 up to a constant: bounded least squares.
+    `lsq_linear` (BVLS, an active-set method) begins, further active-set steps end at a verified KKT point,
+    because BVLS stops on the relative change of the residual, which a small box hides.
+H = A^T A with A given. The same without squaring the condition number (Gauss-Newton).
+H indefinite, up to 6 variables. The global minimiser. It lies inside a face whose free block of H is positive
+    definite (else the face's boundary is as low), so all 3^n faces are looked at.
+H indefinite, more variables. The lowest of several local minimisers found by `face_descent`; each is a KKT
+    point from which neither the free variables nor one more variable lead down (finding the global one is
+    NP-hard).
+H as a product only: see `box_cg`.
+
+Bounds that are active in the answer are met exactly. Variables with lower = upper stay at it.
+
+Source: Stark, Parker, Bounded-variable least squares, Computational Statistics 10 (1995) 129-141 (BVLS);
+Nocedal, Wright, Numerical Optimization, 2006, section 16.5 (active sets, inertia).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+
+__all__ = ["quadratic_step", "least_squares_step", "residual_step"]
+
+GLOBAL_UP_TO = 6  # variables up to which an indefinite model is minimised globally: 3^6 = 729 faces, 2 ms
+MANY_STARTS_UP_TO = 50  # variables up to which an indefinite model is minimised from every start
+
+
+def value(H: np.ndarray, g: np.ndarray, d: np.ndarray) -> float:
+    """q(d)."""
+    return float(d @ (H @ d)) / 2 - float(g @ d)
+
+
+def on_free_variables(solve: Callable, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, str]:
+    """The answer of ``solve(free)`` on the variables that can move, 0 on the others."""
+    free = lower < upper
+    d = np.zeros(lower.size)
+    how = "fixed"
+    if free.any():
+        d[free], how = solve(free)
+    return d, how
+
+
+def quadratic_step(H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+                   ) -> tuple[np.ndarray, str]:
+    """The minimiser of q over the box and how it was found.
+
+    Parameters
+    ----------
+    H : (n, n) symmetric array
+    g, lower, upper : (n,) arrays with lower <= 0 <= upper, finite
+    tol : tolerance of `lsq_linear`
+
+    Returns
+    -------
+    d : (n,) array
+    how : "interior", "bvls", "enumeration" or "active set" ("fixed" where nothing can move)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refopt.solvers.box import quadratic_step
+    >>> H, g, one = np.diag([1.0, -1.0]), np.array([0.5, 0.1]), np.ones(2)
+    >>> quadratic_step(H, g, -one, one)
+    (array([0.5, 1. ]), 'enumeration')
+    """
+    def solve(free):
+        c = np.sqrt(np.abs(np.diag(H)[free]))
+        c[c == 0] = 1.0
+        S, b = H[np.ix_(free, free)] / c / c[:, None], g[free] / c
+        low, high = lower[free] * c, upper[free] * c
+        t, how = scaled_quadratic_step(S, b, low, high, tol)
+        return unscaled(t, c, low, high, lower[free], upper[free]), how
+
+    return on_free_variables(solve, lower, upper)
+
+
+def unscaled(t, c, low, high, lower, upper):
+    """``t / c``, with active bounds exact."""
+    return np.where(t <= low, lower, np.where(t >= high, upper, np.clip(t / c, lower, upper)))
+
+
+def scaled_quadratic_step(S, b, low, high, tol):
+    """The same for a matrix with unit diagonal."""
+    L = cholesky(S)
+    if L is not None:
+        rhs = scipy.linalg.solve_triangular(L, b, lower=True, check_finite=False)
+        return bounded_least_squares(L.T, rhs, low, high, tol)
+    if b.size <= GLOBAL_UP_TO:
+        d = lowest_face(S, b, low, high)
+        return face_descent(S, b, low, high, d), "enumeration"
+    return lowest_of_starts(S, b, low, high, tol), "active set"
+
+
+def cholesky(S: np.ndarray) -> np.ndarray | None:
+    """The lower factor, or None where S is not safely positive definite."""
+    try:
+        L = scipy.linalg.cholesky(S, lower=True, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        return None
+    pivots = np.diag(L)
+    return L if (pivots.min() / pivots.max()) ** 2 > 10 * S.shape[0] * np.finfo(S.dtype).eps else None
+
+
+# ---------------------------------------------------------------- least squares
+
+
+def least_squares_step(A: np.ndarray, b: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+                       ) -> tuple[np.ndarray, str]:
+    """The minimiser of ``|A d - b|^2`` over the box, as `quadratic_step` for H = A^T A, g = A^T b.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refopt.solvers.box import least_squares_step
+    >>> least_squares_step(np.diag([1.0, 2.0]), np.array([0.5, 4.0]), -np.ones(2), np.ones(2))
+    (array([0.5, 1. ]), 'bvls')
+    """
+    def solve(free):
+        B, rhs = A[:, free], b
+        if B.shape[0] > B.shape[1]:
+            Q, B = scipy.linalg.qr(B, mode="economic", check_finite=False)
+            rhs = Q.T @ b
+        c = np.linalg.norm(B, axis=0)
+        c[c == 0] = 1.0
+        low, high = lower[free] * c, upper[free] * c
+        t, how = bounded_least_squares(B / c, rhs, low, high, tol)
+        return unscaled(t, c, low, high, lower[free], upper[free]), how
+
+    return on_free_variables(solve, lower, upper)
+
+
+def bounded_least_squares(A, b, low, high, tol):
+    """``(d, how)`` for columns of unit length and a box without empty interior."""
+    d = solve_least_squares(A, b)
+    if np.all((low < d) & (d < high)):
+        return d, "interior"
+    d = scipy.optimize.lsq_linear(A, b, (low, high), method="bvls", tol=tol).x
+    d = np.clip(d, low, high)
+    active = np.where(d <= low, -1, np.where(d >= high, 1, 0))
+    for _ in range(10 * d.size + 10):
+        free = active == 0
+        if free.any():
+            p = solve_least_squares(A[:, free], b - A @ d)
+            d, blocked = advance(d, free, p, 1.0, low, high)
+            if blocked:
+                active[d <= low], active[d >= high] = -1, 1
+                continue
+        i = wrong_multiplier(A.T @ (A @ d - b), active, np.abs(A).T @ (np.abs(A) @ np.abs(d) + np.abs(b)))
+        if i is None:
+            break
+        active[i] = 0
+    return d, "bvls"
+
+
+def solve_least_squares(A, b):
+    return scipy.linalg.lstsq(A, b, cond=max(A.shape) * np.finfo(float).eps, check_finite=False)[0]
+
+
+def wrong_multiplier(slope: np.ndarray, active: np.ndarray, size: np.ndarray) -> int | None:
+    """The bound that q wants to leave most, or None; `size` is the magnitude of the terms of `slope`."""
+    wish = np.where(active < 0, -slope, np.where(active > 0, slope, 0.0)) - 8 * np.finfo(float).eps * size
+    i = int(np.argmax(wish))
+    return i if wish[i] > 0 else None
+
+
+def advance(d, free, p, longest, low, high):
+    """``(d + t p on the free variables, whether a bound was reached)``; a bound reached is met exactly."""
+    where = np.flatnonzero(free)
+    goal = np.where(p < 0, low[where], high[where])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        t = np.where(p == 0, np.inf, (goal - d[where]) / p)
+    first = int(np.argmin(t))
+    new = d.copy()
+    if t[first] >= longest:
+        new[where] = np.clip(d[where] + longest * p, low[where], high[where])
+        touched = (new[where] <= low[where]) | (new[where] >= high[where])
+        return new, bool(touched.any())
+    new[where] = np.clip(d[where] + t[first] * p, low[where], high[where])
+    new[where[first]] = goal[first]
+    return new, True
+
+
+# ---------------------------------------------------------------- indefinite
+
+
+def face_descent(H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray, d: np.ndarray
+                 ) -> np.ndarray:
+    """A local minimiser of q over the box, by an active-set method from the feasible `d`; q never rises."""
+    active = np.where(d <= low, -1, np.where(d >= high, 1, 0))
+    size = np.abs(H) @ np.maximum(np.abs(low), np.abs(high)) + np.abs(g)
+    for _ in range(20 * d.size + 20):
+        free = active == 0
+        slope = H @ d - g
+        if free.any():
+            p, longest = face_direction(H[np.ix_(free, free)], slope[free], size[free])
+            d, blocked = advance(d, free, p, longest, low, high)
+            if blocked:
+                active[d <= low], active[d >= high] = -1, 1
+                continue
+            slope = H @ d - g
+        i = wrong_multiplier(slope, active, size)
+        if i is None:
+            i = saddle_multiplier(H, slope, active, size)
+        if i is None:
+            break
+        active[i] = 0
+    return d
+
+
+def face_direction(H: np.ndarray, slope: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, float]:
+    """``(p, longest)``: Newton's step on a face (longest 1), or a way down that only a bound ends (inf)."""
+    L = cholesky(H)
+    if L is not None:
+        return -scipy.linalg.cho_solve((L, True), slope, check_finite=False), 1.0
+    k, V = scipy.linalg.eigh(H, check_finite=False)
+    flat = 10 * k.size * np.finfo(H.dtype).eps * np.abs(k).max()
+    if k[0] < -flat:
+        w = V[:, 0]
+        return (-w if slope @ w > 0 else w), np.inf
+    along = V.T @ slope
+    null = (np.abs(k) <= flat) & (np.abs(along) > 8 * np.finfo(H.dtype).eps * np.linalg.norm(size))
+    if null.any():
+        return -V[:, null] @ along[null], np.inf
+    curved = k > flat
+    return -V[:, curved] @ (along[curved] / k[curved]), 1.0
+
+
+def saddle_multiplier(H, slope, active, size):
+    """A bound with multiplier zero that, freed, opens a way of negative curvature into the box; or None."""
+    zero = np.flatnonzero((active != 0) & (np.abs(slope) <= 8 * np.finfo(float).eps * size))
+    for i in zero:
+        free = np.flatnonzero(active == 0)
+        block = np.append(free, i)
+        k, V = scipy.linalg.eigh(H[np.ix_(block, block)], check_finite=False)
+        if k[0] < -10 * block.size * np.finfo(float).eps * np.abs(k).max() and V[-1, 0] != 0:
+            return int(i)
+    return None
+
+
+def lowest_face(H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The global minimiser of q over the box, from the stationary points of all faces."""
+    n = g.size
+    best, best_value = np.zeros(n), 0.0
+    for count in range(n + 1):
+        for chosen in itertools.combinations(range(n), count):
+            free = np.zeros(n, dtype=bool)
+            free[list(chosen)] = True
+            ends = list(itertools.product(*zip(low[~free], high[~free], strict=True)))
+            corners = np.array(ends).reshape(2 ** (n - count), n - count)
+            D = np.zeros((len(corners), n))
+            D[:, ~free] = corners
+            if count:
+                L = cholesky(H[np.ix_(free, free)])
+                if L is None:
+                    continue
+                rhs = g[free, None] - H[np.ix_(free, ~free)] @ corners.T
+                D[:, free] = scipy.linalg.cho_solve((L, True), rhs, check_finite=False).T
+                D = D[np.all((D >= low) & (D <= high), axis=1)]
+            values = np.einsum("ki,ki->k", D, D @ H) / 2 - D @ g
+            if values.size and values.min() < best_value:
+                best, best_value = D[int(values.argmin())], float(values.min())
+    return best
+
+
+def lowest_of_starts(H, g, low, high, tol):
+    """The lowest local minimiser from: 0, the convexified model's minimiser, the corner along g, the lowest
+    eigenvector both ways."""
+    k, V = scipy.linalg.eigh(H, check_finite=False)
+    first = face_descent(H, g, low, high, np.zeros(g.size))
+    small = 10 * k.size * np.finfo(float).eps * np.abs(k).max()
+    if k[0] >= -small:
+        return first
+    size = np.maximum(np.abs(k), np.sqrt(np.finfo(float).eps) * np.abs(k).max())
+    convex = bounded_least_squares(np.sqrt(size)[:, None] * V.T, (V.T @ g) / np.sqrt(size), low, high, tol)[0]
+    starts = [convex]
+    if g.size <= MANY_STARTS_UP_TO:
+        starts.append(np.where(g > 0, high, low))
+        for w in (V[:, 0], -V[:, 0]):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                room = np.where(w > 0, high, -low) / np.abs(w)
+            starts.append(np.clip(w * np.min(room[np.abs(w) > 0]), low, high))
+    found = [first, *(face_descent(H, g, low, high, d) for d in starts)]
+    return min(found, key=lambda d: value(H, g, d))
+
+
+# ---------------------------------------------------------------- the residual
+
+
+def residual_step(H, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+                  ) -> tuple[np.ndarray, str]:
+    """The minimiser of ``|H d - g|`` over the box; H an array, sparse matrix or LinearOperator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refopt.solvers.box import residual_step
+    >>> residual_step(np.diag([1.0, -1.0]), np.array([0.5, 0.1]), -np.ones(2), np.ones(2))
+    (array([ 0.5, -0.1]), 'interior')
+    """
+    if isinstance(H, np.ndarray):
+        return least_squares_step(H, g, lower, upper, tol)
+    fixed = lower == upper
+    width = np.where(fixed, np.finfo(float).tiny * 4, 0.0)  # lsq_linear wants an interior; undone below
+    answer = scipy.optimize.lsq_linear(H, g, (lower - width, upper + width), method="trf", tol=tol)
+    d = np.where(answer.active_mask < 0, lower, np.where(answer.active_mask > 0, upper, answer.x))
+    return np.where(fixed, lower, np.clip(d, lower, upper)), "trf"

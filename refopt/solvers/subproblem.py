@@ -1,0 +1,147 @@
+"""The subproblem of a higher-order step, by the native solver or one of SciPy's, after a global one or not.
+
+    in_ball    min m(s) over |s| <= r            freely    min m(s)
+
+The native solver descends from s = 0 (`ball_subproblem`). SciPy's start there too; they serve for comparison,
+and their answers get the same certificate. Differential evolution (Storn and Price 1997,
+doi:10.1023/A:1008202821328) searches the ball first; the native solver then descends from its best point as
+well, and the lower of the two is the answer.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+
+from ..models.taylor import MatrixFree, Model, Penalised, TensorModel
+from .ball import BALLS, GROWTH, BallAnswer, certificate, minimise_freely, minimise_in_ball
+from .norm import nrm2
+
+__all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "in_ball", "subproblem"]
+
+TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
+
+BALL_SOLVERS = ("trust-constr", "SLSQP")  # of SciPy's solvers, those that keep a constraint
+SOLVERS = ("native", *BALL_SOLVERS, "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B")
+TIGHT: dict[str, dict[str, float]] = {  # options that make SciPy's solvers as accurate as they can be
+    "trust-constr": {"gtol": 1e-10, "xtol": 1e-14, "maxiter": 2000},
+    "SLSQP": {"ftol": 1e-16, "maxiter": 1000},
+    "trust-exact": {"gtol": 1e-10}, "trust-krylov": {"gtol": 1e-10}, "Newton-CG": {"xtol": 1e-12},
+    "BFGS": {"gtol": 1e-10}, "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
+}
+POPULATION = 15  # members per variable, SciPy's default
+
+
+def subproblem(model: TensorModel | MatrixFree, trust_method: str, scale: float, p: int, theta: float, first: bool,
+               **how: Any) -> BallAnswer:
+    """The step that the model and the radius or sigma, `scale`, ask for; `first` is the first attempt at this point.
+
+    "none" leaves the model free at the first attempt; found unbounded, it takes the step inside the ball and says so.
+    """
+    tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
+    length = nrm2(model.expand(np.zeros(model.n)).gradient)
+    if trust_method == "proximal":
+        return freely(Penalised(model, 1 / scale, 2), scale * length or 1.0, tol, **how)
+    if trust_method == "regularized":
+        r = (length / scale) ** (1 / p) or 1.0
+        return freely(Penalised(model, scale, p + 1), r, tol, (theta, p), **how)
+    if trust_method == "none" and first:
+        answer = freely(model, scale, tol, **how)
+        return answer if answer.bounded else in_ball(model, scale, tol, **how)._replace(bounded=False)
+    return in_ball(model, scale, tol, **how)
+
+
+def in_ball(model: Model, r: float, tol: float = 1e-10, solver: str = "native", de_iters: int | None = None,
+            rng: np.random.Generator | None = None) -> BallAnswer:
+    """A local minimiser of `model` over ``|s| <= r``.
+
+    Parameters
+    ----------
+    model : Model
+    r : float > 0
+    tol : float
+        Of the native solver, relative to the gradient at 0.
+    solver : str
+        "native" or one of `BALL_SOLVERS`.
+    de_iters : int or None
+        Generations of the global search.
+    rng : numpy.random.Generator
+        For the global search.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refopt.models.taylor import TensorModel
+    >>> line = TensorModel([np.array(0.0), np.array([3.0, 4.0])])
+    >>> in_ball(line, 1.0).s
+    array([-0.6, -0.8])
+    """
+    start = np.zeros(model.n)
+    native = solver == "native"
+    answer = minimise_in_ball(model, r, start, tol) if native else by_scipy(model, solver, r, True)
+    return lower_by_evolution(model, answer, r, tol, de_iters, rng) if de_iters is not None else answer
+
+
+def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0),
+           solver: str = "native", de_iters: int | None = None,
+           rng: np.random.Generator | None = None) -> BallAnswer:
+    """A local minimiser of `model`, from balls of radius r on. The answer may say unbounded."""
+    native = solver == "native"
+    answer = minimise_freely(model, r, tol, theta) if native else by_scipy(model, solver, r, False)
+    if de_iters is None or not answer.bounded:
+        return answer
+    return lower_by_evolution(model, answer, max(r, 2 * float(np.linalg.norm(answer.s))), tol, de_iters, rng)
+
+
+def lower_by_evolution(model: Model, answer: BallAnswer, r: float, tol: float, de_iters: int,
+                       rng: np.random.Generator | None) -> BallAnswer:
+    """`answer`, or the minimiser below the best point of differential evolution, whichever is lower."""
+    def value(s: np.ndarray) -> float:
+        return model.value(onto_ball(s, r))
+
+    found = scipy.optimize.differential_evolution(value, [(-r, r)] * model.n, maxiter=de_iters,
+                                                  popsize=POPULATION, polish=False, rng=rng)
+    other = minimise_in_ball(model, r, onto_ball(found.x, r), tol)
+    return other if other.value < answer.value else answer
+
+
+def onto_ball(s: np.ndarray, r: float) -> np.ndarray:
+    length = float(np.sqrt(s @ s))
+    return s if length <= r else s * (r / length)
+
+
+def by_scipy(model: Model, solver: str, r: float, constrained: bool) -> BallAnswer:
+    """The answer of a method of `scipy.optimize.minimize` from s = 0, with its certificate."""
+    zero = np.zeros(model.n)
+    extra: dict[str, Any] = {}
+    if solver in ("trust-exact", "trust-constr"):
+        extra["hess"] = lambda s: matrix(model.expand(s).hessian, model.expand(s).product, s.size)
+    elif solver in ("trust-krylov", "Newton-CG"):
+        extra["hessp"] = lambda s, v: model.expand(s).product(v)
+    if constrained and solver == "SLSQP":
+        extra["constraints"] = {"type": "ineq", "fun": lambda s: r * r - s @ s, "jac": lambda s: -2 * s}
+    elif constrained:
+        extra["constraints"] = scipy.optimize.NonlinearConstraint(
+            lambda s: s @ s, -np.inf, r * r, jac=lambda s: 2 * s[None, :],
+            hess=lambda s, v: 2 * v[0] * np.eye(s.size))
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # about their own convergence; the certificate tells
+        s = scipy.optimize.minimize(lambda s: model.expand(s)[:2], zero, jac=True, method=solver,
+                                    options=TIGHT[solver], **extra).x
+    limit = r if constrained else r * GROWTH**BALLS
+    finite = bool(np.all(np.isfinite(s)))
+    s = onto_ball(np.where(np.isfinite(s), s, 0.0), limit)
+    at, first = model.expand(s), model.expand(zero).gradient
+    lam, left = certificate(s, at.gradient, r if constrained else np.inf)
+    residual = float(np.linalg.norm(left))
+    bounded = finite and (constrained or residual <= float(np.linalg.norm(first)))  # else it gave up
+    lowest = float(np.linalg.eigvalsh(matrix(at.hessian, at.product, s.size))[0])
+    return BallAnswer(s, at.value, lam, residual, float(np.linalg.norm(first)), lowest + lam, 0, bounded)
+
+
+def matrix(H: np.ndarray | None, product: Callable, n: int) -> np.ndarray:
+    return H if H is not None else np.stack([product(e) for e in np.eye(n)])

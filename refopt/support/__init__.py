@@ -1,1 +1,0 @@
-"""What the fourteen methods need around them: step sizes, momentum, line searches, curvature models."""

@@ -1,0 +1,1 @@
+"""One objective seen as another: in projected variables, as the size of its gradient, as a linear system."""

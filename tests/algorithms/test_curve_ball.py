@@ -1,0 +1,332 @@
+"""CurveBall: the published yardstick, the 2x2 system, its branches, acceptance, and the original in
+lockstep."""
+
+from __future__ import annotations
+
+import autograd.numpy as anp
+import mpmath
+import numpy as np
+import pytest
+
+import refopt
+from refopt.algorithms.curve_ball import minimise_over_span
+from refopt.status import Status
+
+rosenbrock = refopt.LeastSquares(lambda x: anp.concatenate((10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1])))
+START = np.array([-0.25, -0.25])
+
+
+# ---------------------------------------------------------------- the yardstick
+
+
+@pytest.mark.parametrize(
+    "curvature, alpha, expected",
+    [("gauss-newton", 0.5, 12), ("hessian", 0.5, 25), ("gauss-newton", 1.0, 5), ("hessian", 1.0, 10)],
+)
+def test_published_iteration_counts(curvature, alpha, expected):
+    """Iterations to f < 1e-4 for f = sum r^2 (with 1/2 sum r^2 alpha=1 takes 6 with Gauss-Newton, not 5)."""
+    method = refopt.CurveBall(auto=True, curvature=curvature, lam=0.1, alpha=alpha)
+    for record in refopt.iterate(rosenbrock, START, method=method, tol=0.0):
+        if record.fun < 1e-4:
+            break
+    assert record.nit == expected
+
+
+@pytest.mark.parametrize("alpha, first", [(0.15, 0.1), (1.0, 1e4)])
+def test_path_equals_a_direct_transcription(alpha, first):
+    """20 steps against the published formulas, 2x2 system solved as written; 1e-9: the system's condition
+    number."""
+    x, z, lam = START.copy(), np.zeros(2), first
+    method = refopt.CurveBall(auto=True, lam=first, alpha=alpha)
+    seen = []
+    for record in refopt.iterate(rosenbrock, START, method=method, tol=0.0, options={"maxiter": 20}):
+        f, g = refopt.derivatives.value_and_gradient(rosenbrock, x)
+        C = refopt.derivatives.hessian(rosenbrock, x)
+        K = C + lam * np.eye(2)
+        D = K @ z + g
+        if z.any():
+            beta, minus = np.linalg.solve([[D @ K @ D, D @ K @ z], [z @ K @ D, z @ K @ z]], [g @ D, g @ z])
+        else:
+            beta, minus = (g @ D) / (D @ K @ D), 0.0
+        z = -minus * z - beta * D
+        x_new = x + alpha * z
+        if record.nit % 5 == 0:
+            ratio = (rosenbrock(x_new) - f) / ((g @ z) / 2)  # beta g^T D - rho g^T z = -g^T z_new
+            lam = lam * 0.999**5 if ratio > 1.5 else lam / 0.999**5 if ratio < 0.5 else lam
+        x = x_new
+        seen.append(lam)
+        np.testing.assert_allclose(record.x, x, rtol=1e-9)
+        np.testing.assert_allclose(record.figures["lam"], lam, rtol=1e-12)
+    assert len(set(seen)) > 1, "lam was never adapted, so its rule was not tested"
+
+
+# ---------------------------------------------------------------- the minimiser over span{D, z}
+
+
+def system(seed, n=6, definite=True):
+    rng = np.random.default_rng(seed)
+    M = rng.standard_normal((n, n))
+    K = M @ M.T + 0.1 * np.eye(n) if definite else M + M.T
+    u, z = rng.standard_normal(n), rng.standard_normal(n)
+    return K, u, K @ z + u, z
+
+
+def exact_coefficients(K, u, D, z):
+    """The solution of the 2x2 system in 40 digits."""
+    with mpmath.workdps(40):
+        K, u, D, z = (mpmath.matrix(a.tolist()) for a in (K, u, D, z))
+        dot = lambda a, b: (a.T * b)[0]  # noqa: E731
+        A = mpmath.matrix([[dot(D, K * D), dot(D, K * z)], [dot(z, K * D), dot(z, K * z)]])
+        beta, minus = mpmath.lu_solve(A, mpmath.matrix([dot(u, D), dot(u, z)]))
+        return float(beta), float(-minus)
+
+
+def is_minimiser(K, u, D, z, beta, rho):
+    """Whether no other point of span{D, z} has a lower model, up to 1e-12 of its depth (rounding of the
+    values)."""
+    p = rho * z - beta * D
+    basis = np.linalg.qr(np.stack((D, z), axis=1))[0]
+    best = basis @ np.linalg.solve(basis.T @ K @ basis, -basis.T @ u)  # the direct minimisation
+    value = lambda p: u @ p + p @ K @ p / 2  # noqa: E731
+    return value(p) <= value(best) + 1e-12 * abs(value(best))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_minimises_the_damped_model_over_the_span(seed):
+    K, u, D, z = system(seed)
+    beta, rho, branch = minimise_over_span(u, D, z, K @ D, K @ z)
+    assert branch == "regular"
+    assert is_minimiser(K, u, D, z, beta, rho), f"seed {seed}"
+    # condition numbers of these systems stay below 1e4
+    np.testing.assert_allclose(
+        (beta, rho), exact_coefficients(K, u, D, z), rtol=1e-11, err_msg=f"seed {seed}"
+    )
+
+
+def test_the_check_sees_a_wrong_coefficient():
+    K, u, D, z = system(0)
+    beta, rho, _ = minimise_over_span(u, D, z, K @ D, K @ z)
+    assert not is_minimiser(K, u, D, z, beta * (1 + 1e-4), rho)
+    assert not is_minimiser(K, u, D, z, beta, -rho)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0, -3.0])
+def test_rank_one(factor):
+    """z = 0, or z along D: the minimiser along D alone."""
+    K, u, D, _ = system(1)
+    z = factor * D
+    beta, rho, branch = minimise_over_span(u, D, z, K @ D, K @ z)
+    assert (branch, rho) == ("rank one", 0.0)
+    assert beta == pytest.approx((u @ D) / (D @ K @ D), rel=1e-14)
+
+
+def test_nearly_parallel_vectors_stay_accurate():
+    """D and z with an angle of 1e-6: the model is minimised, although the 2x2 system has condition number
+    1e12."""
+    K, u, D, w = system(2)
+    z = D + 1e-6 * w
+    beta, rho, branch = minimise_over_span(u, D, z, K @ D, K @ z)
+    assert branch == "regular"
+    p = rho * z - beta * D
+    slope = u + K @ p
+    for e in (D, z):  # 1e-9: eps over the angle
+        assert abs(slope @ e) <= 1e-8 * np.linalg.norm(e) * np.linalg.norm(u)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_indefinite_systems_descend(seed):
+    K, u, D, z = system(seed, definite=False)
+    e = np.linalg.qr(np.stack((D, z), axis=1))[0]
+    if np.linalg.eigvalsh(e.T @ K @ e)[0] > 0:
+        K = K - 50 * np.eye(6)
+        D = K @ z + u
+    beta, rho, branch = minimise_over_span(u, D, z, K @ D, K @ z)
+    assert branch == "indefinite"
+    assert u @ (rho * z - beta * D) < 0, f"seed {seed}"
+    e = np.linalg.qr(np.stack((D, z), axis=1))[0]
+    k, V = np.linalg.eigh(e.T @ K @ e)
+    expected = -e @ V @ ((V.T @ e.T @ u) / np.abs(k))  # sizes of the eigenvalues
+    np.testing.assert_allclose(rho * z - beta * D, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max())
+
+
+def test_no_curvature_at_all():
+    u = np.array([3.0, 4.0])
+    zero = np.zeros(2)
+    assert minimise_over_span(u, u, zero, zero, zero) == (
+        1.0,
+        0.0,
+        "indefinite",
+    )  # H = 0, lam = 0: the gradient
+    assert minimise_over_span(u, zero, u, zero, u) == (0.0, 1.0, "rank one")  # D = 0: z solves the system
+
+
+def test_scale_of_the_variables_does_not_overflow():
+    """K(D, D) of lengths 1e100 would be 1e400."""
+    K, u, D, z = system(3)
+    small = minimise_over_span(u, D, z, K @ D, K @ z)
+    large = minimise_over_span(1e100 * u, 1e100 * D, 1e100 * z, 1e100 * (K @ D), 1e100 * (K @ z))
+    np.testing.assert_allclose(small[:2], large[:2], rtol=1e-12)
+
+
+# ---------------------------------------------------------------- acceptance
+
+
+def test_the_name_refuses_steps_and_converges():
+    result = refopt.minimize(rosenbrock, [-1.2, 1.0], method="CurveBall", options={"return_all": True})
+    assert result.success and np.abs(result.x - 1).max() < 1e-4
+    assert not all(record.accepted for record in result.history)
+    assert all(b.fun <= a.fun for a, b in zip(result.history, result.history[1:], strict=False))
+
+
+def test_without_acceptance_f_may_rise():
+    method = refopt.CurveBall(auto=True, lam=1e-3)
+    records = list(refopt.iterate(rosenbrock, [-1.2, 1.0], method=method, options={"maxiter": 10}))
+    assert any(b.fun > a.fun for a, b in zip(records, records[1:], strict=False))
+    assert all(record.accepted for record in records)
+
+
+def test_a_trial_where_f_is_nan_is_refused():
+    fun = lambda x: anp.sum(anp.where(x > 0.5, x - anp.log(anp.where(x > 0.5, x, 1.0)), anp.nan))  # noqa: E731
+    result = refopt.minimize(fun, [30.0], method="CurveBall")
+    assert result.success and result.x == pytest.approx(1.0, abs=1e-4)
+
+
+def test_rounding_ends_the_run_honestly():
+    fun = lambda x: 1e6 + anp.sum((x - 1 / 3) ** 2 * anp.array([1.0, 3.0]))  # noqa: E731
+    result = refopt.minimize(fun, [3.0, 4.0], method="CurveBall", options={"gtol": 0.0})
+    assert result.status in (Status.GTOL.number, Status.ROUNDING.number)
+    assert np.abs(result.x - 1 / 3).max() < 1e-4  # f resolves sqrt(4 eps 1e6) = 3e-5
+
+
+@pytest.mark.parametrize("acceptance", ["none", "ratio"])
+def test_products_that_are_not_finite(acceptance):
+    result = refopt.minimize(
+        rosenbrock,
+        [-1.2, 1.0],
+        method=refopt.CurveBall(auto=True, acceptance=acceptance),
+        hessp=lambda x, v: np.full(2, np.nan),
+    )
+    assert result.status == Status.NONFINITE.number and "product" in result.message
+
+
+def test_a_wrong_gradient_is_called_no_progress():
+    result = refopt.minimize(
+        lambda x: float(x @ x), [1.0, 2.0], jac=lambda x: -2 * x, hessp=lambda x, v: 2 * v, method="CurveBall"
+    )
+    assert result.status == Status.STALLED.number and "gradient" in result.message
+
+
+def test_the_model_and_loss_pair():
+    """Of a linear model the Gauss-Newton matrix is the Hessian, so both forms take the same path (to
+    rounding)."""
+    rng = np.random.default_rng(4)
+    T, y = rng.standard_normal((30, 4)), rng.integers(0, 2, 30)
+    logistic = refopt.ModelLoss(lambda x: T @ x, lambda z: anp.sum(anp.logaddexp(0, z) - y * z))
+    a = refopt.minimize(logistic, np.zeros(4), method="CurveBall")
+    b = refopt.minimize(logistic, np.zeros(4), method="CurveBall", options={"curvature": "gauss-newton"})
+    assert a.success and a.nit == b.nit and a.nhvp == b.nhvp
+    np.testing.assert_allclose(a.x, b.x, rtol=1e-9)
+
+
+# ---------------------------------------------------------------- options
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"auto": True, "reg": 2.0}, "reg has no effect with auto=True"),
+        ({"lam": 2.0}, "lam has no effect with auto=False"),
+        ({"acceptance": "ratio"}, "acceptance has no effect"),
+        ({"curvature": "gauss-newton", "hvp_method": "fd_central"}, "hvp_method must be 'autograd'"),
+        ({"curvature": "fisher"}, "curvature must be one of"),
+        ({"alpha": 0.0}, "alpha must be in"),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(ValueError, match=message):
+        refopt.CurveBall(**options)
+
+
+def test_gauss_newton_needs_parts():
+    with pytest.raises(TypeError, match="ModelLoss"):
+        refopt.minimize(lambda x: x @ x, [1.0], method=refopt.CurveBall(curvature="gauss-newton"))
+
+
+@pytest.mark.parametrize("hvp_method", ["fd_forward", "fd_central"])
+def test_finite_differences(hvp_method):
+    """On a quadratic both differences are exact to rounding over the step, 1e-12."""
+    fun = lambda x: anp.sum(anp.arange(1, 4) * x**2) + x[0] * x[1]  # noqa: E731
+    paths = [
+        refopt.minimize(
+            fun, [1.0, 2.0, 3.0], method=refopt.CurveBall(hvp_method=m), options={"maxiter": 20}
+        ).x
+        for m in ("autograd", hvp_method)
+    ]
+    np.testing.assert_allclose(*paths, rtol=1e-9)
+
+
+# ---------------------------------------------------------------- the original
+
+
+def original_path(steps, inner=None, **options):
+    torch = pytest.importorskip("torch")
+    tz = pytest.importorskip("torchzero")
+    from torchzero.modules.experimental import CurveBall
+
+    p = torch.nn.Parameter(torch.tensor([-0.25, -0.25, 0.3], dtype=torch.float64))
+    optimizer = tz.Optimizer([p], CurveBall(inner=None if inner is None else tz.m.LR(inner), **options))
+
+    def closure(backward=True):
+        loss = (100 * (p[1:] - p[:-1] ** 2) ** 2).sum() + ((1 - p[:-1]) ** 2).sum()
+        if backward:
+            optimizer.zero_grad()
+            loss.backward()
+        return loss
+
+    path = []
+    for _ in range(steps):
+        optimizer.step(closure)
+        path.append(p.detach().numpy().copy())
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"precond_lr": 2e-4, "momentum": 0.5},
+        {"reg": 5.0},
+        {"hvp_method": "fd_forward"},
+        {"hvp_method": "fd_central", "h": 1e-2},
+    ],
+)
+@pytest.mark.parametrize("inner", [None, 0.5])
+def test_fixed_form_equals_the_original(options, inner):
+    """50 steps; 1e-9 (1e-6 with differences): rounding of the products, amplified by 50 steps."""
+    theirs = original_path(50, inner, **options)
+    method = refopt.CurveBall(**options, inner=None if inner is None else refopt.LR(inner))
+    records = list(refopt.iterate(rosenbrock, [-0.25, -0.25, 0.3], method=method, options={"maxiter": 50}))
+    rtol = 1e-9 if options.get("hvp_method", "autograd") == "autograd" else 1e-6
+    np.testing.assert_allclose([r.x for r in records], theirs, rtol=rtol)
+
+
+def test_the_original_has_no_automatic_form():
+    pytest.importorskip("torchzero")
+    from torchzero.modules.experimental import CurveBall
+
+    with pytest.raises(TypeError, match="auto"):
+        CurveBall(auto=True)
+
+
+def test_the_original_comparison_sees_a_planted_difference():
+    theirs = original_path(5)
+    records = list(
+        refopt.iterate(
+            rosenbrock,
+            [-0.25, -0.25, 0.3],
+            method=refopt.CurveBall(momentum=0.9 + 1e-7),
+            options={"maxiter": 5},
+        )
+    )
+    with pytest.raises(AssertionError):
+        np.testing.assert_allclose([r.x for r in records], theirs, rtol=1e-9)

@@ -1,0 +1,330 @@
+"""GradMin: phi and its derivatives, every option, cost, what it is drawn to, and the original."""
+
+from __future__ import annotations
+
+import itertools
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+import refopt
+from refopt.algorithms.grad_min import GradMin
+from refopt.derivatives import gradient, hessian
+from refopt.objective import FunctionObjective
+from refopt.views.gradient_size import GradientSize, mixture
+
+START = np.array([-1.2, 1.0, 0.7])
+EXACT = 1e-12  # relative: a few hundred roundings of sums of products
+
+
+def fun(x):
+    return anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2) + 2 + anp.sum(x ** 3 * anp.sin(x))
+
+
+def phi(x, *, loss_term=0.0, relative=None, square=False, mean=True, maximize=False):
+    """The definition, to be differentiated by autograd twice."""
+    g = gradient(fun, x)
+    G = anp.sum(g ** 2) if square else anp.sum(anp.abs(g))
+    G = G / len(x) if mean else G
+    L = fun(x)
+    if relative == "grad_to_loss":
+        G = G * L
+    if relative == "loss_to_grad":
+        L = L * G
+    return (-1 if maximize else 1) * (loss_term * L + G)
+
+
+def phi_point(x=START, f=fun, objective=None, **options):
+    method = GradMin(refopt.LR(), **options)
+    parent = objective or FunctionObjective(f, x)
+    return GradientSize(parent, method.terms).at(x)
+
+
+def close(a, b, rtol=EXACT):
+    return np.abs(np.asarray(a) - b).max() <= rtol * np.abs(b).max()
+
+
+# ---------------------------------------------------------------- the mathematics
+
+
+@pytest.mark.parametrize("relative, square, mean, maximize", list(itertools.product(
+    (None, "loss_to_grad", "grad_to_loss"), *3 * [(False, True)])))
+def test_value_gradient_and_hessian_are_those_of_the_definition(relative, square, mean, maximize):
+    options = dict(loss_term=0.7, relative=relative, square=square, mean=mean)
+    point = phi_point(maximize_grad=maximize, **options)
+    define = lambda x: phi(x, maximize=maximize, **options)  # noqa: E731
+    assert close(point.f, define(START))
+    assert close(point.g, gradient(define, START))
+    assert close(point.dense_hessian(), hessian(define, START))
+
+
+@pytest.mark.parametrize("graft, relative", list(itertools.product(
+    ("loss_to_grad", "grad_to_loss"), (None, "loss_to_grad", "grad_to_loss"))))
+def test_grafts_hold_their_scale_constant(graft, relative):
+    point = phi_point(loss_term=0.7, graft=graft, relative=relative)
+    f, S = fun(START), float(np.abs(gradient(fun, START)).mean())
+    g_scale = f / S if graft == "grad_to_loss" else 1.0
+    l_scale = 1.0
+    if graft == "loss_to_grad":
+        l_scale = S * f / f if relative == "grad_to_loss" else S / f
+
+    def define(x):
+        g = anp.mean(anp.abs(gradient(fun, x))) * g_scale
+        g = g * fun(x) if relative == "grad_to_loss" else g
+        loss = fun(x) * l_scale
+        loss = loss * g if relative == "loss_to_grad" else loss
+        return 0.7 * loss + g
+
+    assert close(point.f, define(START))
+    assert close(point.g, gradient(define, START))
+    assert close(point.dense_hessian(), hessian(define, START))
+
+
+def test_the_checks_of_the_definition_see_a_wrong_third_derivative(monkeypatch):
+    point = phi_point(square=True)
+    right = hessian(lambda x: phi(x, square=True), START)
+    point.g  # noqa: B018
+    third = FunctionObjective.third
+    monkeypatch.setattr(FunctionObjective, "third", lambda self, p, w: (third(self, p, w)[0], np.zeros_like))
+    assert not close(point.dense_hessian(), right)
+
+
+def test_third_products_with_user_hessp_are_central_differences():
+    given = FunctionObjective(fun, START, jac=lambda x: gradient(fun, x),
+                              hessp=lambda x, v: hessian(fun, x) @ v)
+    exact = hessian(lambda x: phi(x, square=True), START)
+    # central differences of step eps^(1/3): error of order eps^(2/3) = 4e-11 relative to the terms
+    assert close(phi_point(objective=given, square=True).dense_hessian(), exact, 1e-7)
+
+
+def test_dividing_by_zero_in_a_graft_is_not_finite_and_says_so():
+    assert not np.isfinite(mixture(0.0, 1.0, 1.0, None, "loss_to_grad", False).by_f)
+    result = refopt.minimize(lambda x: x[0] ** 2 + 3 * x[0], [0.0], method=GradMin(refopt.LR(), 1.0,
+                                                                                  graft="loss_to_grad"))
+    assert result.status == refopt.Status.NONFINITE.number and "GradMin" in result.message
+
+
+def test_no_loss_term_needs_no_finite_scale():
+    assert mixture(0.0, 2.0, 0.0, None, "loss_to_grad", False) == (2.0, 0.0, 1.0, 0.0)
+
+
+# ---------------------------------------------------------------- options
+
+
+def test_loss_term_none_is_zero():
+    assert phi_point(loss_term=None).f == phi_point().f
+
+
+def test_modify_loss_false_shows_line_searches_the_function():
+    point = phi_point(modify_loss=False)
+    assert point.f == fun(START) and close(point.g, phi_point().g)
+
+    def well(x):  # a maximum of f at 0: small gradients and large values
+        return anp.sum((x ** 2 - 1) ** 2)
+
+    def last(**options):
+        method = GradMin(refopt.Backtracking(), square=True, **options)
+        return refopt.minimize(well, [0.3, 0.4], method=method,
+                               options={"maxiter": 30, "gtol": 1e-6}).x
+
+    assert np.abs(last()).max() < 0.1 and np.abs(last(modify_loss=False)).min() > 0.9
+
+
+def test_create_graph_saves_a_product_for_second_order_inner_methods():
+    def products(create_graph):
+        run = refopt.iterate(fun, START, method=GradMin(refopt.Newton(), create_graph=create_graph),
+                             options={"maxiter": 3, "gtol": 0})
+        records = list(run)
+        return records[-1].nhvp, records[-1].x
+
+    (without, x), (with_graph, y) = products(False), products(True)
+    assert with_graph == without - 3 and close(x, y)
+
+
+@pytest.mark.parametrize("option, value, message", [
+    ("relative", "both", "relative must be one of"), ("graft", "loss", "graft must be one of"),
+    ("loss_term", "1", "loss_term must be a real number"), ("square", 1, "square must be True or False"),
+    ("inner", refopt.LR, "is a class"),
+])
+def test_bad_options_are_refused(option, value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        GradMin(**{"inner": refopt.LR(), option: value})
+
+
+# ---------------------------------------------------------------- cost
+
+
+def test_a_gradient_costs_one_product_more_than_a_plain_one():
+    plain, objective = FunctionObjective(fun, START), FunctionObjective(fun, START)
+    plain.at(START).g  # noqa: B018
+    point = phi_point(objective=objective, loss_term=1.0, relative="loss_to_grad", graft="grad_to_loss")
+    point.g  # noqa: B018
+    assert (objective.njev, objective.nhvp, objective.nhev) == (plain.njev, plain.nhvp + 1, 0)
+    assert objective.nfev == plain.nfev + 1  # the trace that gives the product
+
+
+def test_a_product_costs_one_third_derivative_and_at_most_two_hessians():
+    objective = FunctionObjective(fun, START)
+    point = phi_point(objective=objective, square=True)
+    point.g  # noqa: B018
+    point.hvp(np.ones(3))
+    before = objective.nhvp
+    point.hvp(np.arange(3.0))
+    assert objective.nhvp == before + 3
+
+
+# ---------------------------------------------------------------- inner methods and the driver
+
+
+@pytest.mark.parametrize("inner", [
+    [refopt.LBFGS(), refopt.StrongWolfe()], [refopt.Newton(), refopt.Backtracking()],
+    [refopt.ScipyNewtonCG("minres"), refopt.Backtracking()],
+    [refopt.NewtonSolver(objective="energy"), refopt.Backtracking()],
+    refopt.CurveBall(auto=True), refopt.InfinityNormTrustRegion(), refopt.HigherOrderNewton(order=2),
+    [refopt.Adam(), refopt.LR(0.05)],
+], ids=lambda inner: type(inner[0] if isinstance(inner, list) else inner).__name__)
+def test_inner_methods_of_any_order_find_a_stationary_point(inner):
+    def bowl(x):
+        return anp.sum(anp.cosh(x - 1)) + 0.1 * (x[0] * x[1])
+
+    result = refopt.minimize(bowl, [0.3, 1.5], method=GradMin(inner, square=True), options={"maxiter": 3000})
+    assert result.success and np.abs(result.jac).max() <= 1e-5, result.message
+
+
+def test_inner_methods_that_ask_for_more_are_refused():
+    with pytest.raises(ValueError, match="needs gauss-newton, which phi has not"):
+        GradMin(refopt.GaussNewton())
+    with pytest.raises(TypeError, match="phi has derivatives up to the second, order 3"):
+        refopt.minimize(fun, START, method=GradMin(refopt.HigherOrderNewton(order=3)))
+
+
+def test_gradmin_inside_gradmin():
+    nested = GradMin(GradMin([refopt.LBFGS(), refopt.StrongWolfe()], square=True), square=True)
+    result = refopt.minimize(lambda x: (x[0] - 1) ** 2 + 3 * (x[1] + x[0]) ** 2, [0.3, 1.5], method=nested)
+    assert result.success
+
+
+def test_it_is_drawn_to_saddles():
+    def saddle(x):
+        return x[0] ** 2 - x[1] ** 2 + x[1] ** 4
+
+    method = GradMin([refopt.LBFGS(), refopt.StrongWolfe()], square=True)
+    ends = [refopt.minimize(saddle, np.random.default_rng(k).uniform(-1, 1, 2), method=method,
+                            options={"gtol": 1e-6, "maxiter": 300}) for k in range(20)]
+    assert all(end.success for end in ends)
+    at_saddle = sum(abs(end.x[1]) < 0.1 for end in ends)
+    assert 8 <= at_saddle <= 18  # 65 of 100, so the docstring; seeds 0 to 19
+
+
+def test_best_point_is_judged_by_phi():
+    def well(x):
+        return anp.sum((x ** 2 - 1) ** 2)
+
+    start = np.array([0.6, 0.5])  # f rises towards the maximum at 0, where phi falls
+    alone = GradMin(refopt.LR(0.01), square=True)
+    for method in (alone, [alone, refopt.LR(0.5)]):
+        result = refopt.minimize(well, start, method=method, options={"maxiter": 5, "return_all": True})
+        sizes = [np.mean(gradient(well, x) ** 2) for x in result.allvecs]
+        assert np.array_equal(result.x, result.allvecs[int(np.argmin(sizes))])
+        assert result.fun > well(start) and not result.success
+    plain = refopt.minimize(well, start, method=refopt.LR(-0.01), options={"maxiter": 5})
+    assert plain.fun == well(start)  # judged by f, the start is the best of an ascent
+
+
+def test_figures_tell_phi_and_size():
+    record = next(refopt.iterate(fun, START, method=GradMin(refopt.LR(1e-6), loss_term=2.0)))
+    size = np.abs(gradient(fun, START)).mean()
+    assert record.figures["gradient_size"] == pytest.approx(size, rel=EXACT)
+    assert record.figures["phi"] == pytest.approx(size + 2 * fun(START), rel=EXACT)
+
+
+# ---------------------------------------------------------------- the original
+
+OPTIONS = [dict(), dict(square=True), dict(mean=False), dict(square=True, mean=False), dict(loss_term=2.0),
+           dict(maximize_grad=True, loss_term=2.0), dict(create_graph=True),
+           *(dict(loss_term=2.0, **pair) for pair in (
+               dict(relative="loss_to_grad"), dict(relative="grad_to_loss"), dict(graft="loss_to_grad"),
+               dict(graft="grad_to_loss"))),
+           *(dict(loss_term=2.0, relative=r, graft=g) for r, g in itertools.product(
+               ("loss_to_grad", "grad_to_loss"), repeat=2))]
+
+
+def original(x0, modules, steps, torch_fun):
+    """Iterates of torchzero's modules."""
+    torch, tz = pytest.importorskip("torch"), pytest.importorskip("torchzero")
+    x = torch.tensor(x0, dtype=torch.float64, requires_grad=True)
+    optimizer = tz.Optimizer([x], *modules)
+
+    def closure(backward=True):
+        loss = torch_fun(torch, x)
+        if backward:
+            optimizer.zero_grad()
+            loss.backward()
+        return loss
+
+    iterates = []
+    for _ in range(steps):
+        optimizer.step(closure)
+        iterates.append(x.detach().numpy().copy())
+    return np.array(iterates)
+
+
+def torch_version(torch, x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum() + 2 + (x ** 3 * torch.sin(x)).sum()
+
+
+def ours(method, steps, x0=START, f=fun):
+    records = list(refopt.iterate(f, x0, method=method, options={"maxiter": steps, "gtol": 0}))
+    return np.array([r.x for r in records])
+
+
+@pytest.mark.filterwarnings("ignore:both relative and graft")
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_trajectory_of_the_original(options):
+    experimental = pytest.importorskip("torchzero.modules.experimental")
+    tz = pytest.importorskip("torchzero")
+    lr = 1e-9 if options.get("relative") or options.get("square") else 1e-6
+    theirs = original(START, [experimental.GradMin(tz.m.LR(lr), **options)], 20, torch_version)
+    mine = ours(GradMin(refopt.LR(lr), **options), 20)
+    moved = np.abs(theirs[-1] - START).max()
+    # both round x at every step: 20 eps |x| against the distance gone
+    assert np.abs(mine - theirs).max() <= 1e-12 * moved + 20 * 2.3e-16 * np.abs(START).max()
+
+
+@pytest.mark.parametrize("square", [False, True])
+def test_newton_inside_follows_the_original(square):
+    experimental = pytest.importorskip("torchzero.modules.experimental")
+    tz = pytest.importorskip("torchzero")
+    theirs = original(START, [experimental.GradMin([tz.m.Newton()], square=square)], 2, torch_version)
+
+    class Plain(refopt.Method):
+        def step(self, point, update, state):
+            return np.linalg.solve(point.dense_hessian(), update), state
+
+    mine = ours(GradMin(Plain(), square=square), 2)
+    # condition number of the Hessian of phi: 1e5
+    assert np.abs(mine - theirs).max() <= 1e-9 * np.abs(theirs).max()
+
+
+def test_modify_loss_acts_on_inner_searches_as_in_the_original():
+    experimental = pytest.importorskip("torchzero.modules.experimental")
+    tz = pytest.importorskip("torchzero")
+
+    def well(torch, x):
+        return ((x ** 2 - 1) ** 2).sum()
+
+    def end(flag):
+        module = experimental.GradMin([tz.m.Backtracking()], square=True, modify_loss=flag)
+        return original([0.3, 0.4], [module], 8, well)[-1]
+
+    ends = {flag: end(flag) for flag in (True, False)}
+    assert np.abs(ends[True]).max() < 0.1 and np.abs(ends[False]).min() > 0.9
+
+
+def test_create_graph_makes_no_difference_in_the_original():
+    experimental = pytest.importorskip("torchzero.modules.experimental")
+    tz = pytest.importorskip("torchzero")
+    paths = [original(START, [experimental.GradMin([tz.m.Newton()], square=True, create_graph=flag)], 3,
+                      torch_version) for flag in (True, False)]
+    assert np.array_equal(*paths)
