@@ -21,6 +21,7 @@ from .algorithms.scipy_newton_cg import ScipyNewtonCG
 from .algorithms.subspace_cubic_adam import SubspaceCubicAdam
 from .algorithms.tensorize_projection import TensorizeProjection
 from .composite import LeastSquares, ModelLoss
+from .driver import iterate, minimize
 from .method import Method, chain
 from .models.quasi_newton import DFP, PSB, BroydenClass
 from .parts.adam import Adam
@@ -34,7 +35,7 @@ from .parts.momentum import EMA, HeavyBall
 from .parts.newton import Newton
 from .parts.subspace import SubspaceAdam
 from .registry import methods  # the function takes the name of the folder it describes
-from .run import Record, iterate, minimize
+from .run import Record
 from .status import Status
 
 if TYPE_CHECKING:

@@ -168,9 +168,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def brief(method: Any) -> str:
     """A method with the hyperparameters that differ from their defaults."""
-    if len(method.parts()) > 1:
+    from .method import Chain, Method
+    if isinstance(method, Chain):
         return " + ".join(map(brief, method.parts()))
-    told = [f"{f.name}={brief(v) if hasattr(v, 'parts') else repr(v)}" for f in dataclasses.fields(method)
+    told = [f"{f.name}={brief(v) if isinstance(v, Method) else repr(v)}" for f in dataclasses.fields(method)
             if repr(v := getattr(method, f.name)) != repr(f.default)]
     return f"{type(method).__name__}({', '.join(told)})" if told else type(method).__name__
 
@@ -185,8 +186,7 @@ def certified_table(problem: Any, x: np.ndarray, f: float) -> str:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    from . import problems
-    from . import run as minimize
+    from . import minimize, problems
     from .registry import find
     chosen = [find(name.strip()).name for name in arguments.methods.split(",")]  # before any run
     names = [name for pattern in arguments.problems for name in problems.names(pattern)]

@@ -3,26 +3,34 @@
     state = method.init(x, shapes, rng)
     update, state = method.step(point, update, state)          # the driver applies  x <- x - update
 
-The first method of a chain receives the gradient as `update`. The state is a typed record, never on `self`,
-so a method can be shared, printed, compared and replayed. `step` consumes the state it is given: it may
-overwrite the arrays inside (at ten million variables a fresh copy per step would double the memory). Who wants
-to keep a state keeps ``copy_state(state)``. `point.x` and the incoming `update` are never written.
+The first method of a chain receives the gradient as `update`. The state is a typed record, never on `self`, so a
+method can be shared, printed, compared and replayed. `step` consumes the state it is given: it may overwrite the
+arrays inside (at ten million variables a fresh copy per step would double the memory). To keep a state, keep
+``copy_state(state)``. `point.x` and the incoming `update` are never written.
+
+Methods can hold methods. `chain(a, b)` applies one after the other; ``X(inner=a)`` is ``chain(a, X())`` written
+inside, for classes marked with `takes_inner`. `walk` visits a method and all inside it, `rebuild` makes the same
+tree with changed parts.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, NamedTuple
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
 from . import checks
 from .objective import Point
 
-__all__ = ["Method", "Chain", "chain", "copy_state", "as_method"]
+__all__ = ["NEEDS", "Chain", "Method", "as_method", "chain", "copy_state", "rebuild", "takes_inner", "unfolded", "walk",
+           "works_elementwise"]
 
-NEEDS = ("f", "g", "hvp", "hess", "taylor", "residuals", "gauss-newton", "rng")
+# What a method may ask of a point beyond the incoming update. "gauss-newton" is the matrix of a model and a loss,
+# "rng" is randomness.
+NEEDS = frozenset({"f", "g", "hvp", "hess", "taylor", "residuals", "gauss-newton", "rng"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,16 +39,31 @@ class Method:
 
     Class attributes
     ----------------
-    needs : what the method asks of a point beyond the incoming update: "f", "g", "hvp", "hess", "taylor",
-        "residuals", "gauss-newton" (the matrix of a model and a loss), or "rng" for randomness. Checked by the driver
-        before the first evaluation.
+    needs : what the method asks of a point beyond the incoming update, from `NEEDS`. Checked by the driver before the
+        first evaluation.
+    shown : names of fields of the state that tell what the last step did, for the record of the iteration.
     elementwise : every coordinate is treated alone, so parameter groups and kernels apply.
     supports_bounds : the method keeps box constraints exactly.
+    abstract : a base class, which is not itself a method of the registry.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
+    shown: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = False
     supports_bounds: ClassVar[bool] = False
+    abstract: ClassVar[bool] = False
+    inner_first: ClassVar[bool] = False  # set by `takes_inner`
+    minimizer: ClassVar[Callable[..., Any]]  # SciPy's protocol; set by `refopt.driver`, which stands above the methods
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.abstract = cls.__dict__.get("abstract", False)
+        if cls.inner_first:  # what a subclass of such a class overrides
+            wrap_with_chain(cls, [name for name in THROUGH_CHAIN if name in cls.__dict__])
+        for need in sorted(cls.needs - NEEDS):
+            raise checks.unknown(f"need of {cls.__name__}", need, NEEDS)
+
+    # ------------------------------------------------------------ what a method does
 
     def init(self, x: np.ndarray, shapes: Any = None, rng: np.random.Generator | None = None) -> Any:
         """The state before the first step, for variables like `x` (n,)."""
@@ -51,11 +74,17 @@ class Method:
         raise NotImplementedError
 
     def figures(self, state: Any) -> dict[str, Any]:
-        """What the last step has to tell (radius, step size, accepted or not), for the record of the iteration."""
-        return {}
+        """What the last step did (radius, step size, accepted or not): the fields of the state named in `shown`."""
+        return {name: getattr(state, name) for name in self.shown}
+
+    # ------------------------------------------------------------ what the driver asks
+
+    def all_needs(self) -> frozenset[str]:
+        """`needs` with those of the methods inside."""
+        return self.needs.union(*(m.all_needs() for m in self.parts()))
 
     def minimises_f(self) -> bool:
-        """Whether the method, with its inner ones, minimises f itself and not a function derived from it."""
+        """Whether the method, with those inside, minimises f itself and not a function derived from it."""
         return all(m.minimises_f() for m in self.parts())
 
     def merit(self, point: Point) -> float:
@@ -66,10 +95,32 @@ class Method:
         """Whether a point whose gradient is below gtol may end the run; a method that can leave saddle points looks."""
         return all(m.settled(point) for m in self.parts())
 
+    def keeps_bounds(self) -> bool:
+        """Whether iterates of this method respect box constraints."""
+        return self.supports_bounds
+
+    # ------------------------------------------------------------ replaying randomness
+
+    def randomness(self, rng: np.random.Generator) -> Callable[[int, int], np.ndarray] | None:
+        """The source ``(t, n) -> array`` of what step t draws for n variables; None: it draws nothing, or replays."""
+        return None
+
+    def replaying(self, source: Any) -> Method:
+        """The same method, drawing from `source`: a function ``(t, n)``, or a recorded sequence."""
+        raise TypeError(f"{type(self).__name__} draws nothing that could be replayed")
+
+    # ------------------------------------------------------------ the tree of methods
+
+    def parts(self) -> tuple[Method, ...]:
+        """The methods that this one holds, in the order of its fields."""
+        return tuple(part for _, held in held_methods(self) for part in held)
+
+    # ------------------------------------------------------------ checks
+
     def check(self, **rules: Any) -> None:
         """Hold each field against its rule: "[0, 1)" an interval, "whole >= 1", a tuple of choices, bool, callable.
 
-        A rule in a list, ``["(0, inf)"]``, also lets None pass.
+        A rule in a list, ``["(0, inf)"]``, also lets None pass. A sequence of methods as `inner` becomes a chain.
         """
         who = type(self).__name__
         if getattr(self, "inner", None) is not None:
@@ -91,37 +142,17 @@ class Method:
             else:
                 checks.in_interval(who, name, value, rule)
 
-    def all_needs(self) -> frozenset[str]:
-        """`needs` with those of the inner methods."""
-        return self.needs.union(*(m.all_needs() for m in self.parts()))
-
-    def parts(self) -> tuple[Method, ...]:
-        """The inner methods, outermost first."""
-        inner = getattr(self, "inner", None)
-        return (inner,) if isinstance(inner, Method) else ()
-
-    def keeps_bounds(self) -> bool:
-        """Whether iterates of this method respect box constraints."""
-        return self.supports_bounds
-
-    def __call__(self, fun: Callable, x0: Any, args: Any = (), *, jac: Any = None, hess: Any = None, hessp: Any = None,
-                 bounds: Any = None, constraints: Any = (), callback: Any = None, **options: Any) -> Any:
+    def __call__(self, fun: Callable, x0: Any, args: Any = (), **keywords: Any) -> Any:
         """SciPy's custom-minimizer protocol: ``scipy.optimize.minimize(fun, x0, method=instance)``.
 
-        SciPy hands ``jac='2-point'`` and the like on as None; here that means exact derivatives by autograd, so
-        no finite differences are taken. ``jac=True`` and `tol` arrive as usual. Options are those of
-        `refopt.minimize`, with `shapes` and `rng`.
+        SciPy hands ``jac='2-point'`` and the like on as None; here that means exact derivatives by autograd, so no
+        finite differences are taken. ``jac=True`` and `tol` arrive as usual. Options are those of `refopt.minimize`,
+        with `shapes` and `rng`.
         """
-        from .run import minimize  # the driver stands above the methods; only this call looks up
+        return Method.minimizer(self, fun, x0, args, **keywords)
 
-        if np.size(constraints) > 0 or isinstance(constraints, dict):
-            raise ValueError(f"{type(self).__name__} does not support constraints; "
-                             "scipy.optimize.minimize(method='trust-constr') does")
-        if getattr(jac, "__self__", None) is fun and callable(getattr(fun, "fun", None)):
-            fun, jac = fun.fun, True  # SciPy's wrapper for jac=True hands stored values to the tracer; undo it
-        tol = options.pop("tol", None)
-        extra = {name: options.pop(name) for name in ("shapes", "rng") if name in options}
-        return minimize(fun, x0, args, self, jac, hess, hessp, bounds, tol, callback, options, **extra)
+
+# ---------------------------------------------------------------- chains
 
 
 class ChainState(NamedTuple):
@@ -135,12 +166,6 @@ class Chain(Method):
     """Methods applied one after another: the update of each is the input of the next."""
 
     methods: tuple[Method, ...] = ()
-
-    def all_needs(self) -> frozenset[str]:
-        return frozenset().union(*(m.all_needs() for m in self.methods))
-
-    def parts(self) -> tuple[Method, ...]:
-        return self.methods
 
     def keeps_bounds(self) -> bool:
         return bool(self.methods) and self.methods[-1].keeps_bounds()
@@ -199,6 +224,108 @@ def as_method(value: Any) -> Method:
         return chain(*value)
     raise TypeError("a method is an instance such as CubicAdam(), a sequence of instances, or, in minimize, a name; "
                     f"got {checks.describe(value)}")
+
+
+# ---------------------------------------------------------------- inner methods
+
+MethodClass = TypeVar("MethodClass", bound=type[Method])
+
+
+def takes_inner(cls: MethodClass) -> MethodClass:
+    """Class decorator for methods with a field `inner`: ``X(inner=A)`` does what ``chain(A, X())`` does.
+
+    Each of the methods below asks that chain where `inner` is set, and the class itself where it is None. So the class
+    is written as if there were no inner method, and the two spellings cannot differ, in path or in result.
+    """
+    cls.inner_first = True
+    wrap_with_chain(cls, THROUGH_CHAIN)
+    return cls
+
+
+THROUGH_CHAIN = ("init", "step", "figures", "all_needs", "minimises_f", "merit", "settled", "keeps_bounds")
+
+
+def wrap_with_chain(cls: type[Method], names: Iterable[str]) -> None:
+    """Let these methods of the class ask the chain where `inner` is set."""
+
+    def wrapped(own: Callable[..., Any], name: str) -> Callable[..., Any]:
+        @functools.wraps(own)
+        def asked(self: Any, *args: Any, **keywords: Any) -> Any:
+            if self.inner is None:
+                return own(self, *args, **keywords)
+            return getattr(unfolded(self), name)(*args, **keywords)
+
+        return asked
+
+    for name in names:
+        setattr(cls, name, wrapped(getattr(cls, name), name))
+
+
+def unfolded(method: Method) -> Method:
+    """The chain that ``X(inner=A)`` stands for; any other method as it is."""
+    if not method.inner_first or method.inner is None:  # type: ignore[attr-defined]
+        return method
+    known = method.__dict__.get("_chain")
+    if known is None:
+        known = chain(method.inner, dataclasses.replace(method, inner=None))  # type: ignore[attr-defined, call-arg]
+        object.__setattr__(method, "_chain", known)
+    return known
+
+
+# ---------------------------------------------------------------- trees of methods
+
+
+def held_methods(method: Method) -> list[tuple[str, tuple[Method, ...]]]:
+    """``[(field, methods in it)]`` of the fields that hold a method or a tuple of methods."""
+    found: list[tuple[str, tuple[Method, ...]]] = []
+    for field in dataclasses.fields(method):
+        value = getattr(method, field.name)
+        if isinstance(value, Method):
+            found.append((field.name, (value,)))
+        elif isinstance(value, tuple) and value and all(isinstance(part, Method) for part in value):
+            found.append((field.name, value))
+    return found
+
+
+def works_elementwise(method: Method) -> bool:
+    """Whether the method treats every coordinate alone, with all that it holds."""
+    alone = method.elementwise or isinstance(method, Chain)
+    return alone and all(map(works_elementwise, method.parts()))
+
+
+def walk(method: Method) -> Iterator[Method]:
+    """The method and all inside it, outermost first.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> [type(part).__name__ for part in walk(refopt.GGT(basis_optimizer=refopt.SubspaceAdam()))]
+    ['GGT', 'SubspaceAdam']
+    """
+    yield method
+    for part in method.parts():
+        yield from walk(part)
+
+
+def rebuild(method: Method, change: Callable[[Method], Method]) -> Method:
+    """The same tree with ``change(part)`` in the place of every part, innermost first; unchanged parts are shared.
+
+    Examples
+    --------
+    >>> import dataclasses, refopt
+    >>> smaller = lambda m: dataclasses.replace(m, lr=m.lr / 2) if isinstance(m, refopt.LR) else m
+    >>> rebuild(refopt.chain(refopt.HeavyBall(), refopt.LR(0.1)), smaller).methods[1]
+    LR(lr=0.05)
+    """
+    changes: dict[str, Any] = {}
+    for name, held in held_methods(method):
+        new = tuple(rebuild(part, change) for part in held)
+        if any(a is not b for a, b in zip(new, held, strict=True)):
+            changes[name] = new if isinstance(getattr(method, name), tuple) else new[0]
+    return change(dataclasses.replace(method, **changes) if changes else method)
+
+
+# ---------------------------------------------------------------- states
 
 
 def copy_state(state: Any) -> Any:

@@ -7,7 +7,7 @@ given to `minimize` stands for the recipe in this table, an instance for exactly
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from . import checks
@@ -37,7 +37,7 @@ from .parts.momentum import EMA, HeavyBall
 from .parts.newton import Newton
 from .parts.subspace import SubspaceAdam
 
-__all__ = ["Entry", "ENTRIES", "PLANNED", "methods", "resolve"]
+__all__ = ["Entry", "ENTRIES", "methods", "resolve"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,9 +160,6 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(SubspaceAdam, "support", in_eigenbasis, {"lr": 1e-2, "history_size": 100}),
 )
 
-# Methods of the family that are described but not written yet: named in tables and in the error for their name.
-PLANNED: dict[str, str] = {}
-
 
 class MethodTable(tuple):
     """The rows of `methods()`; prints as an aligned table."""
@@ -196,9 +193,6 @@ def find(name: str) -> Entry:
     for entry in ENTRIES:
         if checks.simplify(entry.name) == checks.simplify(name):
             return entry
-    for planned in PLANNED:
-        if checks.simplify(planned) == checks.simplify(name):
-            raise ValueError(f"method {planned!r} is not in this version of refopt; refopt.methods() lists those that are")
     raise checks.unknown("method", name, [e.name for e in ENTRIES])
 
 
@@ -217,10 +211,3 @@ def resolve(method: Any, own: dict[str, Any], common: tuple[str, ...]) -> tuple[
 def names_supporting_bounds() -> list[str]:
     """Methods that keep box constraints."""
     return [e.name for e in ENTRIES if e.cls.supports_bounds]
-
-
-def walk(method: Method) -> Iterator[Method]:
-    """The method and all inside it."""
-    yield method
-    for part in method.parts():
-        yield from walk(part)

@@ -43,12 +43,9 @@ def one_line(name: str) -> str:
 
 
 def methods() -> str:
-    from refopt.registry import PLANNED, find
+    from refopt.registry import find
     rows = ["| method | what it does | kind | needs |", "| --- | --- | --- | --- |"]
     for name in FOURTEEN:
-        if name in PLANNED:
-            rows.append(f"| {name} | (not in this version yet) | {PLANNED[name]} | |")
-            continue
         entry = find(name)
         needs = entry.needs
         rows.append(f"| {name} | {one_line(name)} | {entry.kind} | {', '.join(needs) or 'gradient'} |")

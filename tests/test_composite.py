@@ -8,7 +8,7 @@ import pytest
 
 import refopt
 from refopt.derivatives import gradient
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 
 RNG = np.random.default_rng(11)
 T = RNG.standard_normal((7, 3))

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse
 from scipy.sparse.linalg import aslinearoperator
 
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 
 X = np.array([0.3, -0.7, 1.1])
 V = np.array([1.0, -2.0, 0.5])

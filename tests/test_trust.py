@@ -9,7 +9,7 @@ import pytest
 import scipy.optimize
 
 import refopt
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.parts.line_search import nothing_left
 from refopt.solvers.norm import nrm2
 from refopt.status import Status

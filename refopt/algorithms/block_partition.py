@@ -23,11 +23,11 @@ pass.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..method import Chain, Method
+from ..method import works_elementwise
 from ..parts.projection import Projection, tensor_shapes
 from ..status import Status, Stop
 from ..views.linear_map import LinearMap, Padding, Restriction, size_of
@@ -109,8 +109,6 @@ class BlockPartition(Projection):
     max_size: int = None  # type: ignore[assignment]  # required; None gives the message that says so
     batched: bool = False
 
-    abstract: ClassVar[bool] = False
-
     def __post_init__(self):
         super().__post_init__()
         self.check(max_size="whole >= 1", batched=bool)
@@ -125,7 +123,7 @@ class BlockPartition(Projection):
     @property
     def joint(self) -> bool:
         """One inner state serves all blocks."""
-        return self.batched or self.idle or elementwise(self.inner)
+        return self.batched or self.idle or works_elementwise(self.inner)
 
     def blocks(self, n: int, shapes: Any) -> tuple[Restriction, ...]:
         """The blocks as restrictions of x; empty tensors have none."""
@@ -191,10 +189,3 @@ class BlockPartition(Projection):
         if "accepted" in merged:
             merged["accepted"] = any(accepted is not False for accepted in merged["accepted"])
         return merged
-
-
-def elementwise(method: Method) -> bool:
-    """Whether the method treats every coordinate alone, so that blocks make no difference to it."""
-    if isinstance(method, Chain):
-        return all(map(elementwise, method.methods))
-    return method.elementwise and not method.parts()

@@ -81,6 +81,12 @@ class CoordinateMomentum(Method):
         out = kernels.get("coordinate_momentum", update.size)(state.v, update, mask, np.empty_like(update))
         return out, state._replace(t=state.t + 1)
 
+    def randomness(self, rng):
+        return None if self.mask is not None else lambda t, n: rng.random(n) < self.p
+
+    def replaying(self, source):
+        return dataclasses.replace(self, mask=source)
+
     def draw(self, state: CoordinateMomentumState, n: int) -> np.ndarray:
         """The mask of this step, boolean (n,)."""
         if self.mask is None:

@@ -43,7 +43,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method
+from ..method import Method, takes_inner
 from ..objective import HVP_METHODS
 from ..parts.line_search import LONG_SUMS, nothing_left, rounding_error
 from ..solvers.norm import nrm2
@@ -68,7 +68,6 @@ class CurveBallState(NamedTuple):
     accepted: bool
     promise: float  # largest decrease predicted since x last moved
     restarted: bool  # whether lam went back to its first value since then
-    inner: object
 
 
 def minimise_over_span(u: np.ndarray, D: np.ndarray, z: np.ndarray, KD: np.ndarray, Kz: np.ndarray
@@ -98,6 +97,7 @@ def minimise_over_span(u: np.ndarray, D: np.ndarray, z: np.ndarray, KD: np.ndarr
     return float(rho * share - a) / length, float(rho), "regular" if values[0] > 0 else "indefinite"
 
 
+@takes_inner
 @dataclasses.dataclass(frozen=True)
 class CurveBall(Method):
     """Momentum that solves Newton's system while it moves; matrix-free.
@@ -112,7 +112,7 @@ class CurveBall(Method):
         Step of the finite-difference products.
     reg : float >= 0
         Damping in the fixed form.
-    inner : Method or None
+    inner : Method, sequence of methods or None
         Runs first; its update takes the place of the gradient.
     auto : bool
         Compute momentum and step size in closed form at every step and adapt the damping.
@@ -171,20 +171,17 @@ class CurveBall(Method):
                              f"differences of the gradient give the Hessian), got {self.hvp_method!r}")
 
     needs: ClassVar[frozenset[str]] = frozenset({"f"})
+    shown: ClassVar[tuple[str, ...]] = ("lam", "beta", "rho", "branch", "ratio", "accepted")
 
     def all_needs(self):
-        return super().all_needs() | {"hvp" if self.curvature == "hessian" else "gauss-newton"}
+        return self.needs | {"hvp" if self.curvature == "hessian" else "gauss-newton"}
 
     def init(self, x, shapes=None, rng=None):
-        inner = None if self.inner is None else self.inner.init(x, shapes, rng)
         nan = float("nan")
-        return CurveBallState(0, np.zeros_like(x), self.lam, nan, nan, "fixed", nan, True, 0.0, False, inner)
+        return CurveBallState(0, np.zeros_like(x), self.lam, nan, nan, "fixed", nan, True, 0.0, False)
 
     def step(self, point, update, state):
-        inner = state.inner
-        if self.inner is not None:
-            update, inner = self.inner.step(point, update, inner)
-        state = state._replace(t=state.t + 1, inner=inner, ratio=np.nan, accepted=True)
+        state = state._replace(t=state.t + 1, ratio=np.nan, accepted=True)
         if self.auto:
             return self.automatic(point, update, state)
         z = state.z
@@ -243,6 +240,4 @@ class CurveBall(Method):
                                                  restarted=restarted)
 
     def figures(self, state):
-        names = ("lam", "beta", "rho", "branch", "ratio", "accepted") if self.auto else ()
-        own = {name: getattr(state, name) for name in names}
-        return {**(self.inner.figures(state.inner) if self.inner is not None else {}), **own}
+        return super().figures(state) if self.auto else {}

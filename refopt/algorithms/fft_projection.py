@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar
 
 import numpy as np
 import scipy.fft
@@ -149,8 +148,6 @@ class FFTProjection(Projection):
     one_d: bool = False
     norm: str | None = None
     gradient: str = dataclasses.field(default="project", kw_only=True)  # type: ignore[misc]
-
-    abstract: ClassVar[bool] = False
 
     def __post_init__(self):
         self.check(one_d=bool, norm=NORMS, gradient=GRADIENTS)

@@ -32,7 +32,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method
+from ..method import Method, takes_inner
 from ..models.curvature import CurvatureModel, make_model, needs_of
 from ..objective import Point
 from ..parts.line_search import FLAT, LONG_SUMS, nothing_left, rounding_error
@@ -61,9 +61,9 @@ class InfinityNormState(NamedTuple):
     accepted: bool
     active: int  # variables of the last trial at an edge of the box
     solver: str  # how the last subproblem was solved
-    inner: object
 
 
+@takes_inner
 @dataclasses.dataclass(frozen=True)
 class InfinityNormTrustRegion(Method):
     """Trust region in the infinity norm, with bounds and any model of the Hessian.
@@ -95,7 +95,7 @@ class InfinityNormTrustRegion(Method):
         Use a dense matrix; False: products only, O(n) memory, by conjugate gradients.
     fallback : bool
         Invert the matrix of a strategy that holds only an inverse, instead of refusing it.
-    inner : Method or None
+    inner : Method, sequence of methods or None
         Runs first; its update takes the place of the gradient in the model.
     subproblem : {"quadratic", "residual"}
         What is minimised over the box; "residual" is the original's and may end at a saddle point.
@@ -133,6 +133,7 @@ class InfinityNormTrustRegion(Method):
     subproblem: str = "quadratic"
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
+    shown: ClassVar[tuple[str, ...]] = ("radius", "rho", "attempts", "active", "solver", "accepted")
     supports_bounds: ClassVar[bool] = True
 
     def __post_init__(self):
@@ -146,23 +147,20 @@ class InfinityNormTrustRegion(Method):
                              f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")
 
     def all_needs(self):
-        return super().all_needs() | needs_of("InfinityNormTrustRegion", self.hess)
+        return self.needs | needs_of("InfinityNormTrustRegion", self.hess)
 
     def init(self, x, shapes=None, rng=None):
-        inner = None if self.inner is None else self.inner.init(x, shapes, rng)
         model = make_model(self.hess, x.size, self.prefer_dense, self.fallback)
-        return InfinityNormState(0, self.init_radius, model, None, 0.0, 0, np.nan, 0, True, 0, "none", inner)
+        return InfinityNormState(0, self.init_radius, model, None, 0.0, 0, np.nan, 0, True, 0, "none")
 
     def step(self, point, update, state):
-        inner, u = state.inner, update
-        if self.inner is not None:
-            u, inner = self.inner.step(point, update, inner)
+        u = update
         fresh = state.t % self.update_freq == 0
         H = state.model.at(point) if fresh else state.H
         factor = state.model.factor(point) if fresh and u is point.g else None
         if isinstance(H, np.ndarray) and not np.all(np.isfinite(H)):
             raise not_finite(point)
-        state = state._replace(t=state.t + 1, H=H, inner=inner)
+        state = state._replace(t=state.t + 1, H=H)
         noise = rounding_error(point.f, point.x.dtype) + rounding_of_x(point.x, H)
         for attempts in range(1, self.max_attempts + 1):
             d, solver, edge, active = self.solve(point, u, H, factor, state.radius)
@@ -243,10 +241,6 @@ class InfinityNormTrustRegion(Method):
                                "model promises", state.promise, noise)
         return state._replace(radius=self.init_radius, restarts=1)
 
-    def figures(self, state):
-        own = {"radius": state.radius, "rho": state.rho, "attempts": state.attempts, "active": state.active,
-               "solver": state.solver, "accepted": state.accepted}
-        return {**(self.inner.figures(state.inner) if self.inner is not None else {}), **own}
 
 
 def not_finite(point: Point) -> Stop:

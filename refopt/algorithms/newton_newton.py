@@ -30,12 +30,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from ..method import Method
+from ..method import Method, takes_inner
 from ..objective import Point
 from ..parts.newton import descent_solve
 from ..solvers.tower import Krylov, Tower, factorised
@@ -56,9 +56,9 @@ class NewtonNewtonState(NamedTuple):
     J: tuple[np.ndarray, ...]  # (n, n) each: J_1 .. J_(order-1) there; empty with solver="gmres"
     solvers: tuple[str, ...]  # how the systems of the last step were solved
     direction: str  # "kept", or "newton" where d was replaced
-    inner: Any  # state of the inner method
 
 
+@takes_inner
 @dataclasses.dataclass(frozen=True)
 class NewtonNewton(Method):
     """Newton's preconditioning applied to the Newton step: Schroeder's method in several variables at order 3.
@@ -83,7 +83,7 @@ class NewtonNewton(Method):
         What happens to a step far from a minimiser, where it is often too short or goes uphill: "keep" takes it, as the
         original does. "newton" takes it only if f falls by a tenth of what Newton's model promises, ``u^T d_N / 2``,
         and else the step d_N of `Newton`; one value of f more a step. The bare name stands for "newton".
-    inner : Method or None
+    inner : Method, sequence of methods or None
         Applied to the update first.
 
     Raises
@@ -115,20 +115,16 @@ class NewtonNewton(Method):
 
     def all_needs(self):
         own = ({"hess"} if self.solver == "dense" else set()) | ({"f"} if self.direction == "newton" else set())
-        return super().all_needs() | own
+        return self.needs | own
 
     def __post_init__(self):
         self.check(reg="[0, inf)", order="whole >= 2", vectorize=bool, update_freq="whole >= 1", solver=SOLVERS,
                    rtol="(0, 1)", direction=("keep", "newton"))
 
     def init(self, x, shapes=None, rng=None):
-        inner = None if self.inner is None else self.inner.init(x, shapes, rng)
-        return NewtonNewtonState(0, None, (), (), "kept", inner)
+        return NewtonNewtonState(0, None, (), (), "kept")
 
     def step(self, point, update, state):
-        u, inner = update, state.inner
-        if self.inner is not None:
-            u, inner = self.inner.step(point, update, inner)
         x, J = state.x, state.J
         if state.t % self.update_freq == 0:
             x, (J, solves) = point.x, self.build(point)
@@ -136,19 +132,19 @@ class NewtonNewton(Method):
             solves = [factorised(matrix) for matrix in J]
         else:
             solves = self.build(point.objective.at(x))[1]
-        d = u
+        d = update
         for solve, _ in solves:
             d = solve(d)
         d = np.asarray(d, dtype=update.dtype)
         direction = "kept"
         if self.direction == "newton":
-            newton = self.newton_step(point, u, solves)
-            if not point.f - point.after(d).f >= SHARE * np.dot(u, newton) / 2:
+            newton = self.newton_step(point, update, solves)
+            if not point.f - point.after(d).f >= SHARE * np.dot(update, newton) / 2:
                 d, direction = newton, "newton"
         if self.update_freq == 1:
             x, J = None, ()
         names = tuple(getattr(solve, "name", name) for solve, name in solves)
-        return d, NewtonNewtonState(state.t + 1, x, J, names, direction, inner)
+        return d, NewtonNewtonState(state.t + 1, x, J, names, direction)
 
     def newton_step(self, point: Point, u: np.ndarray, solves: list) -> np.ndarray:
         """The step of `Newton`; with gmres J_1^-1 u, or u where that does not descend."""

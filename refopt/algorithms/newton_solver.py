@@ -29,7 +29,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .. import checks
-from ..method import Method, as_method
+from ..method import Method, as_method, takes_inner
 from ..objective import HVP_METHODS
 from ..parts.lbfgs import LBFGS
 from ..solvers.by_descent import SCIPY_METHODS, Descent, by_method, by_scipy
@@ -42,7 +42,6 @@ __all__ = ["NewtonSolver"]
 class NewtonSolverState(NamedTuple):
     """Changes at every step."""
 
-    inner: Any  # state of the inner method
     solver: Any  # state of the solver, where it is a method
     rng: np.random.Generator | None  # for a solver that draws
     d: np.ndarray | None  # (n,) answer of the last solve; None before the first step
@@ -52,6 +51,7 @@ class NewtonSolverState(NamedTuple):
     fall: float
 
 
+@takes_inner
 @dataclasses.dataclass(frozen=True)
 class NewtonSolver(Method):
     """Newton's direction by minimising the residual of the Newton system with any optimizer.
@@ -115,11 +115,10 @@ class NewtonSolver(Method):
     objective: str = "residual"
 
     needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
+    shown: ClassVar[tuple[str, ...]] = ("outcome", "iterations", "products", "fall")
 
     def __post_init__(self):
         object.__setattr__(self, "solver", the_solver(self.solver))
-        if self.inner is not None:
-            object.__setattr__(self, "inner", as_method(self.inner))
         self.check(maxiter=["whole >= 1"], maxiter1=["whole >= 1"], tol=["[0, inf)"], reg="[0, inf)",
                    warm_start=bool, hvp_method=HVP_METHODS, reset_solver=bool, h="(0, inf)", objective=KINDS)
         if self.reset_solver and not isinstance(self.solver, Method):
@@ -131,12 +130,18 @@ class NewtonSolver(Method):
 
     def all_needs(self):
         """The solver sees the linear system, which answers all of its needs but randomness."""
-        drawing = self.solver.all_needs() & {"rng"} if isinstance(self.solver, Method) else frozenset()
-        return super().all_needs() | drawing
+        return self.needs | (self.solver.all_needs() & {"rng"} if isinstance(self.solver, Method) else frozenset())
+
+    def minimises_f(self):
+        """Whatever the solver minimises, the direction is one for f."""
+        return True
+
+    def settled(self, point):
+        """The solver does not look at points of f."""
+        return True
 
     def init(self, x, shapes=None, rng=None):
-        inner = None if self.inner is None else self.inner.init(x, shapes, rng)
-        return NewtonSolverState(inner, self.fresh(x, shapes, rng), rng, None, "none", 0, 0, float("nan"))
+        return NewtonSolverState(self.fresh(x, shapes, rng), rng, None, "none", 0, 0, float("nan"))
 
     def fresh(self, x: np.ndarray, shapes: Any, rng: np.random.Generator | None) -> Any:
         """A first state of the solver, with a generator of its own."""
@@ -147,9 +152,7 @@ class NewtonSolver(Method):
         return self.solver.init(np.zeros_like(x), shapes, rng)
 
     def step(self, point, update, state):
-        inner, solver, shapes = state.inner, state.solver, point.objective.shapes
-        if self.inner is not None:
-            update, inner = self.inner.step(point, update, inner)
+        solver, shapes = state.solver, point.objective.shapes
         first = state.d is None
         if self.reset_solver and not first:
             solver = self.fresh(point.x, shapes, state.rng)
@@ -166,13 +169,7 @@ class NewtonSolver(Method):
         else:
             answer = by_scipy(self.solver, system, d, maxiter, self.tol)
         d, outcome = usable(answer, update)
-        return d, NewtonSolverState(inner, answer.state, state.rng, d, outcome, answer.iterations,
-                                    product.count, answer.fall)
-
-    def figures(self, state):
-        told = {} if self.inner is None else self.inner.figures(state.inner)
-        return {**told, "outcome": state.outcome, "iterations": state.iterations, "products": state.products,
-                "fall": state.fall}
+        return d, NewtonSolverState(answer.state, state.rng, d, outcome, answer.iterations, product.count, answer.fall)
 
 
 def the_solver(solver: Any) -> Any:

@@ -29,7 +29,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
-from ..method import Method, as_method
+from ..method import Method, takes_inner
 from ..objective import HVP_METHODS, Point
 from ..solvers import forcing, krylov
 
@@ -42,7 +42,6 @@ DIRECTIONS = ("keep", "negate", "gradient", "truncated")
 class ScipyNewtonCGState(NamedTuple):
     """Changes at every step."""
 
-    inner: Any  # state of the inner method
     d: np.ndarray | None  # (n,) answer of the last solve, before `direction`; None before the first step
     eta: float  # forcing term, and |g|_2 where it was computed
     gnorm: float
@@ -62,6 +61,7 @@ def descending(d: np.ndarray, g: np.ndarray, policy: str) -> tuple[np.ndarray, s
     return g, "gradient"
 
 
+@takes_inner
 @dataclasses.dataclass(frozen=True)
 class ScipyNewtonCG(Method):
     """Newton's direction by an iterative solver of `scipy.sparse.linalg`. A line search should follow.
@@ -119,12 +119,11 @@ class ScipyNewtonCG(Method):
     direction: str = "keep"
 
     needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
+    shown: ClassVar[tuple[str, ...]] = ("outcome", "exit_code", "products", "direction")
 
     def __post_init__(self):
         who = type(self).__name__
         object.__setattr__(self, "solver", krylov.find_solver(who, self.solver))
-        if self.inner is not None:
-            object.__setattr__(self, "inner", as_method(self.inner))
         self.check(hvp_method=HVP_METHODS, h="(0, inf)", warm_start=bool, forcing=[("eisenstat-walker",)],
                    direction=DIRECTIONS)
         refused = {"x0": "warm_start=True begins at the solution before", "M": "give M= to the method itself"}
@@ -142,13 +141,9 @@ class ScipyNewtonCG(Method):
                                  f"{self.solver} does not; cg does")
 
     def init(self, x, shapes=None, rng=None):
-        inner = None if self.inner is None else self.inner.init(x, shapes, rng)
-        return ScipyNewtonCGState(inner, None, forcing.ETA_START, np.inf, "none", 0, 0, "none")
+        return ScipyNewtonCGState(None, forcing.ETA_START, np.inf, "none", 0, 0, "none")
 
     def step(self, point, update, state):
-        inner = state.inner
-        if self.inner is not None:
-            update, inner = self.inner.step(point, update, inner)
         eta, gnorm = state.eta, float(np.linalg.norm(point.g))
         if self.forcing is not None and np.isfinite(state.gnorm):
             eta = forcing.eisenstat_walker(eta, gnorm, state.gnorm)
@@ -161,8 +156,7 @@ class ScipyNewtonCG(Method):
         d, name = descending(answer.x, point.g, self.direction)
         if answer.outcome == "curvature" and name == "kept":
             name = "truncated"
-        return d, ScipyNewtonCGState(inner, answer.x, eta, gnorm, answer.outcome,
-                                     answer.code, answer.products, name)
+        return d, ScipyNewtonCGState(answer.x, eta, gnorm, answer.outcome, answer.code, answer.products, name)
 
     def tolerance(self, eta: float, dtype: np.dtype) -> tuple[float | None, dict[str, Any]]:
         """``(rtol, keywords)`` of a solve: differences of gradients allow none tighter than their own error."""
@@ -187,7 +181,5 @@ class ScipyNewtonCG(Method):
         return krylov.operator(type(self).__name__, M, point.x.size)
 
     def figures(self, state):
-        told = {} if self.inner is None else self.inner.figures(state.inner)
-        told.update(outcome=state.outcome, exit_code=state.exit_code, products=state.products,
-                    direction=state.direction)
-        return told if self.forcing is None else {**told, "eta": state.eta}
+        own = super().figures(state)
+        return own if self.forcing is None else {**own, "eta": state.eta}

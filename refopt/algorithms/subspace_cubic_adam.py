@@ -28,7 +28,7 @@ Cost per step: O(r) here, O(n h) in the host.
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -86,8 +86,6 @@ class SubspaceCubicAdam(SubspaceMethod):
     mode: str = "signed_cbrt"
     cautious: bool = False
     exact_reproject: bool = True
-
-    abstract: ClassVar[bool] = False
 
     def __post_init__(self):
         self.check(

@@ -15,7 +15,6 @@ Cost per step: copies of length s^d.
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
 
 from ..parts.projection import Projection, tensor_shapes
 from ..views.linear_map import Padding
@@ -64,8 +63,6 @@ class TensorizeProjection(Projection):
     """
 
     max_side: int = None  # type: ignore[assignment]  # required; None gives the message that says so
-
-    abstract: ClassVar[bool] = False
 
     def __post_init__(self):
         super().__post_init__()

@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 
 from .. import checks, problems
-from ..method import Chain, Method, as_method, copy_state
-from ..objective import FunctionObjective, Point, locked
+from ..function import FunctionObjective
+from ..method import Method, as_method, copy_state, rebuild
+from ..objective import Point, locked
 from ..registry import find
 from ..status import Stop
 from .trace import Step, Trace
 
-__all__ = ["Task", "Stepper", "as_task", "record", "with_masks", "kind_of", "as_reference"]
+__all__ = ["Task", "Stepper", "as_task", "record", "with_tapes", "kind_of", "as_reference"]
 
 
 # ---------------------------------------------------------------- the problem
@@ -289,36 +290,29 @@ class Run:
         return self.objective.at(locked(np.array(x)))
 
 
-class Masks:
-    """Random masks that remember what they drew: a tape."""
+class Tape:
+    """What a source of randomness gave, step by step: it can be asked again, and read off."""
 
-    def __init__(self, p: float, rng: np.random.Generator, tape: Any = None):
-        self.p, self.rng = p, rng
-        self.drawn: list[np.ndarray] = [] if tape is None else [np.asarray(mask, dtype=bool) for mask in tape]
-        self.fixed = tape is not None
+    def __init__(self, source: Callable[[int, int], Any], fixed: Any = None):
+        self.source, self.fixed = source, fixed is not None
+        self.drawn: list[np.ndarray] = [np.asarray(numbers) for numbers in fixed] if self.fixed else []
 
     def __call__(self, t: int, n: int) -> np.ndarray:
         if t >= len(self.drawn):
             if self.fixed:
                 raise ValueError(f"the tape holds {len(self.drawn)} masks, but step {t} needs one")
-            self.drawn.append(self.rng.random(n) < self.p)
+            self.drawn.append(self.source(t, n))
         return self.drawn[t]
 
 
-def with_masks(method: Method, make: Callable[[Any], Any]) -> Method:
-    """`method` with every injectable mask that is not set yet replaced by ``make(part)``."""
-    if isinstance(method, Chain):
-        return Chain(tuple(with_masks(m, make) for m in method.methods))
-    changes: dict[str, Any] = {}
-    for field in dataclasses.fields(method):
-        value = getattr(method, field.name)
-        if isinstance(value, Method):
-            inner = with_masks(value, make)
-            if inner is not value:
-                changes[field.name] = inner
-        elif field.name == "mask" and value is None:
-            changes["mask"] = make(method)
-    return dataclasses.replace(method, **changes) if changes else method
+def with_tapes(method: Method, make: Callable[[Callable], Any], rng: np.random.Generator) -> Method:
+    """`method` with every part that draws numbers from `rng` drawing from ``make(source)`` instead."""
+
+    def change(part: Method) -> Method:
+        source = part.randomness(rng)
+        return part if source is None else part.replaying(make(source))
+
+    return rebuild(method, change)
 
 
 class MethodRun(Run):
@@ -326,13 +320,13 @@ class MethodRun(Run):
 
     def __init__(self, candidate, task, trace, rng, tape=None):
         super().__init__(candidate, task, trace, rng, tape)
-        self.masks: list[Masks] = []
+        self.tapes: list[Tape] = []
 
-        def remembering(part: Any) -> Masks:
-            self.masks.append(Masks(part.p, self.rng, self.tape))
-            return self.masks[-1]
+        def remembering(source: Callable) -> Tape:
+            self.tapes.append(Tape(source, self.tape))
+            return self.tapes[-1]
 
-        self.method = with_masks(as_method(candidate), remembering)
+        self.method = with_tapes(as_method(candidate), remembering, self.rng)
         self.state = self.method.init(locked(np.array(task.x0)), task.shapes, self.rng)
         trace.moved_x = False
 
@@ -341,7 +335,7 @@ class MethodRun(Run):
         before = named(self.state)
         state = copy_state(self.state)
         update, self.state = self.method.step(point, point.g, state)
-        mask = self.masks[0].drawn[k] if self.masks and len(self.masks[0].drawn) > k else None
+        mask = self.tapes[0].drawn[k] if self.tapes and len(self.tapes[0].drawn) > k else None
         after = {**self.method.figures(self.state), **named(self.state)}
         return Step(point.x, np.array(update), point.f, point.g, before, copy.deepcopy(after), mask=mask)
 

@@ -22,10 +22,10 @@ import numpy as np
 
 from .. import checks
 from ..derivatives import reverse
-from ..method import Method, copy_state
+from ..method import Method, copy_state, walk
 from ..objective import Objective, Point, locked
 from ..status import Status, Stop
-from .candidates import ALIASES, Task, as_reference, as_task, kind_of, paths, record, with_masks
+from .candidates import ALIASES, Task, as_reference, as_task, kind_of, paths, record, with_tapes
 from .exact import definitions as exact
 from .exact.precise import Arithmetic, plain
 from .report import Difference, Report
@@ -115,7 +115,7 @@ def compare(
         check_hyperparameters(trace, method)
     masks = trace.masks
     if masks is not None:
-        method = with_masks(method, lambda part: list(masks))
+        method = with_tapes(method, lambda source: list(masks), np.random.default_rng(0))
     report = Report(
         trace.candidate,
         repr(method) if masks is None else type(method).__name__,
@@ -173,13 +173,9 @@ def check_hyperparameters(trace: Trace, method: Method) -> None:
     """Refuse a candidate that says of itself that it has other hyperparameters than the reference."""
     ours: dict[str, Any] = {}
 
-    def collect(m: Method) -> None:
-        for field in dataclasses.fields(m):
-            ours.setdefault(field.name, getattr(m, field.name))
-        for part in m.parts():
-            collect(part)
-
-    collect(method)
+    for part in walk(method):
+        for field in dataclasses.fields(part):
+            ours.setdefault(field.name, getattr(part, field.name))
     differ = []
     for theirs, names in HYPERPARAMETERS.items():
         if theirs not in trace.hyperparameters:

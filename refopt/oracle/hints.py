@@ -9,12 +9,12 @@ with the candidate, in precise numbers; a mistake that reproduces every step see
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..method import Chain, Method
+from ..method import Chain, Method, rebuild, walk
 from ..parts.lr import LR
 from .comparison import Judge, Lockstep, comparable, is_decision, leaf
 from .exact import definitions as exact
@@ -33,7 +33,7 @@ class Context:
         self.k = 0
         self.previous: Any = None  # gradient of the step before
         self.x: Any = None
-        self.lr = next((m.lr for m in parts(method) if isinstance(m, LR)), 1.0)
+        self.lr = next((m.lr for m in walk(method) if isinstance(m, LR)), 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,30 +56,13 @@ class Mistake:
     after: Callable[[Any, Context], Any] | None = None
 
     def applies(self, reference: Method) -> bool:
-        names = {type(m).__name__ for m in parts(reference)}
+        names = {type(m).__name__ for m in walk(reference)}
         if self.table:
             return bool(names & set(self.table))
         return True
 
 
-def parts(method: Method) -> Iterator[Method]:
-    yield method
-    for part in method.parts():
-        yield from parts(part)
-
-
 # ---------------------------------------------------------------- hyperparameters
-
-
-def rebuilt(method: Method, change: Callable[[Method], Method]) -> Method:
-    """`method` with `change` made to every part."""
-    if isinstance(method, Chain):
-        return Chain(tuple(rebuilt(m, change) for m in method.methods))
-    inner = getattr(method, "inner", None)
-    if isinstance(inner, Method):
-        changed: dict[str, Any] = {"inner": rebuilt(inner, change)}
-        method = dataclasses.replace(method, **changed)
-    return change(method)
 
 
 def setting(name: str, value: Any) -> Callable[[Method], Method | None]:
@@ -97,7 +80,7 @@ def setting(name: str, value: Any) -> Callable[[Method], Method | None]:
             except (ValueError, TypeError):
                 return m
 
-        other = rebuilt(reference, change)
+        other = rebuild(reference, change)
         return other if other != reference else None
 
     return make
@@ -113,7 +96,7 @@ def swapped(first: str, second: str) -> Callable[[Method], Method | None]:
                 return dataclasses.replace(m, **{first: getattr(m, second), second: getattr(m, first)})
             return m
 
-        other = rebuilt(reference, change)
+        other = rebuild(reference, change)
         return other if other != reference else None
 
     return make
@@ -500,7 +483,7 @@ def explain(judge: Judge, report: Report) -> tuple[str, str]:
     if step is None or not isinstance(judge, Lockstep) or not known(judge.method):
         return "", ""
     last = min(step + LOOK, len(judge.answers) - 1)
-    names = {type(m).__name__ for m in parts(judge.method)}
+    names = {type(m).__name__ for m in walk(judge.method)}
     deviation = ""
     for d in deviations():
         if d.variant is not None and d.method in names:
@@ -558,7 +541,7 @@ def constant_factor(judge: Lockstep, step: int, last: int) -> str:
 
 def known(method: Method) -> bool:
     """All parts have precise definitions."""
-    return all(isinstance(m, Chain) or type(m).__name__ in exact.EXACT for m in parts(method))
+    return all(isinstance(m, Chain) or type(m).__name__ in exact.EXACT for m in walk(method))
 
 
 def reproduces(judge: Lockstep, mistake: Mistake, last: int) -> bool:

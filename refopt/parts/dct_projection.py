@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar
 
 import numpy as np
 import scipy.fft
@@ -77,8 +76,6 @@ class DCTProjection(Projection):
     """
 
     one_d: bool = False
-
-    abstract: ClassVar[bool] = False
 
     def __post_init__(self):
         super().__post_init__()

@@ -27,7 +27,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method, as_method
+from ..method import Method
 from ..status import Status, Stop
 from .subspace import SubspaceMethod
 
@@ -86,7 +86,9 @@ class GGT(Method):
     basis_optimizer : SubspaceMethod or None
         Runs in the eigenbasis instead of the power, for example `SubspaceCubicAdam`.
     inner : method, sequence of methods, or None
-        Its output is preconditioned; the history still holds the incoming updates.
+        Its output is preconditioned; the history still holds the incoming updates. So this is not
+        ``chain(inner, GGT())``, whose history would hold the outputs of `inner`: the second moments are to be
+        those of the gradients.
 
     Raises
     ------
@@ -134,11 +136,6 @@ class GGT(Method):
                 "GGT: rdamping and matrix_power shape the update only without a basis_optimizer; with one, "
                 f"leave them at 0 and -0.5, got {self.rdamping:g} and {self.matrix_power:g}"
             )
-        if self.inner is not None:
-            object.__setattr__(self, "inner", as_method(self.inner))
-
-    def parts(self):
-        return tuple(m for m in (self.inner, self.basis_optimizer) if m is not None)
 
     def init(self, x, shapes=None, rng=None):
         R = self.history_size + min(self.update_freq, self.history_size)
@@ -202,4 +199,6 @@ class GGT(Method):
         return state._replace(T=T, L=L.astype(T.dtype), basis=self.basis_optimizer.reproject(C, state.basis))
 
     def figures(self, state):
-        return {"rank": state.L.size, "eigenvalue": float(state.L.max(initial=0.0))}
+        inside = [(self.inner, state.inner), (self.basis_optimizer, state.basis)]
+        told = {k: v for method, own in inside if method is not None for k, v in method.figures(own).items()}
+        return {**told, "rank": state.L.size, "eigenvalue": float(state.L.max(initial=0.0))}

@@ -140,6 +140,7 @@ class Backtracking(Method):
     maxiter: int = 60
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
+    shown: ClassVar[tuple[str, ...]] = ("step_size", "trials", "fallback")
 
     def __post_init__(self):
         self.check(init_step="(0, inf)", shrink="(0, 1)", c1="(0, 1)", growth=["[1, inf)"], maxiter="whole >= 1")
@@ -153,9 +154,6 @@ class Backtracking(Method):
         update, a, trials = backtrack(point, direction, slope, first, self.shrink, self.c1, self.maxiter,
                                       "Backtracking")
         return update, LineSearchState(a, trials, fallback)
-
-    def figures(self, state):
-        return {"step_size": state.step_size, "trials": state.trials, "fallback": state.fallback}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +187,7 @@ class StrongWolfe(Method):
     maxiter: int = 20
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
+    shown: ClassVar[tuple[str, ...]] = ("step_size", "trials", "fallback")
 
     def __post_init__(self):
         self.check(c1="(0, 1)", c2="(0, 1)", maxiter="whole >= 1")
@@ -219,6 +218,3 @@ class StrongWolfe(Method):
         update, a, trials = backtrack(point, direction, slope, plain.init_step, plain.shrink, plain.c1, plain.maxiter,
                                       "StrongWolfe")
         return update, LineSearchState(a, len(tried) + trials, fallback)
-
-    def figures(self, state):
-        return {"step_size": state.step_size, "trials": state.trials, "fallback": state.fallback}

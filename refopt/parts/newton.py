@@ -72,6 +72,7 @@ class Newton(Method):
     delta: float = 1e-8
 
     needs: ClassVar[frozenset[str]] = frozenset({"hess"})
+    shown: ClassVar[tuple[str, ...]] = ("solver",)
 
     def __post_init__(self):
         self.check(delta="(0, 1)")
@@ -85,6 +86,3 @@ class Newton(Method):
             raise Stop(Status.NONFINITE, reason=f"the Hessian has entries that are not finite where f = {point.f:.6g}")
         d, solver = descent_solve(H, update, self.delta)
         return d, NewtonState(solver)
-
-    def figures(self, state):
-        return {"solver": state.solver}

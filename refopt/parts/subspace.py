@@ -92,8 +92,6 @@ class SubspaceAdam(SubspaceMethod):
     cautious: bool = False
     exact_reproject: bool = True
 
-    abstract: ClassVar[bool] = False
-
     def __post_init__(self):
         self.check(beta1="[0, 1)", beta2="[0, 1)", eps="[0, inf)", cautious=bool, exact_reproject=bool)
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..method import Method
-from ..registry import walk
+from ..method import Method, rebuild, walk
 
-__all__ = ["entries", "repeated", "with_entries", "works_elementwise", "signature"]
+__all__ = ["entries", "repeated", "signature", "with_entries"]
 
 PLAIN = (type(None), bool, int, float, str, np.generic)
 
@@ -49,23 +48,12 @@ def repeated(method: Method) -> set[str]:
 
 def with_entries(method: Method, values: Mapping[str, Any]) -> Method:
     """The method with these values, checked as its own constructor checks them."""
-    changes: dict[str, Any] = {}
-    for f in dataclasses.fields(method):
-        value = getattr(method, f.name)
-        if isinstance(value, Method):
-            changes[f.name] = with_entries(value, values)
-        elif isinstance(value, tuple) and any(isinstance(part, Method) for part in value):
-            changes[f.name] = tuple(with_entries(part, values) for part in value)
-        elif f.name in values:
-            changes[f.name] = values[f.name]
-    return dataclasses.replace(method, **changes)
 
+    def change(part: Method) -> Method:
+        changes = {f.name: values[f.name] for f in dataclasses.fields(part) if f.name in values}
+        return dataclasses.replace(part, **changes) if changes else part
 
-def works_elementwise(method: Method) -> bool:
-    """Whether every coordinate is treated alone, from its gradient alone, so that groups may differ."""
-    parts = method.parts()
-    alone = method.elementwise or (type(method).__name__ == "Chain" and bool(parts))
-    return alone and all(map(works_elementwise, parts))
+    return rebuild(method, change)
 
 
 def signature(method: Method) -> str:

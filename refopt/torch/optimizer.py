@@ -25,15 +25,15 @@ import numpy as np
 import torch
 
 from .. import checks
-from ..method import Method
+from ..method import Method, works_elementwise
 from ..objective import Objective, Point, locked
 from ..registry import resolve
-from ..run import generator
+from ..request import generator
 from ..status import Stop
 from .closures import Closure
 from .encoding import decode, encode
 from .flat import Layout, check_parameters
-from .hyperparameters import entries, repeated, signature, with_entries, works_elementwise
+from .hyperparameters import entries, repeated, signature, with_entries
 from .model import TorchObjective
 
 __all__ = ["Optimizer"]

@@ -11,7 +11,7 @@ import refopt
 from refopt import GGT, LBFGS, LR, Adam, Backtracking, BlockPartition, Newton, SubspaceCubicAdam
 from refopt.algorithms.block_partition import BlocksState, batched_shapes, block_shapes, chunk_sizes
 from refopt.algorithms.tensorize_projection import cube
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 
 SIZES = (3, 1, 4, 2)  # of the blocks of the separable problem
 SHAPES4 = [(size,) for size in SIZES]

@@ -11,7 +11,7 @@ import pytest
 import refopt
 from refopt.algorithms.grad_min import GradMin
 from refopt.derivatives import gradient, hessian
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.views.gradient_size import GradientSize, mixture
 
 START = np.array([-1.2, 1.0, 0.7])

@@ -10,8 +10,8 @@ import pytest
 import refopt
 from refopt import HigherOrderNewton, Status, problems
 from refopt.derivatives import TraceError
+from refopt.function import FunctionObjective
 from refopt.models.taylor import taylor_model
-from refopt.objective import FunctionObjective
 from refopt.problems import mgh
 from refopt.solvers.subproblem import in_ball
 from refopt.trust import interpolated_sigma, transient

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refopt
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.problems import get
 
 EPS = np.finfo(float).eps

@@ -10,7 +10,7 @@ import scipy.optimize
 import refopt
 from refopt.algorithms.newton_solver import NewtonSolver
 from refopt.derivatives import gradient, hessian
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.solvers.by_descent import SCIPY_METHODS
 from refopt.views.linear_system import LinearSystem
 

@@ -27,7 +27,7 @@ import numpy as np
 
 import refopt
 from refopt import HigherOrderNewton
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 
 ROWS = 200  # samples of the logistic regression
 SIZES = (1_000, 10_000, 30_000, 100_000)

@@ -21,7 +21,7 @@ from scipy.sparse.linalg import LinearOperator
 
 import refopt
 from refopt.derivatives import reverse
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.views.gradient_size import GradientSize
 
 SEED = 20240612

@@ -20,7 +20,7 @@ import scipy.optimize
 
 import refopt
 from refopt import HigherOrderNewton, problems
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.problems import mgh
 
 GTOL, MAXITER = 1e-8, 1000

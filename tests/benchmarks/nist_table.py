@@ -19,7 +19,7 @@ import numpy as np
 import scipy.optimize
 
 import refopt
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.problems import get, names
 
 MAXITER = 1000

@@ -11,10 +11,10 @@ from scipy.optimize import BFGS, SR1
 from scipy.sparse.linalg import LinearOperator
 
 import refopt
+from refopt.function import FunctionObjective
 from refopt.method import copy_state
 from refopt.models.curvature import make_model
 from refopt.models.quasi_newton import broyden_update, psb_update
-from refopt.objective import FunctionObjective
 
 
 def pair(seed, n=5):

@@ -4,8 +4,8 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
+from refopt.function import FunctionObjective
 from refopt.models.taylor import MatrixFree, Penalised, TensorModel, prefers_tensors, taylor_model
-from refopt.objective import FunctionObjective
 
 
 def fun(x):

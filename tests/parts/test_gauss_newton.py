@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refopt
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.problems import get
 from refopt.status import Status
 

@@ -18,7 +18,7 @@ from refopt import (
     HeavyBall,
     TensorizeProjection,
 )
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.parts.projection import Projection
 
 PARITY = 1e-9  # relative, after 100 steps

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from refopt.function import FunctionObjective
 from refopt.models.taylor import Penalised, TensorModel, taylor_model
-from refopt.objective import FunctionObjective
 from refopt.solvers.ball import certificate, minimise_freely, minimise_in_ball, quadratic_in_ball
 from refopt.solvers.subproblem import BALL_SOLVERS, SOLVERS, freely, in_ball
 

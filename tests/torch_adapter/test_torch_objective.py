@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 import refopt
 import refopt.torch
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.registry import ENTRIES
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

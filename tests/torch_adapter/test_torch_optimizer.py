@@ -13,9 +13,9 @@ from sklearn.datasets import load_digits
 
 import refopt
 import refopt.torch
-from refopt.registry import ENTRIES, walk
+from refopt.method import walk, works_elementwise
+from refopt.registry import ENTRIES
 from refopt.torch.flat import Layout
-from refopt.torch.hyperparameters import works_elementwise
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 ELEMENTWISE = [e for e in ENTRIES if e.cls.elementwise and e.name != "LR"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refopt
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.registry import ENTRIES
 from refopt.views.linear_map import Isometry, Padding, Restriction, size_of
 from refopt.views.projected import BlockObjective, ProjectedObjective

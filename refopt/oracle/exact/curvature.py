@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -12,11 +11,6 @@ from . import definitions as exact
 from .precise import PrecisePoint, eigh, norm, plain, solve
 
 __all__ = ["EXACT_CURVATURE"]
-
-
-def through(inner: Any, p: PrecisePoint, u: np.ndarray, s: Any) -> tuple[np.ndarray, Any]:
-    """The update after the method that runs first, and that method's state."""
-    return (u, s.inner) if inner is None else exact.step(inner, p, u, s.inner)
 
 
 def noise_of(p: PrecisePoint) -> float:
@@ -52,12 +46,11 @@ def best_of_span(u, D, z, KD, Kz):
 
 
 def curve_ball(h, p, u, s):
-    u, inner = through(h.inner, p, u, s)
     product = lambda v: p.hvp(v, h.hvp_method, h.h)  # noqa: E731
     if h.curvature == "gauss-newton":
         product = lambda v: p.array(p.point.gauss_newton_product(plain(v, p.point.x.dtype)))  # noqa: E731
     nan = p.number(1.0) * float("nan")
-    changes = dict(t=s.t + 1, inner=inner, ratio=nan, accepted=True)
+    changes = dict(t=s.t + 1, ratio=nan, accepted=True)
     if not h.auto:
         z = h.momentum * s.z - h.precond_lr * (product(s.z) + h.reg * s.z + u)
         return -h.alpha * z, dict(changes, z=z, beta=h.precond_lr, rho=h.momentum)
@@ -114,7 +107,6 @@ def box_minimiser(p, H, u, radius):
 
 
 def infinity_norm(h, p, u, s):
-    u, inner = through(h.inner, p, u, s)
     answer = p.answer[1]
     if h.hess == "exact" and s.t % h.update_freq == 0:
         H = p.hess
@@ -151,7 +143,6 @@ def infinity_norm(h, p, u, s):
         rho=rho,
         attempts=answer.attempts,
         accepted=accepted,
-        inner=inner,
         H=answer.H,
         model=answer.model,
         active=answer.active,

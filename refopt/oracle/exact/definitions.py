@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ...method import Chain, copy_state
+from ...method import Chain, copy_state, unfolded
 from .precise import Arithmetic, PrecisePoint, Record, cbrt, cholesky, eigh, norm, solve, sqrt
 
 __all__ = ["EXACT", "ULPS", "step", "run", "Violation", "Undefined"]
@@ -46,6 +46,7 @@ def step(method: Any, p: PrecisePoint, u: np.ndarray, s: Any, table: Mapping[str
 
     `table` overrides definitions by class name; a name without a definition is `Undefined`.
     """
+    method = unfolded(method)  # an inner method that comes first makes a chain
     if isinstance(method, Chain):
         states, answer = [], p.answer
         for k, (part, own) in enumerate(zip(method.methods, s.states, strict=True)):
@@ -72,7 +73,7 @@ def run(method: Any, point: Any, update: np.ndarray, state: Any, arithmetic: Ari
     Examples
     --------
     >>> import numpy as np, refopt
-    >>> from refopt.objective import FunctionObjective
+    >>> from refopt.function import FunctionObjective
     >>> from refopt.oracle import exact, precise
     >>> method, x = refopt.EMA(beta=0.9, debiased=False), np.array([1.0])
     >>> point = FunctionObjective(lambda x: (x ** 2).sum(), x).at(x)

@@ -50,11 +50,8 @@ def matrices(h: Any, p: Any) -> list[np.ndarray]:
 
 
 def newton_newton(h, p, u, s):
-    from .definitions import newton, step
+    from .definitions import newton
 
-    inner = s.inner
-    if h.inner is not None:
-        u, inner = step(h.inner, p, u, s.inner)
     if s.t % h.update_freq == 0:
         J = matrices(h, p)
     else:  # those of an earlier point, as the method kept them
@@ -62,7 +59,7 @@ def newton_newton(h, p, u, s):
     d = u
     for matrix in J:
         d = solve(matrix, d)
-    changes = dict(t=s.t + 1, inner=inner, direction="kept")
+    changes = dict(t=s.t + 1, direction="kept")
     if h.direction == "newton":
         plain = newton(Record(delta=DELTA), p, u, s)[0]
         if not p.f - p.after(d).f >= SHARE * np.dot(u, plain) / 2:

@@ -13,7 +13,6 @@ import numpy as np
 
 from ...views.gradient_size import GradientSize, Terms
 from . import definitions as exact
-from .curvature import through
 from .precise import PrecisePoint, norm, solve, sqrt
 
 __all__ = ["EXACT_PRODUCTS"]
@@ -39,7 +38,6 @@ def held(A: np.ndarray, u: np.ndarray, chosen: Any, limit: float | None) -> np.n
 
 
 def scipy_newton_cg(h, p, u, s):
-    u, inner = through(h.inner, p, u, s)
     told = None if p.answer is None else p.answer[1]
     gnorm, eta = norm(p.g), s.eta
     limit: float | None = 1e-5
@@ -64,7 +62,7 @@ def scipy_newton_cg(h, p, u, s):
         out, said = (-d, "negated") if h.direction == "negate" and slope < 0 else (p.g, "gradient")
     elif told is not None and told.outcome == "curvature":
         said = "truncated"
-    changes = dict(inner=inner, d=d, eta=eta, gnorm=gnorm, direction=said)
+    changes = dict(d=d, eta=eta, gnorm=gnorm, direction=said)
     if told is not None:
         changes.update(outcome=told.outcome, exit_code=told.exit_code, products=told.products)
     return out, changes
@@ -76,7 +74,6 @@ def exact_eta(eta, gnorm, before):
 
 
 def newton_solver(h, p, u, s):
-    u, inner = through(h.inner, p, u, s)
     told = None if p.answer is None else p.answer[1]
     A = p.hess + h.reg * np.eye(u.size, dtype=np.int64)
     chosen = None if told is None else p.array(told.d)
@@ -88,7 +85,7 @@ def newton_solver(h, p, u, s):
         d = u
     else:
         d = held(A, u, chosen, limit)
-    changes = dict(inner=inner, d=d)
+    changes = dict(d=d)
     if told is not None:
         changes.update(solver=told.solver, outcome=told.outcome, iterations=told.iterations,
                        products=told.products, fall=told.fall, rng=told.rng)

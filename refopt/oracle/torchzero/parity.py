@@ -53,7 +53,7 @@ from ... import (
 from ...method import Chain, Method, copy_state
 from ...solvers.krylov import SOLVERS
 from ...status import Stop
-from ..candidates import Task, paths, record, with_masks
+from ..candidates import Task, paths, record, with_tapes
 from ..comparison import Lockstep
 from ..exact import definitions as exact
 from ..exact.precise import Arithmetic, plain
@@ -444,7 +444,7 @@ def run_row(row: Row, problem: str, steps: int = 100, dtype: str = "float64") ->
     trace = record(lambda params: torchzero.Optimizer(params, *build(row.theirs)), here, steps, tape=row.tape)
     result = Result(problem, dtype, note="" if trace.ended is None else trace.ended[1])
     masks = trace.masks
-    method = row.ours if masks is None else with_masks(row.ours, lambda part: list(masks))
+    method = row.ours if masks is None else with_tapes(row.ours, lambda source: list(masks), np.random.default_rng(0))
     if not row.share:
         for step in trace.steps:
             step.before, step.after = {}, {}

@@ -4,8 +4,8 @@ import autograd.numpy as anp
 import numpy as np
 
 from refopt import HigherOrderNewton
+from refopt.function import FunctionObjective
 from refopt.models.taylor import TensorModel
-from refopt.objective import FunctionObjective
 from refopt.oracle.planting import Fault, Subject
 from refopt.solvers.subproblem import in_ball
 

@@ -72,7 +72,7 @@ BOWL = (bowl, [2.0, -1.0, 1.5])
 
 
 def point(x):
-    from refopt.objective import FunctionObjective
+    from refopt.function import FunctionObjective
 
     return FunctionObjective(bowl, x).at(x)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from refopt import LR, Adam, Backtracking, CubicAdam, HeavyBall, Newton, NewtonNewton, StrongWolfe, chain, oracle
-from refopt.objective import FunctionObjective
+from refopt.function import FunctionObjective
 from refopt.oracle.torchzero.deviations import find
 from refopt.oracle.torchzero.parity import M, build
 

@@ -1,0 +1,127 @@
+"""The public functions: `minimize` runs to the end, `iterate` hands out the iterations, SciPy's protocol does the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scipy.optimize import OptimizeResult
+
+from .method import Method
+from .objective import CountedObjective
+from .request import refuse_constraints, request
+from .run import Run
+
+__all__ = ["iterate", "minimize"]
+
+
+def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "HigherOrderNewton",
+             jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, constraints: Any = (),
+             tol: float | None = None, callback: Callable | None = None, options: dict | None = None, *,
+             shapes: Any = None, rng: Any = None) -> OptimizeResult:
+    """Minimise a function of several variables.
+
+    Parameters
+    ----------
+    fun : callable, or an objective such as `refopt.torch.objective` makes
+        ``fun(x, *args) -> float`` with `x` of shape (n,). Written in ``autograd.numpy`` unless `jac` is given.
+        With ``jac=True`` it returns ``(f, g)``. `refopt.LeastSquares` turns residuals into such a function.
+    x0 : (n,) array_like
+        Start. A float32 array keeps the whole run in float32; everything else becomes float64. An objective may
+        know its own start and always keeps its own dtype.
+    args : tuple
+        Further arguments of `fun`, `jac`, `hess`, `hessp`.
+    method : str, method instance, or sequence of instances
+        A name (case, ``-`` and ``_`` ignored; see `refopt.methods`) gives a complete recipe, an instance runs as
+        it is, a sequence runs as a chain.
+    jac : callable, True or None
+        Gradient, shape (n,). None: exact, by autograd.
+    hess : callable or None
+        Hessian (n, n): array, sparse matrix or LinearOperator. None: exact, by autograd, where it is needed.
+    hessp : callable or None
+        ``hessp(x, v, *args)``, the product of the Hessian with `v`.
+    bounds : sequence of (low, high), `scipy.optimize.Bounds` or None
+        Box constraints, for methods that support them.
+    constraints : ()
+        For SciPy's order of arguments; anything else is refused.
+    tol : float or None
+        Short for ``options["gtol"]``.
+    callback : callable or None
+        ``callback(xk)`` or ``callback(intermediate_result)`` (that parameter name), after every iteration.
+        Raising StopIteration ends the run cleanly.
+    options : dict or None
+        ``maxiter`` (None: max(1000, 200 n)), ``maxfev`` (calls of fun, never exceeded), ``maxtime`` (seconds),
+        ``gtol`` (on \\|g\\|_inf, default 1e-5), ``ftol``, ``xtol`` (off), ``disp``, ``return_all``, and, where
+        `method` is a name, the hyperparameters of its recipe.
+    shapes : list of tuples or None
+        Tensor shapes that `x` is the concatenation of; only projections and per-tensor methods look at it.
+    rng : None, int or numpy.random.Generator
+        Source of randomness. None: a fresh seed, reported in ``res.options["rng"]``.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        ``x, fun, jac, nit, nfev, njev, nhev, nhvp, ntaylor, success, status, message, method, options``, and with
+        ``return_all`` also ``history`` (one `Record` per iteration) and ``allvecs``. When no test of convergence
+        was met, ``x`` is the best point evaluated. `nfev` counts every call of `fun`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For wrong input, before the first evaluation.
+    Exception
+        What `fun` or the callback raises reaches the caller unchanged, with the result so far attached as
+        ``error.partial_result``.
+
+    Examples
+    --------
+    >>> import autograd.numpy as np, refopt
+    >>> def rosenbrock(x):
+    ...     return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+    >>> res = refopt.minimize(rosenbrock, [-1.2, 1.0], method="Newton")
+    >>> res.success, res.x.round(6)
+    (True, array([1., 1.]))
+    """
+    run = Run(request(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng))
+    try:
+        for _ in run:
+            pass
+    except KeyboardInterrupt:
+        pass  # the run has noted it; what was computed is the answer
+    return run.result
+
+
+def iterate(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "HigherOrderNewton",
+            jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, constraints: Any = (),
+            tol: float | None = None, callback: Callable | None = None, options: dict | None = None, *,
+            shapes: Any = None, rng: Any = None) -> Run:
+    """The same minimisation one iteration at a time: an iterator of `Record`, whose ``result`` can be asked any time.
+
+    Parameters are those of `minimize`.
+
+    Examples
+    --------
+    >>> import refopt
+    >>> run = refopt.iterate(lambda x: (x[0] - 1) ** 4, [3.0], method="Newton")
+    >>> for record in run:
+    ...     if record.fun < 1e-3:
+    ...         break
+    >>> record.nit, run.result.fun < 1e-3
+    (6, True)
+    """
+    return Run(request(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng))
+
+
+def minimize_for_scipy(method: Method, fun: Callable, x0: Any, args: Any = (), *, jac: Any = None, hess: Any = None,
+                       hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
+                       **options: Any) -> OptimizeResult:
+    """What a method instance does when `scipy.optimize.minimize` calls it; see `Method.__call__`."""
+    refuse_constraints(type(method).__name__, constraints)
+    if getattr(jac, "__self__", None) is fun and callable(getattr(fun, "fun", None)):
+        fun, jac = fun.fun, True  # SciPy's wrapper for jac=True hands stored values to the tracer; undo it
+    tol = options.pop("tol", None)
+    extra = {name: options.pop(name) for name in ("shapes", "rng") if name in options}
+    return minimize(fun, x0, args, method, jac, hess, hessp, bounds, (), tol, callback, options, **extra)
+
+
+Method.minimizer = staticmethod(minimize_for_scipy)

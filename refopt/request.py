@@ -1,0 +1,202 @@
+"""What the user asked for, checked: method, options, bounds, callback, randomness, before anything is evaluated."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+
+from . import checks
+from .composite import LeastSquares, ModelLoss
+from .function import FunctionObjective
+from .method import NEEDS, Method
+from .objective import CountedObjective
+from .registry import names_supporting_bounds, resolve
+
+__all__ = ["COMMON_OPTIONS", "Request", "generator", "request"]
+
+# Options of every method and their defaults. gtol is that of SciPy's BFGS; ftol and xtol are off unless asked for,
+# because a small step proves nothing for methods that damp their steps. maxiter=None: max(1000, 200 n), at most 10^5.
+COMMON_OPTIONS: dict[str, Any] = {
+    "maxiter": None, "maxfev": None, "maxtime": None, "gtol": 1e-5, "ftol": None, "xtol": None, "disp": False,
+    "return_all": False,
+}
+
+
+@dataclasses.dataclass
+class Request:
+    """Everything that a run needs, each part checked.
+
+    Attributes
+    ----------
+    objective : the function, counting from zero
+    x : (n,) the start, a copy
+    method : the complete method
+    method_name : its name for messages
+    options : the effective options
+    callback : ``callback(record)``, or None
+    rng : source of randomness, None for a method that draws nothing
+    """
+
+    objective: CountedObjective
+    x: np.ndarray
+    method: Method
+    method_name: str
+    options: dict[str, Any]
+    callback: Callable[[Any], None] | None
+    rng: np.random.Generator | None
+
+
+def request(fun: Any, x0: Any, args: Any, method: Any, jac: Any, hess: Any, hessp: Any, bounds: Any, constraints: Any,
+            tol: Any, callback: Any, options: Any, shapes: Any, rng: Any) -> Request:
+    """The arguments of `refopt.minimize`, checked; every wrong one is refused here."""
+    given = fun if isinstance(fun, CountedObjective) else None
+    if given is not None:
+        x = start_of(given, x0, args, jac, hess, hessp, shapes)
+    else:
+        x = checks.start_vector(x0, shapes)
+    shapes = checks.shape_list(shapes, x.size)
+    complete, name, effective = prepare(method, tol, options, x.size)
+    refuse_constraints(name, constraints)
+    callback = adapt_callback(callback)
+    source = generator(rng, effective) if "rng" in complete.all_needs() else None
+    box = box_bounds(bounds, x, complete)
+    check_needs(complete, fun)
+    limits = {"maxfev": effective["maxfev"], "maxtime": effective["maxtime"]}
+    if given is not None:
+        objective = given
+        objective.bounds, objective.shapes = box, objective.shapes if shapes is None else shapes
+        objective.begin(x, **limits)
+    else:
+        objective = FunctionObjective(fun, x, args, jac, hess, hessp, shapes=shapes, bounds=box, **limits)
+    objective.products_wanted = "hvp" in complete.all_needs()
+    objective.tried = [] if effective["return_all"] else None
+    return Request(objective, x, complete, name, effective, callback, source)
+
+
+def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, dict[str, Any]]:
+    """The complete method, its name, and the effective options; every wrong option is refused here."""
+    if options is not None and not hasattr(options, "keys"):
+        raise TypeError(f"options must be a dict, got {checks.describe(options)}")
+    given = dict(options or {})
+    own = {k: v for k, v in given.items() if k not in COMMON_OPTIONS}
+    complete, name = resolve(method, own, tuple(COMMON_OPTIONS))
+    effective = {**COMMON_OPTIONS, **{k: v for k, v in given.items() if k in COMMON_OPTIONS}}
+    if tol is not None:
+        if given.get("gtol") is not None:
+            raise ValueError(f"give tol or options['gtol'], not both (tol={tol}, gtol={given['gtol']}); they are the same")
+        effective["gtol"] = tol
+    if effective["maxiter"] is None:
+        effective["maxiter"] = min(max(1000, 200 * n), 100_000)
+    effective["maxiter"] = checks.whole_number("options", "maxiter", effective["maxiter"])
+    if effective["maxfev"] is not None:
+        effective["maxfev"] = checks.whole_number("options", "maxfev", effective["maxfev"], 1)
+    for key in ("gtol", "ftol", "xtol", "maxtime"):
+        if effective[key] is not None:
+            effective[key] = checks.in_interval("options", key, effective[key], "[0, inf]")
+    if effective["gtol"] is None:
+        effective["gtol"] = 0.0
+    for key in ("disp", "return_all"):
+        effective[key] = checks.boolean("options", key, effective[key])
+    effective.update(own)
+    return complete, name, effective
+
+
+def refuse_constraints(name: str, constraints: Any) -> None:
+    """Constraints other than bounds are refused; SciPy's default, an empty tuple, is none."""
+    if isinstance(constraints, dict) or np.size(constraints) > 0:
+        raise ValueError(f"{name} does not support constraints; scipy.optimize.minimize(method='trust-constr') does")
+
+
+def start_of(objective: CountedObjective, x0: Any, args: Any, jac: Any, hess: Any, hessp: Any,
+             shapes: Any) -> np.ndarray:
+    """The start of a run on an objective that is made already; it has its derivatives and its dtype."""
+    for name, value in (("args", args or None), ("jac", jac), ("hess", hess), ("hessp", hessp)):
+        if value is not None:
+            raise TypeError(f"minimize: {name} was given with {type(objective).__name__}, which brings its own "
+                            f"derivatives; leave {name} out")
+    x = checks.start_vector(objective.start() if x0 is None else x0, shapes)
+    if x.size != objective.n:
+        raise ValueError(f"x0 has {x.size} variables, but the objective has {objective.n}; they must be equal")
+    return x.astype(objective.dtype)
+
+
+def check_needs(method: Method, fun: Any) -> None:
+    """Refuse, before the first evaluation, a method whose needs the objective cannot meet."""
+    for need in sorted(method.all_needs() - NEEDS):
+        raise checks.unknown(f"need of {method!r}", need, NEEDS)
+    if isinstance(fun, CountedObjective):
+        return  # it says itself what it lacks when it is asked
+    if "gauss-newton" in method.all_needs() and not isinstance(fun, ModelLoss):
+        raise TypeError(f"{method!r} needs the Gauss-Newton matrix, but fun is a plain scalar function; give "
+                        "refopt.LeastSquares(residuals) or refopt.ModelLoss(model, loss) as fun")
+    if "residuals" in method.all_needs() and not isinstance(fun, LeastSquares):
+        raise TypeError(f"{method!r} needs residuals, but fun is a plain scalar function; "
+                        "give refopt.LeastSquares(residuals) as fun")
+
+
+def generator(rng: Any, options: dict[str, Any]) -> np.random.Generator:
+    """The source of randomness; a fresh seed is reported in the options so that the run can be repeated."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None:
+        rng = int(np.random.SeedSequence().generate_state(1)[0])
+    elif isinstance(rng, bool) or not isinstance(rng, (int, np.integer)) or rng < 0:
+        raise TypeError(f"rng must be None, a non-negative integer or a numpy.random.Generator, got {checks.describe(rng)}")
+    options["rng"] = int(rng)
+    return np.random.default_rng(rng)
+
+
+def box_bounds(bounds: Any, x: np.ndarray, method: Method) -> tuple[np.ndarray, np.ndarray] | None:
+    """(lower, upper) arrays from SciPy's forms of bounds, checked against the start and the method."""
+    if bounds is None:
+        return None
+    if hasattr(bounds, "lb"):
+        low, high = bounds.lb, bounds.ub
+    else:
+        try:
+            pairs = [(lo, hi) for lo, hi in bounds]
+        except (TypeError, ValueError):
+            raise TypeError("bounds must be scipy.optimize.Bounds or a sequence of (low, high) pairs, "
+                            f"got {checks.describe(bounds)}") from None
+        if len(pairs) != x.size:
+            raise ValueError(f"bounds has {len(pairs)} pairs, but x0 has {x.size} variables; they must be equal")
+        low = [-np.inf if lo is None else lo for lo, _ in pairs]
+        high = [np.inf if hi is None else hi for _, hi in pairs]
+    lower = np.broadcast_to(np.asarray(low, dtype=x.dtype), x.shape).copy()
+    upper = np.broadcast_to(np.asarray(high, dtype=x.dtype), x.shape).copy()
+    if np.all(np.isneginf(lower)) and np.all(np.isposinf(upper)):
+        return None
+    if not method.keeps_bounds():
+        able = names_supporting_bounds()
+        raise ValueError(f"{method!r} does not support bounds; "
+                         + (f"methods that do: {', '.join(able)}; " if able else "")
+                         + "scipy.optimize.minimize(method='L-BFGS-B') does")
+    crossed = np.flatnonzero(~(lower <= upper))
+    if crossed.size:
+        i = int(crossed[0])
+        raise ValueError(f"bounds cross: lower bound {lower[i]} > upper bound {upper[i]} at variable {i}")
+    outside = np.flatnonzero((x < lower) | (x > upper))
+    if outside.size:
+        i = int(outside[0])
+        raise ValueError(f"x0[{i}] = {x[i]} lies outside its bounds [{lower[i]}, {upper[i]}]; start inside, "
+                         "for example np.clip(x0, lower, upper)")
+    return lower, upper
+
+
+def adapt_callback(callback: Any) -> Callable[[Any], None] | None:
+    """Both of SciPy's styles as one: a parameter named `intermediate_result` gets the record, any other gets x."""
+    if callback is None:
+        return None
+    checks.function("minimize", "callback", callback)
+    try:
+        names = tuple(inspect.signature(callback).parameters)
+    except (TypeError, ValueError):
+        names = ()
+    if names == ("intermediate_result",):
+        return lambda record: callback(intermediate_result=OptimizeResult(record.fields()))
+    return lambda record: callback(record.x.copy())
