@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import zlib
-from pathlib import Path
 
 import autograd.numpy as anp
 import autograd.numpy.linalg as linalg
@@ -18,6 +15,9 @@ import numpy as np
 import pytest
 from autograd.core import VSpace, primitive_vjps
 from autograd.extend import defvjp, primitive
+from derivatives.taylor_mode import reference
+from derivatives.taylor_mode.cases import CASES
+from derivatives.taylor_mode.cases import np_ as NP
 
 from refopt.derivatives.reverse import gradient as grad_at
 from refopt.derivatives.taylor_mode.algebra import TaylorError
@@ -29,19 +29,6 @@ def grad(fun):
     """Reverse mode as a function, without autograd's warning for constants."""
     return lambda x: grad_at(fun, x)
 
-
-def neighbour(name):
-    """Import a helper module that lies beside this file."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-reference = neighbour("taylor_reference")
-cases = neighbour("taylor_cases")
-CASES, NP = cases.CASES, cases.np_
 
 ORDER = 6
 # Relative to the largest element of the same coefficient: rules are sums of products of well-conditioned

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from derivatives.taylor_mode import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refopt.derivatives import TraceError, gradient, hessian, hvp
 from refopt.derivatives.taylor_mode.algebra import TaylorError
 from refopt.derivatives.taylor_mode.expand import model_hvp, model_product, model_value, model_value_and_gradient, taylor
-
-
-def neighbour(name):
-    """Import a helper module that lies beside this file."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-reference = neighbour("taylor_reference")
 
 
 def rosenbrock(x):
