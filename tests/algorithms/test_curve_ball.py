@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import refopt
-from refopt.algorithms.curve_ball import minimise_over_span
+from refopt.solvers.span import minimise_over_span
 from refopt.status import Status
 
 rosenbrock = refopt.LeastSquares(lambda x: anp.concatenate((10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1])))
