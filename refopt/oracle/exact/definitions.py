@@ -74,7 +74,8 @@ def run(method: Any, point: Any, update: np.ndarray, state: Any, arithmetic: Ari
     --------
     >>> import numpy as np, refopt
     >>> from refopt.function import FunctionObjective
-    >>> from refopt.oracle import exact, precise
+    >>> from refopt.oracle import exact
+    >>> from refopt.oracle.exact import precise
     >>> method, x = refopt.EMA(beta=0.9, debiased=False), np.array([1.0])
     >>> point = FunctionObjective(lambda x: (x ** 2).sum(), x).at(x)
     >>> out, state = exact.run(method, point, point.g, method.init(x), precise.Arithmetic("mpmath"))

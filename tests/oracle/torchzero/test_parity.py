@@ -89,7 +89,7 @@ def test_every_deviation_is_complete(deviation):
     from pathlib import Path
 
     path, _, test = deviation.test.partition("::")
-    source = Path(__file__).parents[2] / path
+    source = Path(__file__).parents[3] / path
     assert source.exists() and f"def {test}(" in source.read_text(), (
         f"{deviation.name}: there is no {deviation.test}"
     )
