@@ -6,11 +6,11 @@ import pytest
 from refopt import EMA, LR, Adam, Newton, chain, methods
 from refopt.method import copy_state
 from refopt.objective import locked
-from refopt.oracle.candidates import paths
-from refopt.oracle.comparison import leaf, left_open
-from refopt.oracle.exact import definitions as exact
+from refopt.oracle import exact
 from refopt.oracle.exact.precise import Arithmetic, cbrt, cholesky, eigh, plain, solve, sqrt
-from refopt.oracle.torchzero import parity
+from refopt.oracle.state_fields import leaf, left_open, paths
+from refopt.oracle.torchzero import problems
+from refopt.oracle.torchzero.rows import rows_of
 from refopt.status import Stop
 
 NAMES = [entry.name for entry in methods()]
@@ -20,14 +20,14 @@ STEPS = 6
 def variants(name):
     """The recipe and every option that the parity table lists."""
     entry = next(e for e in methods() if e.name == name)
-    found = [entry.complete(), *(row.ours for row in parity.rows_of(name))]
+    found = [entry.complete(), *(row.ours for row in rows_of(name))]
     return list({repr(m): m for m in found}.values())
 
 
 @np.errstate(all="ignore")  # a run may diverge; it is followed as far as it is finite
 def worst_ulps(method, problem, steps=STEPS):
     """The largest error of an update along a run, in ulps of its largest entry, in 50 digits."""
-    task = parity.task(problem)
+    task = problems.task(problem)
     x, objective = np.array(task.x0), task.objective()
     state, worst = method.init(locked(x.copy()), task.shapes, np.random.default_rng(3)), 0.0
     arithmetic = Arithmetic("mpmath")
@@ -55,27 +55,24 @@ def worst_ulps(method, problem, steps=STEPS):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_has_a_definition(name):
-    assert name in exact.EXACT, f"add a definition of {name} to refopt.oracle.exact.EXACT"
-    assert name in exact.ULPS, (
-        f"state in refopt.oracle.exact.ULPS how many ulps {name} may miss its definition by"
-    )
+    assert name in exact.DEFINITIONS, f"write a precise definition of {name} in a file of refopt/oracle/exact/"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_agree_with_their_definition(name):
-    if name not in exact.EXACT:
+    if name not in exact.DEFINITIONS:
         pytest.fail(f"{name} has no precise definition")
     for method in variants(name):
         parts = "gauss-newton" in method.all_needs()
         for problem in ("beale residuals",) if parts else ("beale", "logistic", "zero gradients"):
             found = worst_ulps(method, problem)
-            assert found <= exact.ULPS[name], f"{method!r} on {problem}: {found:.3g} ulps"
+            assert found <= exact.DEFINITIONS[name].ulps, f"{method!r} on {problem}: {found:.3g} ulps"
 
 
 def test_a_wrong_definition_is_noticed():
     """The check is itself checked: a definition without the square root misses by far."""
     method = chain(Adam(), LR(0.1))
-    task = parity.task("beale")
+    task = problems.task("beale")
     point = task.objective().at(locked(task.x0.copy()))
     update, _ = method.step(point, point.g, method.init(point.x))
     wrong = {"Adam": lambda h, p, u, s: (u, {})}
@@ -84,7 +81,7 @@ def test_a_wrong_definition_is_noticed():
 
 
 def test_disturbed_input_moves_the_result_by_its_conditioning():
-    point = parity.task("beale").objective().at(locked(np.array([1.0, 0.8])))
+    point = problems.task("beale").objective().at(locked(np.array([1.0, 0.8])))
     for method, least, most in ((EMA(debiased=False), 1e-17, 1e-14), (Newton(), 1e-17, 1e-12)):
         state = method.init(point.x)
         out, _ = exact.run(method, point, point.g, state, Arithmetic("mpmath"))

@@ -6,7 +6,8 @@ import pytest
 from refopt import LR, Adam, Backtracking, CubicAdam, HeavyBall, Newton, NewtonNewton, StrongWolfe, chain, oracle
 from refopt.function import FunctionObjective
 from refopt.oracle.torchzero.deviations import find
-from refopt.oracle.torchzero.parity import M, build
+from refopt.oracle.torchzero.parity import build
+from refopt.oracle.torchzero.rows import M
 
 torch = pytest.importorskip("torch")
 torchzero = pytest.importorskip("torchzero")

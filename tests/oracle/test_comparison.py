@@ -16,7 +16,7 @@ from refopt import (
     oracle,
 )
 from refopt.oracle import Stepper, Task, assert_matches, compare, record
-from refopt.oracle.torchzero import parity
+from refopt.oracle.torchzero import problems
 
 ADAM = chain(Adam(), LR(0.01))
 
@@ -59,7 +59,7 @@ def test_torch_adam_matches_ours(mode, dtype):
     torch = pytest.importorskip("torch")
     for name in ("rosenbrock 4", "tanh network", "logistic"):
         report = assert_matches(
-            lambda params: torch.optim.Adam(params, lr=0.01), ADAM, parity.task(name), 50, mode, dtype=dtype
+            lambda params: torch.optim.Adam(params, lr=0.01), ADAM, problems.task(name), 50, mode, dtype=dtype
         )
         assert report.steps == 50
         assert report.shared == ("t", "m1", "m2") if mode == "lockstep" else True
@@ -71,10 +71,10 @@ def test_torch_sgd_matches_heavy_ball():
     torch = pytest.importorskip("torch")
     factory = lambda params: torch.optim.SGD(params, lr=1e-3, momentum=0.9)  # noqa: E731
     for name in ("quadratic", "tanh network", "zero gradients"):
-        report = assert_matches(factory, chain(HeavyBall(0.9), LR(1e-3)), parity.task(name))
+        report = assert_matches(factory, chain(HeavyBall(0.9), LR(1e-3)), problems.task(name))
         assert report.shared == ("v",)
     nesterov = lambda params: torch.optim.SGD(params, lr=1e-3, momentum=0.9, nesterov=True)  # noqa: E731
-    assert_matches(nesterov, chain(HeavyBall(0.9, nesterov=True), LR(1e-3)), parity.task("logistic"))
+    assert_matches(nesterov, chain(HeavyBall(0.9, nesterov=True), LR(1e-3)), problems.task("logistic"))
 
 
 def test_torch_candidate_on_a_numpy_function_gets_our_gradient():
@@ -118,7 +118,7 @@ def test_hand_written_torch_optimizers(form):
             self.descend()
 
     cls = {"no closure": Bare, "closure=None": Unused, "closure called": Used, "*args": Anything}[form]
-    for task in (parity.task("tanh network"), (rosenbrock, START)):  # torch's own gradient, and ours
+    for task in (problems.task("tanh network"), (rosenbrock, START)):  # torch's own gradient, and ours
         assert_matches(lambda params: cls(params, lr=1e-3), LR(1e-3), task, 5)
         report = compare(lambda params: cls(params, lr=2e-3), LR(1e-3), task, 5, hyperparameters="ignore")
         assert (report.step, report.quantity) == (0, "update")
@@ -143,7 +143,7 @@ def test_the_first_evaluation_of_a_torch_step_is_recorded():
                 for p in params:
                     p -= 1.0 + 0.01 * p.grad
 
-    task = parity.task("beale")
+    task = problems.task("beale")
     trace = record(Wanders, task, 3)
     for step in trace.steps:
         right = task.objective().at(step.x)
@@ -154,7 +154,7 @@ def test_the_first_evaluation_of_a_torch_step_is_recorded():
 def test_gradient_of_the_candidate_is_compared():
     """A torch function with a wrong constant: the gradient is blamed, not the optimizer."""
     torch = pytest.importorskip("torch")
-    right = parity.task("beale")
+    right = problems.task("beale")
     wrong = Task("beale", right.fun, right.x0, None, lambda tensors: 1.001 * right.torch(tensors))
     factory = lambda params: torch.optim.Adam(params, lr=0.01)  # noqa: E731
     report = compare(factory, ADAM, wrong, 5)
@@ -513,4 +513,4 @@ def test_products_are_compared():
 
 def test_cubic_adam_with_zero_gradient_agrees():
     method = chain(CubicAdam(), LR(0.01))
-    assert oracle.compare(method, method, parity.task("zero gradients"), 20).ok
+    assert oracle.compare(method, method, problems.task("zero gradients"), 20).ok
