@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
-
 from .. import checks
 from ..method import Method, walk
 from .candidates import as_reference, kind_of
 from .hints import explain
 from .judge import Free, Judge, Lockstep
-from .recording import record, with_tapes
+from .recording import record, replaying
 from .report import Report
 from .task import Task, as_task
 from .trace import Trace
@@ -93,10 +91,7 @@ def compare(
         check_trace(trace, task)
     if hyperparameters == "check":
         check_hyperparameters(trace, method)
-    masks = trace.masks
-    if masks is not None:
-        method = with_tapes(method, lambda source: list(masks), np.random.default_rng(0))
-    name = repr(method) if masks is None else type(method).__name__
+    name, method = repr(method), replaying(method, trace)
     report = Report(trace.candidate, name, task.name, mode, trace.dtype)
     judge = (Lockstep if mode == "lockstep" else Free)(trace, method, task, arithmetic, report)
     judge.follow(steps)

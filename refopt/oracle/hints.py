@@ -189,12 +189,14 @@ def constant_factor(judge: Lockstep, step: int, last: int) -> str:
         return ""
     weight = 1 / np.where(allowed > 0, allowed, np.inf)
     c = float(np.sum(weight**2 * ours * theirs) / np.sum((weight * ours) ** 2))
-    if np.any(np.abs(theirs - c * ours) > allowed) or not np.any(np.abs(theirs - ours) > allowed):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left, gap = (np.nanmax(np.abs(theirs - a * ours) / allowed) for a in (c, 1.0))
+    if not (left <= 1 < gap and left <= LEFT * gap):
         return ""
     if c == 0:
         return "the step is zero"
-    told = f"{c:.6g}" if abs(c - 1) > 1e-3 else f"1 {'+' if c > 1 else '-'} {abs(c - 1):.3g}"
-    return f"the step is {told} times the reference's (step size?)"
+    size = f"{c:.6g}" if abs(c - 1) > 1e-3 else f"1 {'+' if c > 1 else '-'} {abs(c - 1):.3g}"
+    return f"the step is {size} times the reference's (step size?)"
 
 
 def gradient_hint(judge: Lockstep, step: int) -> str:

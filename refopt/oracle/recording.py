@@ -21,7 +21,7 @@ from .state_fields import named, optax_fields, torch_fields
 from .task import Task, as_task
 from .trace import Step, Trace
 
-__all__ = ["Tape", "record", "with_tapes"]
+__all__ = ["Tape", "record", "replaying", "with_tapes"]
 
 
 class Broken(Exception):
@@ -81,6 +81,7 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
             i = int(np.flatnonzero(~np.isfinite(x))[0])
             trace.ended = ("nonfinite", f"step {k} of the candidate made x[{i}] = {x[i]}")
             break
+    trace.draws = run.draws()
     if callable(tape):
         for step, mask in zip(trace.steps, tape(trace), strict=True):
             step.mask = np.asarray(mask, dtype=bool)
@@ -107,6 +108,10 @@ class Run:
 
     def step(self, x: np.ndarray, k: int) -> Step:
         raise NotImplementedError
+
+    def draws(self) -> tuple[tuple[np.ndarray, ...], ...]:
+        """What each part that draws random numbers drew, where that is known."""
+        return ()
 
     def point(self, x: np.ndarray) -> Point:
         return self.objective.at(locked(np.array(x)))
@@ -137,6 +142,28 @@ def with_tapes(method: Method, make: Callable[[Callable], Any], rng: np.random.G
     return rebuild(method, change)
 
 
+def replaying(method: Method, trace: Trace) -> Method:
+    """`method` with the random numbers of a recorded run in the place of its own.
+
+    One recorded sequence serves every part of the method that draws; several serve one part each, in their order.
+    """
+    masks = trace.masks
+    sequences = [list(part) for part in trace.draws] or ([] if masks is None else [list(masks)])
+    if not sequences:
+        return method
+    served: list[Any] = []
+
+    def make(source: Callable) -> Any:
+        served.append(source)
+        return sequences[min(len(served), len(sequences)) - 1]
+
+    replayed = with_tapes(method, make, np.random.default_rng(0))
+    if len(sequences) > 1 and len(served) != len(sequences):
+        raise ValueError(f"compare: {len(sequences)} parts of the candidate draw random numbers, but {len(served)} of the "
+                         "reference do; give a tape of masks that both use")
+    return replayed
+
+
 class MethodRun(Run):
     """A refopt method as candidate."""
 
@@ -160,6 +187,9 @@ class MethodRun(Run):
         mask = self.tapes[0].drawn[k] if self.tapes and len(self.tapes[0].drawn) > k else None
         after = {**self.method.figures(self.state), **named(self.state)}
         return Step(point.x, np.array(update), point.f, point.g, before, copy.deepcopy(after), mask=mask)
+
+    def draws(self):
+        return tuple(tuple(tape.drawn) for tape in self.tapes)
 
 
 class StepRun(Run):

@@ -20,7 +20,7 @@ from ...status import Stop
 from .. import exact
 from ..exact.precise import Arithmetic, plain
 from ..judge import Lockstep
-from ..recording import record, with_tapes
+from ..recording import record, replaying
 from ..report import Report
 from ..state_fields import paths
 from .deviations import find as find_deviation
@@ -79,8 +79,7 @@ def run_row(row: Row, problem: str, steps: int = 100, dtype: str = "float64") ->
     here = task(problem, dtype)
     trace = record(lambda params: torchzero.Optimizer(params, *build(row.theirs)), here, steps, tape=row.tape)
     result = Result(problem, dtype, note="" if trace.ended is None else trace.ended[1])
-    masks = trace.masks
-    method = row.ours if masks is None else with_tapes(row.ours, lambda source: list(masks), np.random.default_rng(0))
+    method = replaying(row.ours, trace)
     if not row.share:
         for step in trace.steps:
             step.before, step.after = {}, {}
