@@ -68,7 +68,6 @@ def test_a_diverging_candidate_is_compared_as_far_as_it_goes():
     assert any("made x[" in note for note in report.notes)
 
 
-
 # ---------------------------------------------------------------- input that makes no sense
 
 

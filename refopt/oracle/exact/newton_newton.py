@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...derivatives import derivative_tensors
-from .definitions import definition
+from .definitions import Undefined, definition
 from .precise import Record, solve
 from .second_order import newton
 
@@ -31,7 +31,7 @@ def columns(J: np.ndarray, B: np.ndarray) -> np.ndarray:
 def matrices(h: Any, p: Any) -> list[np.ndarray]:
     """J_1 .. J_(order-1)."""
     if h.order > 4:
-        raise NotImplementedError(f"the precise definition of NewtonNewton goes to order 4, got {h.order}")
+        raise Undefined(f"NewtonNewton has no precise definition above order 4, got {h.order}")
     eye = np.eye(p.x.size, dtype=np.int64)
     tensors = [p.array(t) for t in derivative_tensors(p.point.objective.fun, p.point.x, h.order)]
     g, H = p.g, p.hess

@@ -54,8 +54,9 @@ def newton(h, p, u, s):
 @definition("GaussNewton", ulps=1e4)
 def gauss_newton(h, p, u, s):
     try:
-        H = 2 * p.jacobian.T @ p.jacobian
-        u = 2 * p.jacobian.T @ p.residuals
+        J, r = p.jacobian, p.residuals
     except TypeError:  # a ModelLoss, which has no residuals
         H = p.array(p.point.gauss_newton)
+    else:
+        H, u = 2 * J.T @ J, 2 * J.T @ r if u is p.g else u
     return solve(H + h.reg * np.eye(u.size, dtype=np.int64), u), {}
