@@ -14,9 +14,37 @@ import numpy as np
 
 from ..method import Chain, Method, rebuild, walk
 from ..parts.lr import LR
-from .exact.elementwise import THIRDS
-from .exact.ggt import cautious
-from .exact.precise import plain, sqrt
+from .exact.precise import sqrt
+from .mistaken_formulas import (
+    adam_like,
+    adam_no_memory,
+    adam_swapped_corrections,
+    clipped,
+    coordinate_momentum_other,
+    coordinate_momentum_zero,
+    coupled,
+    cubic_like,
+    cubic_root,
+    damped_after_the_first,
+    decoupled,
+    early,
+    ema_sum,
+    ema_with,
+    heavy_ball_averaged,
+    heavy_ball_old,
+    in_adam,
+    inverted,
+    late,
+    never,
+    plus,
+    reduce_outward_other,
+    right,
+    shortened,
+    shrinking,
+    single,
+    twice,
+)
+from .torchzero.deviations import adam_eps_on_biased_root
 
 __all__ = ["MISTAKES", "Context", "Mistake"]
 
@@ -133,192 +161,7 @@ def changed_trees(reference: Method, change: Callable[[Method], Method]) -> Iter
         yield rebuild(reference, at_place)
 
 
-# ---------------------------------------------------------------- formulas with a mistake
-
-
-def also_in_a_basis(formula: Callable) -> Callable:
-    """The formula of an elementwise method as that of its twin in an eigenbasis."""
-
-    def subspace(h, p, u, s):
-        out, changes = formula(h, p, u, s)
-        return cautious(h, out, u), changes
-
-    return subspace
-
-
-def adam_like(c: Callable, b: Callable, quotient: Callable, mean: Callable | None = None) -> dict[str, Callable]:
-    """Adam with other corrections: c(m1, beta1, t), b(m2, beta2, t), quotient(c, b, eps)."""
-
-    def formula(h, p, u, s):
-        t = s.t + 1
-        m1 = h.beta1 * s.m1 + (1 - h.beta1) * u
-        m2 = h.beta2 * s.m2 + (1 - h.beta2) * (mean(u, h, s, m1) if mean else u**2)
-        return quotient(c(m1, h.beta1, t), b(m2, h.beta2, t), h.eps), dict(t=t, m1=m1, m2=m2)
-
-    return in_adam(formula)
-
-
-def in_adam(formula: Callable) -> dict[str, Callable]:
-    return {"Adam": formula, "SubspaceAdam": also_in_a_basis(formula)}
-
-
-def right(m, beta, t):
-    return m / (1 - beta**t)
-
-
-def never(m, beta, t):
-    return m
-
-
-def twice(m, beta, t):
-    return m / (1 - beta**t) ** 2
-
-
-def inverted(m, beta, t):
-    return m * (1 - beta**t)
-
-
-def late(m, beta, t):
-    return m / (1 - beta ** (t + 1))
-
-
-def early(m, beta, t):
-    return m / (1 - beta ** (t - 1)) if t > 1 else m / (0 * m[0] + 0)
-
-
-def plus(c, b, eps):
-    root = np.where(b < 0, float("nan") + 0 * b, sqrt(b))  # that of a negative number is NaN, as in float64
-    return c / (root + eps)
-
-
-def cubic_like(**change: Callable) -> dict[str, Callable]:
-    """CubicAdam with parts replaced: C, B2, A (corrected averages) and root(A, B, C, eps)."""
-
-    def minimiser(A, B, C, eps):
-        disc = B**2 - 4 * A * C
-        root = B + sqrt(disc)
-        real = (disc >= 0) & (root > 0)
-        return -np.where(C == 0, 0 * C, np.where(real, 2 * C, C) / np.where(real, root, B + eps))
-
-    C, B2, A = (change.get(k, right) for k in ("C", "B2", "A"))
-    root, thirds = change.get("root", minimiser), change.get("third")
-
-    def formula(h, p, u, s):
-        t = s.t + 1
-        m1 = h.beta1 * s.m1 + (1 - h.beta1) * u
-        m2 = h.beta2 * s.m2 + (1 - h.beta2) * u**2
-        m3 = h.beta3 * s.m3 + (1 - h.beta3) * change.get("cube", lambda u: u**3)(u)
-        weight = thirds or THIRDS[h.mode]
-        d = root(weight(A(m3, h.beta3, t)), sqrt(B2(m2, h.beta2, t)), C(m1, h.beta1, t), h.eps)
-        return -getattr(h, "alpha", 1) * d, dict(t=t, m1=m1, m2=m2, m3=m3)
-
-    return {"CubicAdam": formula, "SubspaceCubicAdam": also_in_a_basis(formula)}
-
-
-def heavy_ball_averaged(h, p, u, s):
-    v = h.momentum * s.v + (1 - h.momentum) * u
-    return v, dict(v=v)
-
-
-def heavy_ball_old(h, p, u, s):
-    return s.v, dict(v=h.momentum * s.v + (1 - h.dampening) * u)
-
-
-def damped_after_the_first(d: float) -> Callable:
-    """As torch does it: the first gradient starts the average undamped."""
-
-    def formula(h, p, u, s):
-        weight = 1.0 - d if np.any(s.v != 0) else 1.0
-        v = h.momentum * s.v + weight * u
-        return (weight * u + h.momentum * v if h.nesterov else v), dict(v=v)
-
-    return formula
-
-
-def clipped(c: float) -> Callable:
-    """Every coordinate clipped to [-c, c]."""
-    return lambda u, context: np.where(u > c, c + 0 * u, np.where(u < -c, -c + 0 * u, u))
-
-
-def shortened(c: float) -> Callable:
-    """The vector scaled to length c where it is longer."""
-
-    def before(u, context):
-        length = sqrt(np.dot(u, u))
-        return u * (c / length) if length > c else u
-
-    return before
-
-
-def ema_sum(h, p, u, s):
-    m = h.beta * s.m + u
-    return (m / (1 - h.beta ** (s.t + 1)) if h.debiased else m), dict(t=s.t + 1, m=m)
-
-
-def ema_with(correct: Callable) -> dict[str, Callable]:
-    def formula(h, p, u, s):
-        m = h.beta * s.m + (1 - h.beta) * u
-        return correct(m, h.beta, s.t + 1), dict(t=s.t + 1, m=m)
-
-    return {"EMA": formula}
-
-
-def reduce_outward_other(h, p, u, s):
-    c = p.g if h.use_grad else u
-    return np.where(p.x * c < 0, u, h.mul * u), {}
-
-
-def coordinate_momentum_other(h, p, u, s):
-    b = np.asarray(h.mask(s.t, u.size) if callable(h.mask) else h.mask[s.t], dtype=bool)
-    v = np.where(b, s.v, u)
-    return v, dict(t=s.t + 1, v=v)
-
-
-def coordinate_momentum_zero(h, p, u, s):
-    b = np.asarray(h.mask(s.t, u.size) if callable(h.mask) else h.mask[s.t], dtype=bool)
-    v = np.where(b, u, 0 * u)
-    return v, dict(t=s.t + 1, v=v)
-
-
-def coupled(wd: float) -> Callable:
-    return lambda u, c: u + wd * c.x
-
-
-def decoupled(wd: float) -> Callable:
-    return lambda out, c: out + c.lr * wd * c.x
-
-
-def shrinking(wd: float) -> Callable:
-    return lambda out, c: out + wd * c.x
-
-
-def single(out: Any, context: Context) -> Any:
-    return np.asarray(plain(out, np.float32), dtype=np.float64) + 0 * out
-
-
-def adam_swapped_corrections(h, p, u, s):
-    t = s.t + 1
-    m1, m2 = h.beta1 * s.m1 + (1 - h.beta1) * u, h.beta2 * s.m2 + (1 - h.beta2) * u**2
-    return m1 / (1 - h.beta2**t) / (sqrt(m2 / (1 - h.beta1**t)) + h.eps), dict(t=t, m1=m1, m2=m2)
-
-
-def adam_eps_biased(h, p, u, s):
-    t = s.t + 1
-    m1, m2 = h.beta1 * s.m1 + (1 - h.beta1) * u, h.beta2 * s.m2 + (1 - h.beta2) * u**2
-    return m1 / (1 - h.beta1**t) * sqrt(1 - h.beta2**t) / (sqrt(m2) + h.eps), dict(t=t, m1=m1, m2=m2)
-
-
-def adam_no_memory(h, p, u, s):
-    t = s.t + 1
-    m1, m2 = h.beta1 * s.m1 + (1 - h.beta1) * u, h.beta2 * s.m2 + (1 - h.beta2) * u**2
-    return m1 / (1 - h.beta1**t) / (abs(u) + h.eps), dict(t=t, m1=m1, m2=m2)
-
-
-def cubic_root(A, B, C, eps, sign=-1, four=4, two=2, branch=1):
-    disc = B**2 + sign * four * A * C
-    root = B + branch * sqrt(disc)
-    real = (disc >= 0) & (root != 0)
-    return -np.where(C == 0, 0 * C, np.where(real, two * C, C) / np.where(real, root, B + eps))
+# ---------------------------------------------------------------- the table
 
 
 CLIPS = (0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
@@ -345,7 +188,7 @@ MISTAKES: tuple[Mistake, ...] = (
             table=adam_like(right, right, lambda c, b, eps: c / np.where(sqrt(b) < eps, eps, sqrt(b)))),
     Mistake("eps squared is inside the root: sqrt(m2 + eps^2)",
             table=adam_like(right, right, lambda c, b, eps: c / sqrt(b + eps**2))),
-    Mistake("eps is added to the root before its bias correction", table=in_adam(adam_eps_biased)),
+    Mistake("eps is added to the root before its bias correction", table=in_adam(adam_eps_on_biased_root)),
     Mistake("eps is subtracted", table=adam_like(right, right, lambda c, b, eps: c / (sqrt(b) - eps))),
     Mistake("the square root is missing", table=adam_like(right, right, lambda c, b, eps: c / (b + eps))),
     Mistake("the step divides by the root of the new gradient alone", table=in_adam(adam_no_memory)),
