@@ -51,16 +51,16 @@ def third_order(m3: np.ndarray, mode: str) -> np.ndarray:
 
 @np.errstate(all="ignore")
 def cubic_adam(u, *, m1, m2, m3, t, beta1, beta2, beta3, eps, debiased, alpha, mode):
-    """The update (n,) that CubicAdam makes of `u` (n,) in step number `t`, from 1; m1, m2, m3 (n,) change in place.
+    """CubicAdam's update (n,) for `u` (n,), step number `t` from 1; m1, m2 and m3 (n,) change in place.
 
-    In the discriminant the three coefficients are multiplied by one power of two, which changes no digit and
-    keeps it from over- and underflowing. What the averages themselves cannot hold:
+    In the discriminant the three coefficients are multiplied by one power of two, which changes no
+    digit and keeps it from over- and underflowing. What the averages themselves cannot hold:
 
-    - ``u^2`` underflows (``|u|`` below 1e-162, in float32 1e-23): ``B = 0``, no root, so Adam's ``-C/eps``,
-      or 0 when ``eps`` is 0 too.
-    - ``u^3`` overflows (``|u|`` above 5e102, in float32 7e12): ``A`` is infinite, and ``d`` is its limit, 0
-      where the root exists (``AC < 0``) and Adam's step where it does not. An overflow of both signs leaves
-      ``m3`` NaN, as any sum of two infinities.
+    - ``u^2`` underflows (``|u|`` below 1e-162, in float32 1e-23): ``B = 0``, no root, so Adam's
+      ``-C/eps``, or 0 when ``eps`` is 0 too.
+    - ``u^3`` overflows (``|u|`` above 5e102, in float32 7e12): ``A`` is infinite, and ``d`` is its
+      limit, 0 where the root exists (``AC < 0``) and Adam's step where it does not. An overflow of
+      both signs leaves ``m3`` NaN, as any sum of two infinities.
     - ``u^2`` overflows: ``B`` is infinite and ``d = 0``, the Adam step.
     - ``u`` is NaN or infinite: the result is NaN.
 
@@ -107,11 +107,12 @@ class CubicAdam(Method):
         d = -C / (B + eps)                          where B^2 < 4 A C: no stationary point, Adam's step
         output  -alpha d                            (the driver subtracts it)
 
-    t = 1, 2, ... is the number of the step, m1 = m2 = m3 = 0 at the start. A step size follows as `LR`.
+    t = 1, 2, ... is the number of the step, m1 = m2 = m3 = 0 at the start. A step size follows as
+    `LR`.
 
-    While the gradient keeps one sign and u is constant, A, B and C are equal up to sign, the discriminant
-    B^2 - 4 A C is negative, and the method is Adam: the cubic acts only where gradients change sign. Expect
-    Adam's behaviour, not a better one.
+    While the gradient keeps one sign and u is constant, A, B and C are equal up to sign, the
+    discriminant B^2 - 4 A C is negative, and the method is Adam: the cubic acts only where
+    gradients change sign. Expect Adam's behaviour, not a better one.
 
     Parameters
     ----------
@@ -135,9 +136,10 @@ class CubicAdam(Method):
     -----
     Source: `torchzero` 0.4.4, ``CubicAdam``.
 
-    Deviations: the original takes the textbook root (-B +- sqrt(B^2 - 4 A C)) / (2 A) with 2 A clipped away
-    from zero, which is NaN at A = 0 and wrong by orders of magnitude for tiny A. The root above is the local
-    minimiser without a division by A and without cancellation; A -> 0 gives -C/B, and C = 0 gives 0.
+    Deviations: the original takes the textbook root (-B +- sqrt(B^2 - 4 A C)) / (2 A) with 2 A
+    clipped away from zero, which is NaN at A = 0 and wrong by orders of magnitude for tiny A. The
+    root above is the local minimiser without a division by A and without cancellation; A -> 0 gives
+    -C/B, and C = 0 gives 0.
 
     Cost per step: one pass over five vectors, no evaluations. Memory 3 n.
 
@@ -169,6 +171,6 @@ class CubicAdam(Method):
     def step(self, point, update, state):
         t = state.t + 1
         out = kernels.fastest(cubic_adam, update.size)(
-            update, m1=state.m1, m2=state.m2, m3=state.m3, t=t, beta1=self.beta1, beta2=self.beta2, beta3=self.beta3,
-            eps=self.eps, debiased=self.debiased, alpha=self.alpha, mode=self.mode)
+            update, m1=state.m1, m2=state.m2, m3=state.m3, t=t, beta1=self.beta1, beta2=self.beta2,
+            beta3=self.beta3, eps=self.eps, debiased=self.debiased, alpha=self.alpha, mode=self.mode)
         return out, CubicAdamState(t, state.m1, state.m2, state.m3)

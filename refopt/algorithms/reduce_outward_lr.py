@@ -17,8 +17,8 @@ __all__ = ["ReduceOutwardLR"]
 def reduce_outward(u, *, x, c, mul, invert):
     """The update `u` (n,), times `mul` where the step goes outward; x and c have shape (n,).
 
-    The sign of ``x c`` is that of the product of real numbers, also where the floating-point product would
-    underflow. A NaN in `x` or `c` selects nothing.
+    The sign of ``x c`` is that of the product of real numbers, also where the floating-point
+    product would underflow. A NaN in `x` or `c` selects nothing.
 
     Examples
     --------
@@ -40,12 +40,13 @@ class ReduceOutwardLR(Method):
         o_i = u_i       elsewhere
         output  o
 
-    The step is x - o, so x_i c_i < 0 means that |x_i| is about to grow. A step size follows as `LR`.
+    The step is x - o, so x_i c_i < 0 means that |x_i| is about to grow. A step size follows as
+    `LR`.
 
-    Do not expect an advantage. Every outward step is damped, which draws the iterates towards the origin: a
-    minimiser far from zero is reached more slowly, by up to the factor mul, and elsewhere nothing is gained at
-    the same step size. A problem that takes 1375 steps takes 2757 when it is moved away from the origin
-    (notebooks/20_reduce_outward_lr.ipynb).
+    Do not expect an advantage. Every outward step is damped, which draws the iterates towards the
+    origin: a minimiser far from zero is reached more slowly, by up to the factor mul, and elsewhere
+    nothing is gained at the same step size. A problem that takes 1375 steps takes 2757 when it is
+    moved away from the origin (notebooks/20_reduce_outward_lr.ipynb).
 
     Parameters
     ----------
@@ -63,10 +64,11 @@ class ReduceOutwardLR(Method):
 
     Notes
     -----
-    Source: `torchzero` 0.4.4, ``ReduceOutwardLR``, whose own documentation says that it does not help.
+    Source: `torchzero` 0.4.4, ``ReduceOutwardLR``, whose own documentation says that it does not
+    help.
 
-    Deviations: none but in a product x_i c_i that underflows to zero. It selects nothing in the original; here
-    its sign counts.
+    Deviations: none but in a product x_i c_i that underflows to zero. It selects nothing in the
+    original; here its sign counts.
 
     Cost per step: one pass over the vector, no evaluations. There is no state.
 

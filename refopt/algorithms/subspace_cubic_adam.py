@@ -29,12 +29,12 @@ class SubspaceCubicAdam(SubspaceMethod):
         m2 and m3 by place                         exact_reproject=False: the i-th largest eigenvalue inherits
                                                    from the i-th largest, m3 with the sign of the overlap
 
-    The host is `GGT`: ``GGT(basis_optimizer=SubspaceCubicAdam())``, which the bare name in `minimize` sets up. On
-    its own the method runs in the coordinates of x, where it is CubicAdam.
+    The host is `GGT`: ``GGT(basis_optimizer=SubspaceCubicAdam())``, which the bare name in
+    `minimize` sets up. On its own the method runs in the coordinates of x, where it is CubicAdam.
 
-    Eigenvectors have arbitrary signs. They cancel in the modes "signed_cbrt" and "halve", where d is an odd
-    function of q. In "unsigned_cbrt" it is not, and the path depends on the signs that the eigensolver happens
-    to choose.
+    Eigenvectors have arbitrary signs. They cancel in the modes "signed_cbrt" and "halve", where d
+    is an odd function of q. In "unsigned_cbrt" it is not, and the path depends on the signs that
+    the eigensolver happens to choose.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ class SubspaceCubicAdam(SubspaceMethod):
 
     Notes
     -----
-    Source: `torchzero` 0.4.4, ``SubspaceCubicAdam``. Inheriting by place is what SOAP does with second moments,
-    Vyas et al. 2024, arXiv 2409.11321.
+    Source: `torchzero` 0.4.4, ``SubspaceCubicAdam``. Inheriting by place is what SOAP does with
+    second moments, Vyas et al. 2024, arXiv 2409.11321.
 
-    Deviations: that of `CubicAdam`, the root without cancellation. In the original `cautious` is ignored, and
-    `exact_reproject` changes nothing but rounding.
+    Deviations: that of `CubicAdam`, the root without cancellation. In the original `cautious` is
+    ignored, and `exact_reproject` changes nothing but rounding.
 
     Cost per step: O(r) here, O(n h) in the host. O(r_new r_old) when the basis changes.
 
@@ -91,8 +91,8 @@ class SubspaceCubicAdam(SubspaceMethod):
     def step(self, point, update, state):
         t = state.t + 1
         d = kernels.fastest(cubic_adam, update.size)(
-            update, m1=state.m1, m2=state.m2, m3=state.m3, t=t, beta1=self.beta1, beta2=self.beta2, beta3=self.beta3,
-            eps=self.eps, debiased=True, alpha=1.0, mode=self.mode)
+            update, m1=state.m1, m2=state.m2, m3=state.m3, t=t, beta1=self.beta1, beta2=self.beta2,
+            beta3=self.beta3, eps=self.eps, debiased=True, alpha=1.0, mode=self.mode)
         return agree(d, update) if self.cautious else d, CubicAdamState(t, state.m1, state.m2, state.m3)
 
     def reproject(self, C, state):

@@ -1,4 +1,4 @@
-"""The choice between an elementwise formula in NumPy and its compiled twin, which is faster for long vectors."""
+"""The choice between an elementwise formula in NumPy and its compiled twin, faster for long vectors."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from typing import Any
 
 import numpy as np
 
-# From this length the twin is chosen. A formula takes 3 ms or less below it, and the first call of a twin waits
-# for numba: 0.4 s to import, 0.5 s to compile, once on a machine.
+# From this length the twin is chosen. A formula takes 3 ms or less below it, and the first call of a twin
+# waits for numba: 0.4 s to import, 0.5 s to compile, once on a machine.
 COMPILED_FROM = 50_000
 
 
 def fastest(formula: Callable[..., np.ndarray], n: int) -> Callable[..., np.ndarray]:
-    """The formula itself, or for vectors of length `n` >= `COMPILED_FROM` its twin in `refopt.kernels.compiled`.
+    """The formula itself, or for vectors of length `n` >= `COMPILED_FROM` its compiled twin.
 
-    A formula stands in the file of its method. It is called as ``formula(u, ...)`` with the update u (n,), and
-    everything else by name. It may overwrite its running averages (a step consumes its state), never u or another
-    argument; the result is a new array. Nothing warns inside: an overflow or a NaN shows in the result, and a NaN
-    in one coordinate stays there.
+    A formula stands in the file of its method. It is called as ``formula(u, ...)`` with the update
+    u (n,), and everything else by name. It may overwrite its running averages (a step consumes its
+    state), never u or another argument; the result is a new array. Nothing warns inside: an
+    overflow or a NaN shows in the result, and a NaN in one coordinate stays there.
 
-    The twin has the same name and arguments, and gives the same bits. Where it does not serve the arrays (strided,
-    overlapping, of mixed or of other dtypes) or the settings, the formula answers. The choice depends on the
-    arguments alone, and ``numba`` is imported when a twin is needed, not before.
+    The twin has the same name and arguments in `refopt.kernels.compiled`, and gives the same bits.
+    Where it does not serve the arrays (strided, overlapping, of mixed or of other dtypes) or the
+    settings, the formula answers. The choice depends on the arguments alone, and ``numba`` is
+    imported when a twin is needed, not before.
 
     Examples
     --------

@@ -22,7 +22,8 @@ def average(m: np.ndarray, beta: float, value: np.ndarray) -> None:
 def unbias(beta: float, t: int, debiased: bool) -> float:
     """The factor ``1 / (1 - beta^t)`` that an average of t terms lacks; 1 if `debiased` is False.
 
-    A product with it costs less than a division in every coordinate, which would dominate long vectors.
+    A product with it costs less than a division in every coordinate, which would dominate long
+    vectors.
 
     Examples
     --------

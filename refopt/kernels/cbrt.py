@@ -12,7 +12,7 @@ class CbrtFormat(NamedTuple):
 
     bits: type  # the integer type of the same width
     one: np.ndarray
-    scale: tuple[np.ndarray, np.ndarray]  # 8^k, large enough to make every subnormal number normal, and its inverse
+    scale: tuple[np.ndarray, np.ndarray]  # 8^k, which makes every subnormal number normal, and its inverse
     root: tuple[np.ndarray, np.ndarray]  # 2^k and its inverse
     magic: np.ndarray  # bits(s^(-1/3)) is nearly magic - bits(s)/3; minimises max |1 - s z^3| (it is 0.10)
     shift: np.ndarray  # with `third`, bits/3 is computed as (bits >> shift) * third
@@ -50,8 +50,9 @@ def cbrt(x: np.ndarray) -> np.ndarray:
 
     A guess of ``s^(-1/3)`` is read off the exponent bits and refined once by the series of
     ``z (1 - r)^(-1/3)`` in ``r = 1 - s z^3``. That gives a short ``y`` whose cube is exact, so that
-    ``rho = (s - y^3) / y^3`` has one rounding error, and the series of ``y (1 + rho)^(1/3)`` ends within
-    1 ulp of the true root. Zeros (with their sign), infinities and NaN are returned as they are.
+    ``rho = (s - y^3) / y^3`` has one rounding error, and the series of ``y (1 + rho)^(1/3)`` ends
+    within 1 ulp of the true root. Zeros (with their sign), infinities and NaN are returned as they
+    are.
 
     Examples
     --------

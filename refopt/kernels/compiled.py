@@ -1,14 +1,15 @@
 """The compiled twins of the elementwise formulas: one pass over memory each, by ``numba``.
 
-Each twin has the name and the arguments of the formula that stands in the file of its method, and gives its bits:
-the loops perform the same IEEE operations in the same order, without fast-math, and every scalar is first cast to
-the dtype of the arrays. The loops have no branches (every ``a if c else b`` is a select), so that they become
-vector instructions.
+Each twin has the name and the arguments of the formula that stands in the file of its method, and
+gives its bits: the loops perform the same IEEE operations in the same order, without fast-math, and
+every scalar is first cast to the dtype of the arrays. The loops have no branches (every
+``a if c else b`` is a select), so that they become vector instructions.
 
-A loop is compiled for a dtype on its first use there, and kept on disk. Long vectors are cut into chunks, run
-by one thread for each core (the loops release the GIL); chunks are views, so a step allocates its result and
-nothing else. For arrays that the loops do not serve (strided, overlapping, of another or of mixed dtypes) a twin
-does nothing and returns None; `refopt.kernels.fastest` then calls the formula.
+A loop is compiled for a dtype on its first use there, and kept on disk. Long vectors are cut into
+chunks, run by one thread for each core (the loops release the GIL); chunks are views, so a step
+allocates its result and nothing else. For arrays that the loops do not serve (strided, overlapping,
+of another or of mixed dtypes) a twin does nothing and returns None; `refopt.kernels.fastest` then
+calls the formula.
 """
 
 from __future__ import annotations
@@ -182,9 +183,9 @@ def _loop_cubic_adam(
 def _compile(loop: Callable, kinds: str, dtype: np.dtype) -> Callable:
     """The machine code of a loop for one dtype.
 
-    ``kinds`` has one letter an argument: ``r`` an array that is read, ``w`` one that is written, ``m`` a
-    mask, ``s`` a scalar of the dtype, ``b`` a boolean. The signature is fixed, so that writeable and
-    read-only inputs share one compilation.
+    ``kinds`` has one letter an argument: ``r`` an array that is read, ``w`` one that is written,
+    ``m`` a mask, ``s`` a scalar of the dtype, ``b`` a boolean. The signature is fixed, so that
+    writeable and read-only inputs share one compilation.
     """
     number = numba.from_dtype(dtype)
     kind = {
@@ -206,8 +207,8 @@ def _compile(loop: Callable, kinds: str, dtype: np.dtype) -> Callable:
 def _run(loop: Callable, kinds: str, *args: Any) -> np.ndarray | None:
     """The result of a loop over the whole length; None, with nothing done, for arrays that it does not serve.
 
-    `args` and `kinds` are those of the loop without ``out``, the vector that it writes its result to. The first
-    argument is an array.
+    `args` and `kinds` are those of the loop without ``out``, the vector that it writes its result
+    to. The first argument is an array.
     """
     out = np.empty_like(args[0])
     args, kinds = (*args, out), kinds + "w"
@@ -255,7 +256,7 @@ def _serves(a: Any, kind: str, out: np.ndarray) -> bool:
     return fits and a.flags.c_contiguous and (kind != "w" or a.flags.writeable)
 
 
-# ------------------------------------------------- the twins, with the names and the arguments of the formulas
+# ---------------------------------------------- the twins, with the names and the arguments of the formulas
 
 
 def reduce_outward(u, *, x, c, mul, invert):
@@ -279,11 +280,12 @@ def adam(u, *, m1, m2, t, beta1, beta2, eps, debiased):
 
 
 def cubic_adam(u, *, m1, m2, m3, t, beta1, beta2, beta3, eps, debiased, alpha, mode):
-    kinds_of_A = {"signed_cbrt": (True, False), "unsigned_cbrt": (False, False), "halve": (False, True)}
-    if mode not in kinds_of_A:
+    signed_and_halve = {"signed_cbrt": (True, False), "unsigned_cbrt": (False, False), "halve": (False, True)}
+    if mode not in signed_and_halve:
         return None
     return _run(_loop_cubic_adam, "rwww" + 13 * "s" + "bb", u, m1, m2, m3,
-                *_averages(t, debiased, beta1, beta2, beta3), eps, alpha, *SCALES.get(u.dtype, (1, 1)), *kinds_of_A[mode])
+                *_averages(t, debiased, beta1, beta2, beta3), eps, alpha, *SCALES.get(u.dtype, (1, 1)),
+                *signed_and_halve[mode])
 
 
 def _averages(t, debiased, *betas):

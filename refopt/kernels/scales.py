@@ -1,7 +1,7 @@
 """For each dtype a power of two and its inverse, which move numbers away from the ends of the exponent range.
 
-Multiplied by the first if they are small and by the second if they are large, numbers have products that neither
-overflow nor underflow, and no digit of them changes.
+Multiplied by the first if they are small and by the second if they are large, numbers have products
+that neither overflow nor underflow, and no digit of them changes.
 """
 
 from __future__ import annotations

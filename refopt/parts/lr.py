@@ -28,8 +28,8 @@ class LR(Method):
 
     Notes
     -----
-    Source: A. Cauchy, Méthode générale pour la résolution des systèmes d'équations simultanées, Comptes
-    rendus 25 (1847) 536-538, for gradient descent.
+    Source: A. Cauchy, Méthode générale pour la résolution des systèmes d'équations simultanées,
+    Comptes rendus 25 (1847) 536-538, for gradient descent.
 
     Deviations: none.
 

@@ -79,14 +79,15 @@ class HeavyBall(Method):
 
     Notes
     -----
-    Source: B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964, doi
-    10.1016/0041-5553(64)90137-5; with ``nesterov=True`` I. Sutskever, J. Martens, G. Dahl, G. Hinton,
-    On the importance of initialization and momentum in deep learning, ICML 2013, eq. (3) and (4), in
-    the variable at which the gradient is taken. The option `dampening` is that of ``torch.optim.SGD``.
+    Source: B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964,
+    doi 10.1016/0041-5553(64)90137-5; with ``nesterov=True`` I. Sutskever, J. Martens, G. Dahl, G.
+    Hinton, On the importance of initialization and momentum in deep learning, ICML 2013, eq. (3)
+    and (4), in the variable at which the gradient is taken. The option `dampening` is that of
+    ``torch.optim.SGD``.
 
-    Deviations: with dampening above 0, ``torch.optim.SGD`` lets the first update enter with weight 1,
-    here every update enters with 1 - dampening. `torchzero` 0.4.4 starts v as the first update and adds
-    that update once more.
+    Deviations: with dampening above 0, ``torch.optim.SGD`` lets the first update enter with weight
+    1, here every update enters with 1 - dampening. `torchzero` 0.4.4 starts v as the first update
+    and adds that update once more.
 
     Cost per step: one pass over three vectors, no evaluations. Memory n.
 
@@ -138,8 +139,8 @@ class EMA(Method):
 
     Notes
     -----
-    Source: the first average of D. P. Kingma, J. Ba, Adam: a method for stochastic optimization, ICLR
-    2015, arXiv 1412.6980, algorithm 1; its section 3 derives the division.
+    Source: the first average of D. P. Kingma, J. Ba, Adam: a method for stochastic optimization,
+    ICLR 2015, arXiv 1412.6980, algorithm 1; its section 3 derives the division.
 
     Deviations: none from the paper. `torchzero` 0.4.4 divides only with ``debias=True``.
 
@@ -165,5 +166,6 @@ class EMA(Method):
 
     def step(self, point, update, state):
         t = state.t + 1
-        out = kernels.fastest(ema, update.size)(update, m=state.m, t=t, beta=self.beta, debiased=self.debiased)
+        formula = kernels.fastest(ema, update.size)
+        out = formula(update, m=state.m, t=t, beta=self.beta, debiased=self.debiased)
         return out, EMAState(t, state.m)

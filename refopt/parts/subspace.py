@@ -38,22 +38,23 @@ def agree(out: np.ndarray, q: np.ndarray) -> np.ndarray:
 class SubspaceMethod(Method):
     """Base of the methods whose state can follow a change of basis; by itself such a method runs in x.
 
-    The host gives the coordinates of an update u in its basis Q, and maps the output d of the method back:
+    The host gives the coordinates of an update u in its basis Q, and maps the output d of the
+    method back:
 
         q = Q^T u                                  Q (n, r), q (r,)
         output  Q d
 
-    When the basis changes, C = Q_new^T Q_old, (r_new, r_old), carries averages over, with powers taken
-    elementwise:
+    When the basis changes, C = Q_new^T Q_old, (r_new, r_old), carries averages over, with powers
+    taken elementwise:
 
         carry(C, m, 1) = C m
         carry(C, m, 2) = (C*C) m
         carry(C, m, 3) = (C*C*C) m
 
-    This is the average of q^k for a vector whose coordinates are independent. `inherit` is the cheap rule of
-    methods such as SOAP (Vyas et al. 2024, arXiv 2409.11321), which leave the higher moments where they are: the
-    basis vector with the i-th largest eigenvalue takes them from its predecessor in that place, with the sign
-    of their overlap for odd powers.
+    This is the average of q^k for a vector whose coordinates are independent. `inherit` is the
+    cheap rule of methods such as SOAP (Vyas et al. 2024, arXiv 2409.11321), which leave the higher
+    moments where they are: the basis vector with the i-th largest eigenvalue takes them from its
+    predecessor in that place, with the sign of their overlap for odd powers.
     """
 
     abstract: ClassVar[bool] = True
@@ -79,8 +80,8 @@ class SubspaceAdam(SubspaceMethod):
         m2 by place                                exact_reproject=False: the i-th largest eigenvalue
                                                    inherits from the i-th largest
 
-    The host is `GGT`: ``GGT(basis_optimizer=SubspaceAdam())``, which the bare name in `minimize` sets up. On its
-    own the method runs in the coordinates of x, where it is Adam.
+    The host is `GGT`: ``GGT(basis_optimizer=SubspaceAdam())``, which the bare name in `minimize`
+    sets up. On its own the method runs in the coordinates of x, where it is Adam.
 
     Parameters
     ----------
@@ -100,10 +101,11 @@ class SubspaceAdam(SubspaceMethod):
 
     Notes
     -----
-    Source: `torchzero` 0.4.4, ``Adam`` of its optimizers for low-rank eigenbases; the formula is algorithm 1 of
-    Kingma, Ba 2015, arXiv 1412.6980.
+    Source: `torchzero` 0.4.4, ``Adam`` of its optimizers for low-rank eigenbases; the formula is
+    algorithm 1 of Kingma, Ba 2015, arXiv 1412.6980.
 
-    Deviations: the original adds eps before debiasing; exact_reproject changes nothing there but rounding.
+    Deviations: the original adds eps before debiasing; exact_reproject changes nothing there but
+    rounding.
 
     Cost per step: O(r) here, O(n h) in the host. O(r_new r_old) when the basis changes.
 
