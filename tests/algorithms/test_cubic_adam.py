@@ -41,7 +41,8 @@ def test_cubic_adam_is_the_local_minimiser(dtype, scale, mode):
     m1, m2, m3 = (v.astype(dtype) for v in (m1, m2, m3))
     u, eps = np.zeros(400, dtype), dtype(1e-8)
     out = cubic_adam(
-        u, m1=m1.copy(), m2=m2.copy(), m3=m3.copy(), t=1, **KEEP, eps=float(eps), debiased=False, alpha=1.0, mode=mode
+        u, m1=m1.copy(), m2=m2.copy(), m3=m3.copy(), t=1, **KEEP, eps=float(eps), debiased=False, alpha=1.0,
+        mode=mode,
     )
     rooted = 0
     for i in range(400):

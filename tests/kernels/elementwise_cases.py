@@ -1,4 +1,4 @@
-"""The elementwise formulas, and how two implementations of one are compared: to the bit, on vectors of every kind."""
+"""The elementwise formulas, and a comparison of two implementations: to the bit, on vectors of every kind."""
 
 from __future__ import annotations
 

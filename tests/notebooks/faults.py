@@ -69,7 +69,7 @@ module.reduce_outward = lambda u, *, x, c, mul, invert: right(u, x=x, c=-c, mul=
     "21_coordinate_momentum": '''
 import refopt.algorithms.coordinate_momentum as module
 right = module.coordinate_momentum
-module.coordinate_momentum = lambda u, *, v, mask: right(u, v=v, mask=~mask)  # refreshed where it should not be
+module.coordinate_momentum = lambda u, *, v, mask: right(u, v=v, mask=~mask)  # the others are refreshed
 ''',
     "22_cubic_adam": '''
 import refopt.algorithms.cubic_adam as module
