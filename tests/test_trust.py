@@ -9,11 +9,10 @@ import pytest
 import scipy.optimize
 
 import refopt
-from refopt.function import FunctionObjective
-from refopt.parts.line_search import nothing_left
+from refopt.rounding import nothing_left
 from refopt.solvers.norm import nrm2
 from refopt.status import Status
-from refopt.trust import fell_for_ever
+from refopt.trust import Rule, falls_for_ever
 
 FORMS = [refopt.HigherOrderNewton(order=order, trust_method=trust_method) for order in (1, 2, 3, 4)
          for trust_method in ("bounds", "proximal", "none", "regularized")]
@@ -44,16 +43,11 @@ def test_unbounded_in_float32(method):
 
 def test_long_steps_alone_are_not_unbounded():
     """f that stays positive, and a fall of f that is no more than its rounding error."""
-    def point(f):
-        answer = FunctionObjective(lambda x: x[0], np.array([f])).at(np.array([f]))
-        assert answer.f == f
-        return answer
-
-    assert fell_for_ever(point(-1.0), point(-2.0), 1e140, False)
-    assert fell_for_ever(point(-1.0), point(-2.0), 1.0, True)
-    assert not fell_for_ever(point(-1.0), point(-2.0), 1.0, False)
-    assert not fell_for_ever(point(2.0), point(1.0), 1e140, True)
-    assert not fell_for_ever(point(-1.0), point(-1.0 - 1e-15), 1e140, True)
+    assert falls_for_ever(-1.0, -2.0, 1e140, False, float)
+    assert falls_for_ever(-1.0, -2.0, 1.0, True, float)
+    assert not falls_for_ever(-1.0, -2.0, 1.0, False, float)
+    assert not falls_for_ever(2.0, 1.0, 1e140, True, float)
+    assert not falls_for_ever(-1.0, -1.0 - 1e-15, 1e140, True, float)
 
 
 @pytest.mark.parametrize("method", [*METHODS, *FORMS], ids=name)
@@ -96,3 +90,35 @@ def test_norm_of_large_and_small_vectors():
     assert nrm2(np.array([3e200, 4e200])) == pytest.approx(5e200, rel=1e-15)
     assert nrm2(np.array([3e-200, 4e-200])) == pytest.approx(5e-200, rel=1e-15)
     assert nrm2(np.array([3e30, 4e30], dtype=np.float32)) == pytest.approx(5e30, rel=1e-6)
+
+
+# ---------------------------------------------------------------- how a region answers
+
+
+def rule(**changes):
+    return Rule(**{**dict(kind="radius", first=1.0, eta=0.0, nplus=3.5, nminus=0.25, rho_good=0.99, rho_bad=1e-4),
+                   **changes})
+
+
+def test_radius():
+    assert rule().next_scale(1.0, 0.5, 1e-5, 0.0) == 0.125
+    assert rule().next_scale(1.0, 0.5, -np.inf, 0.0) == 0.125
+    assert rule().next_scale(1.0, 0.5, np.nan, 0.0) == 1.0  # nothing is known: nothing changes
+    assert rule().next_scale(1.0, 0.5, 0.5, 0.0) == 1.0
+    assert rule().next_scale(1.0, 0.5, 0.995, 0.0) == 1.75
+    assert rule().next_scale(1.0, 0.1, 0.995, 0.0) == 1.0
+    assert rule(boundary_tol=0.1).next_scale(1.0, 0.95, 0.995, 0.0) == pytest.approx(3.325)
+    assert rule(boundary_tol=0.1).next_scale(1.0, 0.5, 0.995, 0.0) == 1.0
+
+
+def test_proximal_radius_is_multiplied():
+    assert [rule(kind="proximal").next_scale(2.0, 0.1, rho, 0.0) for rho in (-1.0, 0.5, 1.0)] == [0.5, 2.0, 7.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_limits_of_the_scale(dtype):
+    info = np.finfo(dtype)
+    assert rule().beyond(1.0, dtype) == (False, False)
+    assert rule().beyond(float(info.tiny), dtype) == (True, False)
+    assert rule().beyond(float(info.max), dtype) == (False, True)
+    assert rule(kind="sigma").beyond(float(info.max), dtype) == (True, False)  # a large sigma is a small region
