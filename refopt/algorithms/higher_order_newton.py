@@ -1,42 +1,4 @@
-"""HigherOrderNewton: minimise the Taylor polynomial of any order, inside a trust region or with a penalty.
-
-    m(s) = sum_{k=1..p} D_k[s]/k!                  the change of f that Taylor's polynomial predicts
-
-    s = argmin_local m(s)   over |s|_2 <= radius                                 trust_method="bounds"
-    s = argmin_local m(s) + |s|^2/(2 radius)                                     "proximal"
-    s = argmin_local m(s) + sigma/(p+1) |s|^(p+1)                                "regularized", AR-p
-    s = argmin_local m(s)                                                        "none"
-
-    rho = (f(x) - f(x+s)) / -m(s)
-    rho > eta                                       accept x + s (output -s), else again, `max_attempts` times
-    rho < rho_bad or f(x+s) not finite              radius <- nminus |s|         (proximal: nminus radius)
-    rho > rho_good and the step near the boundary   radius <- max(radius, nplus |s|)  (proximal: nplus radius)
-
-    "regularized": with L = (p+1) |f(x+s) - f(x) - m(s)| / |s|^(p+1), where the penalty equals the error,
-    rho < rho_bad      sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
-    rho > REGULAR      sigma <- L, kept between sigma/nplus^(p+1) and sigma
-    and s is refused before f is evaluated, sigma <- 2 sigma, when it is a *transient* minimiser, one that the
-    branch of minimisers starting at s = 0 for sigma = inf does not reach: for some t in (0, 1]
-    sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
-
-argmin_local: the local minimiser to which monotone descent from s = 0 leads (`solvers/ball.py`).
-For p >= 3 the *global* minimiser of m is the wrong target: it is often a far point where the polynomial means
-nothing, and rates of convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept
-for comparison.
-
-Where -m(s) is below the rounding error of f, a step is judged by the gradient; if that does not fall either,
-the first radius or sigma is tried again, and the run ends: with ROUNDING if no step tried at x promised more
-than that, else STALLED; with UNBOUNDED where f falls while steps grow without end (`trust.py`). A point with a
-small gradient but negative curvature is left: it is no minimiser (`settled`).
-
-Source: torchzero 0.4.4, `HigherOrderNewton` (bounds, proximal, none and their constants); Birgin, Gardenghi,
-Martinez, Santos 2019, doi:10.1007/s11590-019-01395-z, and Cartis, Hauser, Liu, Welzel, Zhu, arXiv 2501.00404
-(regularized, transient minimisers); Gould, Porcelli, Toint 2012, doi:10.1007/s10589-011-9446-7 (interpolation
-of sigma). Deviations: derivatives by Taylor mode; a subproblem solver with a certificate instead of
-`scipy.optimize.minimize`; order 1 with "proximal" works; a model unbounded below with "none" or "proximal" is
-reported and a bounded step taken. Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some
-dozens of Taylor propagations in O(n) memory.
-"""
+"""The method HigherOrderNewton."""
 
 from __future__ import annotations
 
@@ -98,7 +60,45 @@ def transient(line: np.ndarray) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class HigherOrderNewton(Method):
-    """Newton's method with any number of derivatives. It finds its own step length: follow it with nothing.
+    """Minimise the Taylor polynomial of any order, inside a trust region or with a penalty.
+
+        m(s) = sum_{k=1..p} D_k[s]/k!                the change of f that Taylor's polynomial predicts
+
+        s = argmin_local m(s)   over |s|_2 <= radius                              trust_method="bounds"
+        s = argmin_local m(s) + |s|^2/(2 radius)                                  "proximal"
+        s = argmin_local m(s) + sigma/(p+1) |s|^(p+1)                             "regularized", AR-p
+        s = argmin_local m(s)                                                     "none"
+
+        rho = (f(x) - f(x+s)) / -m(s)
+        rho > eta                              accept x + s (output -s), else again, `max_attempts` times
+        rho < rho_bad or f(x+s) not finite     radius <- nminus |s|               proximal: nminus radius
+        rho > rho_good, step near the edge     radius <- max(radius, nplus |s|)   proximal: nplus radius
+
+    "regularized", with L = (p+1) |f(x+s) - f(x) - m(s)| / |s|^(p+1), where the penalty equals the error:
+
+        rho < rho_bad                          sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
+        rho > 0.9                              sigma <- L, kept between sigma/nplus^(p+1) and sigma
+        s is a transient minimiser             s is refused before f is evaluated, sigma <- 2 sigma
+        transient: for some t in (0, 1]        sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
+
+    A transient minimiser is one that the branch of minimisers which starts at s = 0 for sigma = inf does not
+    reach.
+
+    argmin_local is the local minimiser to which monotone descent from s = 0 leads. For p >= 3 the *global*
+    minimiser of m is the wrong target: it is often a far point where the polynomial means nothing, and rates
+    of convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept for comparison.
+
+    Where rounding hides the change of f (`refopt.rounding`), the gradient judges the step. A refused step
+    that no shorter one can better restarts the region at its first radius or sigma, once (`refopt.trust`).
+    Then the run ends: with ROUNDING if nothing that was tried at x promised more than rounding error, else
+    with STALLED; with UNBOUNDED where f falls below 0 with steps beyond all bounds. A point with a small
+    gradient but negative curvature is left: it is no minimiser.
+
+    The incoming update is not used: the method is a whole optimizer. It finds its own step length, so no line
+    search follows. From order 3 on it takes all derivatives from `fun` by Taylor mode; a user's `jac` serves
+    the tests of convergence and must agree at x0. Without constraint or with "proximal", a model of odd order
+    has no minimiser far out. Found unbounded, it is reported (figure `unbounded`); "none" then takes the step
+    of "bounds" with the first radius, "proximal" tries a smaller radius. "none" accepts every finite trial.
 
     Parameters
     ----------
@@ -110,12 +110,13 @@ class HigherOrderNewton(Method):
         Growth and shrinkage of the radius (of ``sigma^(-1/(p+1))``).
     rho_good, rho_bad : floats, rho_bad < rho_good
         Ratios of actual to predicted decrease above which the radius grows and below which it shrinks.
-    init : float > 0 or None
-        First radius; None: 1, with "proximal" 0.1. For "regularized" the first sigma; None: \\|g(x0)\\|.
+    init_radius : float > 0 or None
+        First radius; None: 1, with "proximal" 0.1. For "regularized" a first step of about this length: sigma
+        is ``|g(x0)| / init_radius^p``.
     eta : float >= 0
         Least ratio of an accepted step.
     max_attempts : int >= 1
-        Subproblems per step; after that many refusals the step is zero and the smaller radius is kept.
+        Subproblems for each step; after that many refusals the step is zero and the smaller radius is kept.
     boundary_tol : float in [0, 1) or None
         "bounds": the radius grows only if the step is at least ``(1 - boundary_tol) radius``. None: always.
     de_iters : int >= 1 or None
@@ -127,23 +128,35 @@ class HigherOrderNewton(Method):
         "native", or a method of `scipy.optimize.minimize` for comparison: "trust-constr" or "SLSQP" with
         "bounds", also "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
     theta : float >= 0
-        "regularized": a subproblem is solved when the gradient of its model is below ``theta min(|s|^p,
-        |g|)``.
-
-    Notes
-    -----
-    The incoming update is not used: the method is a whole optimizer. From order 3 on it takes all derivatives
-    from `fun` by Taylor mode; a user's `jac` serves the tests of convergence and must agree at x0. Without
-    constraint or with "proximal", a model of odd order has no minimiser far out. Found unbounded, it is
-    reported (figure `unbounded`); "none" then takes the step of "bounds" with the first radius, "proximal"
-    tries a smaller radius. "none" accepts every finite trial.
+        "regularized": a subproblem is solved when the gradient of its model is below
+        ``theta min(|s|^p, |g|)``.
 
     Raises
     ------
+    TypeError, ValueError
+        For a hyperparameter of another type or outside its range. In a run, from order 3 on, for a `jac` that
+        is not the derivative of `fun`.
     MemoryError
         (In a run) with ``derivatives="tensors"`` where they would not fit.
-    ValueError
-        (In a run) for a `jac` that is not the derivative of `fun`, order >= 3.
+    Stop
+        (Inside a run, ending it) where derivatives are not finite, where rounding or refusals leave no step,
+        or where f falls without end.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``HigherOrderNewton``, for "bounds", "proximal", "none" and their constants; E.
+    G. Birgin, J. L. Gardenghi, J. M. Martinez, S. A. Santos 2019, doi 10.1007/s11590-019-01395-z, and C.
+    Cartis, R. Hauser, Y. Liu, K. Welzel, W. Zhu, arXiv 2501.00404, for "regularized" and transient
+    minimisers; N. I. M. Gould, M. Porcelli, Ph. L. Toint 2012, doi 10.1007/s10589-011-9446-7, for the
+    interpolation of sigma.
+
+    Deviations: derivatives by Taylor mode; a subproblem solver with a certificate instead of
+    `scipy.optimize.minimize`; order 1 with "proximal" works; a model unbounded below with "none" or
+    "proximal" is reported and a bounded step taken. The original's `init` is `init_radius`. "regularized" is
+    an addition.
+
+    Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some dozens of Taylor propagations in
+    O(n) memory; one value of f for each trial.
 
     Examples
     --------
