@@ -238,7 +238,8 @@ class CurveBall(Method):
         actual, error = point.f - trial.f, rounding_error(point.f, step.dtype)
         ratio = actual / predicted if predicted > 0 and np.isfinite(actual) else -np.inf
         if not values_decide(predicted, actual, error):
-            ratio = 1.0 if flatter(point.gradient_norm(), trial.gradient_norm()) else -np.inf
+            falls = actual >= -error and flatter(point.gradient_norm(), trial.gradient_norm())
+            ratio = 1.0 if falls else -np.inf
         if ratio > ETA:
             factor = RAISE if ratio < POOR else LOWER if ratio > GOOD else 1.0
             return step, new._replace(lam=new.lam * factor, ratio=ratio, promise=0.0, restarted=False)

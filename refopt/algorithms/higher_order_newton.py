@@ -21,6 +21,7 @@ __all__ = ["HigherOrderNewton"]
 TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
 DERIVATIVES = ("auto", "tensors", "matrix-free")
 REGULAR = 0.9  # rho above which sigma falls
+HALF = 0.5  # share of its gradient that the model has left at s above which the region, not the model, ends the step
 TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small: another try costs no evaluation
 NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
 
@@ -39,6 +40,7 @@ class HigherOrderNewtonState(NamedTuple):
     decrease: float  # -m(s) of the last subproblem
     promise: float  # largest decrease predicted since x last moved
     restarted: bool  # whether radius or sigma went back to its first value since then
+    flattest: float  # least |g|_inf since rounding began to hide the change of f
     rng: Any  # numpy.random.Generator for `de_iters`
 
 
@@ -206,7 +208,7 @@ class HigherOrderNewton(Method):
 
     def init(self, x, shapes=None, rng=None):
         nothing = BallAnswer(np.zeros(x.size), 0.0, 0.0, np.nan, np.nan, np.nan, 0, True)
-        return HigherOrderNewtonState(0.0, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, 0.0, False, rng)
+        return HigherOrderNewtonState(0.0, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, 0.0, False, np.inf, rng)
 
     def step(self, point, update, state):
         model, rule = self.model(point, state), self.rule(point)
@@ -219,7 +221,7 @@ class HigherOrderNewton(Method):
                 continue
             update = (-state.answer.s).astype(point.x.dtype)
             trial = Trial(point.after(update), state.answer.s, state.decrease, nrm2(state.answer.s),
-                          rule.shrunk(state.scale) or state.answer.multiplier > 0)
+                          self.pull(state) > HALF * state.answer.first)
             state = judged(rule, state._replace(trials=state.trials + 1), point, trial,
                            state.attempts == self.max_attempts)
             if state.accepted:
@@ -256,6 +258,13 @@ class HigherOrderNewton(Method):
         return state._replace(tried=state.scale, attempts=state.attempts + 1, answer=answer,
                               unbounded=state.unbounded or not answer.bounded,
                               decrease=state.decrease if hopeless else -model.value(answer.s))
+
+    def pull(self, state: HigherOrderNewtonState) -> float:
+        """Bound on the gradient that the model has left at its answer s: what the region, or the solver, held back."""
+        length, left = nrm2(state.answer.s), state.answer.residual
+        if self.trust_method == "regularized":
+            return left + state.tried * length**self.order
+        return left + (length / state.tried if self.trust_method == "proximal" else length * state.answer.multiplier)
 
     def refused(self, model: Any, state: HigherOrderNewtonState) -> float:
         """The factor of the scale for a step that is refused before f is evaluated, 0 for one worth a trial."""

@@ -27,6 +27,7 @@ class InfinityNormState(NamedTuple):
     H: Any  # the matrix in use, renewed every update_freq steps
     promise: float  # largest decrease predicted since x last moved
     restarted: bool  # whether the radius went back to its first value since then
+    flattest: float  # least |g|_inf since rounding began to hide the change of f
     rho: float  # actual over predicted decrease of the last trial
     attempts: int  # subproblems solved in the last step
     accepted: bool
@@ -155,7 +156,7 @@ class InfinityNormTrustRegion(Method):
 
     def init(self, x, shapes=None, rng=None):
         model = make_model(self.hess, x.size, self.prefer_dense, self.fallback)
-        return InfinityNormState(0, 0.0, model, None, 0.0, False, np.nan, 0, True, 0, "none")
+        return InfinityNormState(0, 0.0, model, None, 0.0, False, np.inf, np.nan, 0, True, 0, "none")
 
     def step(self, point, update, state):
         rule = Rule("radius", self.init_radius, self.eta, self.nplus, self.nminus, self.rho_good, self.rho_bad,

@@ -43,7 +43,7 @@ def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, s
         if values_decide(a * slope, point.f - trial.f, error):
             good = trial.f <= point.f - c1 * a * slope
         else:
-            good = flatter(slope, abs(float(np.dot(trial.g, direction))))
+            good = trial.f <= point.f + error and flatter(slope, abs(float(np.dot(trial.g, direction))))
         if good:
             return update, a, trials
         if a * slope <= error:
