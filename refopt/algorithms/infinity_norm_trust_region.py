@@ -50,13 +50,12 @@ class InfinityNormTrustRegion(Method):
         rho > eta                        accept x - d (output d), else again, `max_attempts` times
 
     After `max_attempts` solves x stays for this iteration. Bounds on x are intersected with the box, so they
-    are kept, and met exactly where they are active. `hess` says where H comes from.
-
-    Where rounding hides the change of f (`refopt.rounding`), the gradient judges the step; if the step ends
-    at the edge of the box, the mean slope (g(x) + g(x - d))^T d / 2 may confirm the model in its place. A
-    refused step that no smaller box can better restarts the radius at `init_radius`, once (`refopt.trust`).
-    Then the run ends: with ROUNDING if nothing that was tried at x promised more than rounding error, else
-    with STALLED; with UNBOUNDED where f falls below 0 with steps beyond all bounds.
+    are kept, and met exactly where they are active. `hess` says where H comes from. Where rounding hides the
+    change of f (`refopt.rounding`), the gradient judges the step; if the step ends at the edge of the box,
+    the mean slope (g(x) + g(x - d))^T d / 2 may confirm the model in its place. A refused step that no
+    smaller box can better restarts the radius at `init_radius`, once (`refopt.trust`). Then the run ends:
+    with ROUNDING if nothing that was tried at x promised more than rounding error, else with STALLED; with
+    UNBOUNDED where f falls below 0 with steps beyond all bounds.
 
     Parameters
     ----------
@@ -66,10 +65,8 @@ class InfinityNormTrustRegion(Method):
         ``BFGS()``, `refopt.DFP`, or ``hess(x)`` -> array, sparse matrix or LinearOperator.
     eta : float >= 0
         A trial is accepted when rho is above it.
-    nplus : float >= 1
-        Growth of the radius.
-    nminus : float in (0, 1)
-        Shrinkage of the radius.
+    nplus, nminus : floats, nplus >= 1, nminus in (0, 1)
+        Growth and shrinkage of the radius.
     rho_good, rho_bad : floats
         The radius grows where rho is above the first and shrinks where it is below the second.
     boundary_tol : float in [0, 1) or None
@@ -108,8 +105,7 @@ class InfinityNormTrustRegion(Method):
     Deviations: the original ends with a KeyError before its first step; its subproblem is the residual, which
     is drawn to saddle points, and its length of a step is a signed maximum. Its `init` is `init_radius`.
 
-    Cost per step: H, one gradient, and one value of f and one subproblem (O(n^3) dense) for each attempt; see
-    `refopt.solvers.box`.
+    Cost per step: H, one gradient, and one value of f and one subproblem (O(n^3) dense) for each attempt.
 
     Examples
     --------

@@ -67,10 +67,10 @@ class Backtracking(Method):
         u <- g                                                where u is no direction of descent, s <= 0:
                                                               the figure `fallback`
 
-    Where rounding hides the change of f (`refopt.rounding`), the slope decides: a trial with |phi'(a)| <= 0.9
-    s is accepted. If a trial promises no more than the rounding error of f and its slope does not fall
-    either, the search ends, and with it the run: with ROUNDING if its first trial promised no more than
-    rounding can hide, else with STALLED.
+    Where rounding hides the change of f (`refopt.rounding`), the slope decides: a trial with
+    |phi'(a)| <= 0.9 s, and f no higher than its rounding error e allows, is accepted. If a trial promises no
+    more than e and its slope does not fall either, the search ends, and with it the run: with ROUNDING if its
+    first trial promised no more than rounding can hide, else with STALLED.
 
     Parameters
     ----------

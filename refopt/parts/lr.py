@@ -1,7 +1,4 @@
-"""LR: a constant step size.
-
-    output  lr * u
-"""
+"""The method LR, a constant step size."""
 
 from __future__ import annotations
 
@@ -17,10 +14,26 @@ __all__ = ["LR"]
 class LR(Method):
     """Multiply the update by a constant step size; alone, it is gradient descent.
 
+        output  lr u
+
     Parameters
     ----------
     lr : float
-        Step size; 1e-3, as customary.
+        Step size (learning rate).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `lr` is not a finite number.
+
+    Notes
+    -----
+    Source: A. Cauchy, Méthode générale pour la résolution des systèmes d'équations simultanées,
+    Comptes rendus 25 (1847) 536-538, for gradient descent.
+
+    Deviations: none.
+
+    Cost per step: one product for each variable, no evaluations. There is no state.
 
     Examples
     --------
@@ -29,12 +42,12 @@ class LR(Method):
     True
     """
 
-    lr: float = 1e-3
-
-    elementwise: ClassVar[bool] = True
+    lr: float = 1e-3  # customary with Adam and torch.optim.SGD
 
     def __post_init__(self):
         self.check(lr="(-inf, inf)")
+
+    elementwise: ClassVar[bool] = True
 
     def step(self, point, update, state):
         return update * self.lr, state
