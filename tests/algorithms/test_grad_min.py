@@ -7,6 +7,7 @@ import itertools
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from original import original, ours
 
 import refopt
 from refopt.algorithms.grad_min import GradMin
@@ -18,8 +19,12 @@ START = np.array([-1.2, 1.0, 0.7])
 EXACT = 1e-12  # relative: a few hundred roundings of sums of products
 
 
+def fun_of(xp, x):
+    return xp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2) + 2 + xp.sum(x ** 3 * xp.sin(x))
+
+
 def fun(x):
-    return anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2) + 2 + anp.sum(x ** 3 * anp.sin(x))
+    return fun_of(anp, x)
 
 
 def phi(x, *, loss_term=0.0, relative=None, square=False, mean=True, maximize=False):
@@ -250,43 +255,12 @@ OPTIONS = [dict(), dict(square=True), dict(mean=False), dict(square=True, mean=F
                ("loss_to_grad", "grad_to_loss"), repeat=2))]
 
 
-def original(x0, modules, steps, torch_fun):
-    """Iterates of torchzero's modules."""
-    torch, tz = pytest.importorskip("torch"), pytest.importorskip("torchzero")
-    x = torch.tensor(x0, dtype=torch.float64, requires_grad=True)
-    optimizer = tz.Optimizer([x], *modules)
-
-    def closure(backward=True):
-        loss = torch_fun(torch, x)
-        if backward:
-            optimizer.zero_grad()
-            loss.backward()
-        return loss
-
-    iterates = []
-    for _ in range(steps):
-        optimizer.step(closure)
-        iterates.append(x.detach().numpy().copy())
-    return np.array(iterates)
-
-
-def torch_version(torch, x):
-    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum() + 2 + (x ** 3 * torch.sin(x)).sum()
-
-
-def ours(method, steps, x0=START, f=fun):
-    records = list(refopt.iterate(f, x0, method=method, options={"maxiter": steps, "gtol": 0}))
-    return np.array([r.x for r in records])
-
-
 @pytest.mark.filterwarnings("ignore:both relative and graft")
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_trajectory_of_the_original(options):
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    tz = pytest.importorskip("torchzero")
     lr = 1e-9 if options.get("relative") or options.get("square") else 1e-6
-    theirs = original(START, [experimental.GradMin(tz.m.LR(lr), **options)], 20, torch_version)
-    mine = ours(GradMin(refopt.LR(lr), **options), 20)
+    theirs = original(lambda m, ex: ex.GradMin(m.LR(lr), **options), fun_of, START, 20)
+    mine = ours(GradMin(refopt.LR(lr), **options), fun_of, START, 20)
     moved = np.abs(theirs[-1] - START).max()
     # both round x at every step: 20 eps |x| against the distance gone
     assert np.abs(mine - theirs).max() <= 1e-12 * moved + 20 * 2.3e-16 * np.abs(START).max()
@@ -294,37 +268,30 @@ def test_trajectory_of_the_original(options):
 
 @pytest.mark.parametrize("square", [False, True])
 def test_newton_inside_follows_the_original(square):
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    tz = pytest.importorskip("torchzero")
-    theirs = original(START, [experimental.GradMin([tz.m.Newton()], square=square)], 2, torch_version)
+    theirs = original(lambda m, ex: ex.GradMin([m.Newton()], square=square), fun_of, START, 2)
 
     class Plain(refopt.Method):
         def step(self, point, update, state):
             return np.linalg.solve(point.dense_hessian(), update), state
 
-    mine = ours(GradMin(Plain(), square=square), 2)
+    mine = ours(GradMin(Plain(), square=square), fun_of, START, 2)
     # condition number of the Hessian of phi: 1e5
     assert np.abs(mine - theirs).max() <= 1e-9 * np.abs(theirs).max()
 
 
 def test_modify_loss_acts_on_inner_searches_as_in_the_original():
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    tz = pytest.importorskip("torchzero")
-
     def well(torch, x):
         return ((x ** 2 - 1) ** 2).sum()
 
     def end(flag):
-        module = experimental.GradMin([tz.m.Backtracking()], square=True, modify_loss=flag)
-        return original([0.3, 0.4], [module], 8, well)[-1]
+        modules = lambda m, ex: ex.GradMin([m.Backtracking()], square=True, modify_loss=flag)  # noqa: E731
+        return original(modules, well, [0.3, 0.4], 8)[-1]
 
     ends = {flag: end(flag) for flag in (True, False)}
     assert np.abs(ends[True]).max() < 0.1 and np.abs(ends[False]).min() > 0.9
 
 
 def test_create_graph_makes_no_difference_in_the_original():
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    tz = pytest.importorskip("torchzero")
-    paths = [original(START, [experimental.GradMin([tz.m.Newton()], square=True, create_graph=flag)], 3,
-                      torch_version) for flag in (True, False)]
+    paths = [original(lambda m, ex, flag=flag: ex.GradMin([m.Newton()], square=True, create_graph=flag), fun_of,
+                      START, 3) for flag in (True, False)]
     assert np.array_equal(*paths)
