@@ -11,7 +11,6 @@ import scipy.optimize
 import refopt
 from refopt.function import FunctionObjective
 from refopt.parts.line_search import nothing_left
-from refopt.solvers.norm import nrm2
 from refopt.status import Status
 from refopt.trust import fell_for_ever
 
@@ -90,9 +89,3 @@ def test_a_jac_by_finite_differences_is_accepted(x0):
     by_differences = lambda x: scipy.optimize.approx_fprime(x, rosenbrock)  # noqa: E731
     for jac in (autograd.grad(rosenbrock), by_differences):
         assert refopt.minimize(rosenbrock, x0, jac=jac, method=method, tol=1e-6).success
-
-
-def test_norm_of_large_and_small_vectors():
-    assert nrm2(np.array([3e200, 4e200])) == pytest.approx(5e200, rel=1e-15)
-    assert nrm2(np.array([3e-200, 4e-200])) == pytest.approx(5e-200, rel=1e-15)
-    assert nrm2(np.array([3e30, 4e30], dtype=np.float32)) == pytest.approx(5e30, rel=1e-6)

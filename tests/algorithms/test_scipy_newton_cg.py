@@ -13,7 +13,7 @@ import refopt
 from refopt.algorithms.scipy_newton_cg import ScipyNewtonCG, descending
 from refopt.derivatives import gradient, hessian
 from refopt.solvers import krylov
-from refopt.solvers.forcing import ETA_MAX, eisenstat_walker
+from refopt.solvers.forcing import ETA_MAX
 
 NAMES = list(krylov.SOLVERS)
 each_solver = pytest.mark.parametrize("name", NAMES)
@@ -112,17 +112,6 @@ def test_tolerance_is_not_below_the_error_of_differences():
     assert used(hvp_method="fd_forward", solver="lsqr") == (None, {})
 
 
-@pytest.mark.parametrize("shown, kept", [([0.9, 0.9], True), ([5.0, 5.0], False), ([np.nan, 1.0], False)])
-def test_breakdown_keeps_the_last_iterate_if_it_is_better_than_none(shown, kept, monkeypatch):
-    def solver(A, b, callback=None, **rest):
-        callback(np.array(shown))
-        raise ZeroDivisionError
-
-    monkeypatch.setitem(krylov.SOLVERS, "cg", solver)
-    answer = krylov.solve("cg", krylov.Product(lambda v: v.copy(), "test"), np.ones(2))
-    assert answer.outcome == "breakdown" and np.array_equal(answer.x, shown if kept else np.ones(2))
-
-
 def test_user_hessp_is_used():
     calls = []
 
@@ -209,13 +198,6 @@ def test_forcing_solves_loosely_far_from_the_solution():
     assert result.nhvp < 0.8 * exact.nhvp
     etas = [r.figures["eta"] for r in result.history]
     assert etas[0] == 0.5 and max(etas) <= ETA_MAX and etas[-1] < 0.1
-
-
-def test_eisenstat_walker_formula():
-    assert eisenstat_walker(0.5, 1e-3, 1.0) == 0.9 * 0.5 ** 2  # the safeguard: 0.225 > 0.1
-    assert eisenstat_walker(0.1, 1e-3, 1.0) == pytest.approx(0.9e-6)
-    assert eisenstat_walker(0.1, 10.0, 1.0) == ETA_MAX
-    assert eisenstat_walker(0.1, 1.0, 0.0) == ETA_MAX
 
 
 @pytest.mark.parametrize("name", NAMES)
