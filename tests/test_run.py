@@ -208,3 +208,28 @@ def test_start_without_a_value(value):
     result = minimize(lambda x: value, START, method="LR", jac=lambda x: x)
     assert result.status == 20 and not result.success and result.nit == 0
     assert f"f(x0) = {value}" in result.message and np.array_equal(result.x, START)
+
+
+# ---------------------------------------------------------------- what the records tell about trials
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return {m: minimize(rosenbrock, START, method=m, options={"return_all": True, "maxiter": 60})
+            for m in ("Newton", "LBFGS", "InfinityNormTrustRegion", "CubicAdam")}
+
+
+def test_records_have_time_and_rejected_trials(runs):
+    for name, res in runs.items():
+        times = [r.time for r in res.history]
+        assert times == sorted(times) and times[0] > 0, name
+        known = {tuple(x) for x in res.allvecs}
+        for record in res.history:
+            trials = record.figures.get("attempts", record.figures.get("trials", 1))
+            assert len(record.rejected) == trials - record.accepted, (name, record)
+            assert all(tuple(t) not in known for t in record.rejected), name
+
+
+def test_rejected_trials_are_kept_only_on_request():
+    run = refopt.iterate(rosenbrock, [-1.2, 1.0], method="Newton")
+    assert all(record.rejected == [] for record in run) and run.objective.tried is None
