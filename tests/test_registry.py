@@ -7,7 +7,7 @@ import pytest
 
 import refopt
 from refopt import checks, minimize
-from refopt.registry import ENTRIES, find, names_supporting_bounds, resolve
+from refopt.registry import ENTRIES, Entry, find, names_supporting_bounds, resolve
 
 
 def never(x):
@@ -80,3 +80,8 @@ def test_methods_that_keep_bounds_are_those_that_minimize_accepts_them_for():
     for name in able:
         result = minimize(sphere, START, method=name, bounds=[(0.5, 3), (1.5, 3)])
         assert np.all(result.x >= [0.5, 1.5])
+
+
+def test_kind_is_one_of_the_headings():
+    with pytest.raises(ValueError, match="the row of LR in the registry: kind must be one of .* got 'suport'; did you mean"):
+        Entry(refopt.LR, "suport")

@@ -88,14 +88,6 @@ def test_the_parameters_hold_the_answer():
     np.testing.assert_array_equal(held(), caught.value.partial_result.x)
 
 
-# Settings that keep a step of these short on 64 parameters; the methods are the registry's.
-SHORT = {
-    "ScipyNewtonCG": {"kwargs": {"maxiter": 1}},
-    "HigherOrderNewton": {"order": 2},
-    "NewtonSolver": {"maxiter": 5},
-}
-
-
 def digits_network():
     """Half-resolution digits and a tanh network with 64 parameters."""
     images, labels = load_digits(return_X_y=True)
@@ -113,7 +105,7 @@ def digits_network():
 def test_every_method_minimises_on_digits(entry):
     """Four iterations of every recipe lower the loss, from the closure that the method needs; the model holds it."""
     model, X, y = digits_network()
-    method = entry.complete(**SHORT.get(entry.name, {}))
+    method = entry.complete(**entry.quick)
 
     def loss(z):
         return torch.nn.functional.cross_entropy(z, y)
