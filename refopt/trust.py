@@ -1,41 +1,183 @@
-"""What to make of a trial step of a higher-order method: refuse it unevaluated, accept it, the next sigma.
+"""Trust regions: one rule that accepts or refuses a trial, grows or shrinks the region, restarts it, ends the run.
 
-Source: Cartis, Hauser, Liu, Welzel, Zhu, arXiv 2501.00404 (transient minimisers); Gould, Porcelli, Toint
-2012, doi:10.1007/s10589-011-9446-7 (interpolation of sigma); Hager, Zhang 2005, doi:10.1137/030601880
-(judging by the gradient where f is rounding).
+    rho = (f(x) - f(x + s)) / p                          actual over predicted decrease; p that of the model
+    rho > eta                                            accept
+    rho < rho_bad or f(x + s) not finite                 shrink
+    rho > rho_good and s near the edge of the region     grow
+
+The scale of a region is a radius, or the weight sigma of a penalty ``sigma/q |s|^q``:
+
+    radius      shrink to  nminus |s|         grow to  max(radius, nplus |s|)
+    proximal    shrink to  nminus radius      grow to  nplus radius             (penalty |s|^2 / (2 radius))
+    sigma       L = q |f(x+s) - f(x) - m(s)| / |s|^q, where the penalty equals the model's error:
+                shrink to  L, kept between sigma/nminus and sigma/nminus^q
+                grow to    L, kept between sigma/nplus^q and sigma
+
+Where rounding hides the change of f, the gradient judges (see `rounding`). If the region is what keeps the step short,
+the gradient cannot fall by much; there the mean slope ``-(g(x) + g(x+s))^T s / 2`` may confirm at least half of p, and
+stands for the actual decrease in rho.
+
+A refused step that no shorter one can better restarts the region at its first scale, once; the second time, or if
+the scale has not shrunk, the run ends: rounding if nothing tried at x promised more, else stalled. f that falls below 0
+with steps beyond all bounds is unbounded.
+
+Source: Conn, Gould, Toint, Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2; Gould, Porcelli, Toint 2012,
+doi:10.1007/s10589-011-9446-7 (interpolation of sigma).
 """
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .models.taylor import Model
 from .objective import Point
-from .parts.line_search import FLAT, LONG_SUMS, nothing_left, rounding_error
+from .rounding import LONG_SUMS, flatter, nothing_left, rounding_error, values_decide
+from .status import Status, Stop
 
-__all__ = ["check_gradient", "fell_for_ever", "interpolated_sigma", "judge", "restart", "transient",
-           "within_range"]
+__all__ = ["Rule", "Trial", "judged", "restarted", "started"]
 
-TINY = 1e-150  # least radius and sigma; 1e150 is the greatest
-DIFFERENCES = 16  # factor that leaves room for a `jac` by finite differences
+CONFIRMED = 0.5  # share of the predicted decrease that the mean slope must show where f is rounding
+TINY = 1e-150  # least radius and sigma; their squares still have room
+LONGEST = 0.45  # a step or -f above this power of the largest number is beyond all bounds: its square still has room
+
+State = TypeVar("State", bound=Any)  # a record with the fields scale, rho, accepted, promise, restarted
 
 
-def transient(line: np.ndarray) -> bool:
-    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers from s = 0 at sigma = inf.
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """The constants of a region, and how its scale answers a trial.
 
-    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls
-    with t.
+    Attributes
+    ----------
+    kind : "radius", "proximal" or "sigma"
+    first : the first scale
+    eta, nplus, nminus, rho_good, rho_bad : see above
+    boundary_tol : a radius grows only after steps of at least ``(1 - boundary_tol) radius``; None: after any
+    power : q of the penalty of "sigma"
+    takes_all : accept every trial whose f is finite
     """
-    p = line.size
-    k = np.arange(1, p + 1)
-    slope = np.polynomial.Polynomial(k * (p + 1 - k) * line)
-    if slope(1.0) >= 0:
-        return True
-    roots = slope.roots()
-    real = roots[np.abs(roots.imag) <= 1e-12 * (1 + np.abs(roots))].real
-    return bool(np.any((real > 0) & (real < 1))) and line[0] < 0
+
+    kind: str
+    first: float
+    eta: float
+    nplus: float
+    nminus: float
+    rho_good: float
+    rho_bad: float
+    boundary_tol: float | None = None
+    power: int = 0
+    takes_all: bool = False
+
+    def next_scale(self, scale: float, size: float, rho: float, error: float) -> float:
+        """The scale after a trial of length `size` whose model was wrong by `error`; rho nan changes nothing."""
+        bad, good = rho < self.rho_bad, rho > self.rho_good
+        if self.kind == "sigma":
+            return interpolated_sigma(scale, self.power, size, error, bad, good, self.nplus, self.nminus)
+        if self.kind == "proximal":
+            return scale * (self.nminus if bad else self.nplus if good else 1.0)
+        if bad:
+            return size * self.nminus
+        near = self.boundary_tol is None or size >= (1 - self.boundary_tol) * scale
+        return max(scale, size * self.nplus) if good and near else scale
+
+    def shrunk(self, scale: float) -> bool:
+        """Whether the region is smaller than at first."""
+        return scale > self.first if self.kind == "sigma" else scale < self.first
+
+    def beyond(self, scale: float, dtype: Any) -> tuple[bool, bool]:
+        """Whether the region has become too small, too large for the numbers of `dtype`."""
+        info = np.finfo(dtype if self.kind == "radius" else float)
+        below = not scale > max(TINY, 4 * float(info.tiny))
+        above = not scale < min(1 / TINY, float(info.max) / 4)
+        return (above, below) if self.kind == "sigma" else (below, above)
+
+
+class Trial(NamedTuple):
+    """A step whose f is known."""
+
+    point: Point  # x + s
+    s: np.ndarray  # (n,)
+    promised: float  # decrease of f that the model predicts
+    size: float  # |s| in the norm of the region
+    edge: bool  # the region, not the model, ends the step
+
+
+def started(rule: Rule, state: State) -> State:
+    """The state at the begin of a step: the first scale where there is none, nothing tried yet."""
+    return state._replace(scale=state.scale or rule.first, rho=np.nan, accepted=False)
+
+
+def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: Any = None) -> State:
+    """The state after a trial: `rho`, `accepted`, the next `scale`; raises `Stop` where the run has ended.
+
+    Parameters
+    ----------
+    rule : Rule
+    state : record with the fields scale, rho, accepted, promise, restarted
+        `promise` is the largest decrease predicted since x last moved, `restarted` whether the scale went back to its
+        first value since then.
+    point : Point
+        x.
+    trial : Trial
+    last : bool
+        No further trial follows in this step.
+    H : (n, n) array, optional
+        For the rounding error of f.
+    """
+    f, new = point.f, trial.point.f
+    error = rounding_error(f, point.x.dtype, point.x, H)
+    hidden = not values_decide(trial.promised, f - new, error)
+    if not trial.promised > 0 or np.array_equal(trial.point.x, point.x):
+        accepted, rho = False, np.nan
+    elif not np.isfinite(new):
+        accepted, rho = False, -np.inf
+    elif hidden:
+        accepted, rho = by_slopes(state, point, trial, error)
+    else:
+        rho = (f - new) / trial.promised
+        accepted = rho > rule.eta
+    scale = rule.next_scale(state.scale, trial.size, rho, abs(new - f + trial.promised))
+    small, large = rule.beyond(scale, point.x.dtype)
+    state = state._replace(rho=rho, accepted=accepted, scale=scale, promise=max(state.promise, trial.promised))
+    if accepted:
+        if falls_for_ever(f, new, trial.size, large, point.x.dtype):
+            raise Stop(Status.UNBOUNDED, new, f)
+        return state._replace(scale=rule.first if small or large else scale, promise=0.0, restarted=False)
+    noise = 0 < state.promise <= LONG_SUMS * error  # nothing that was tried at x promises more
+    if hidden and noise and not trial.edge:  # a larger region changes nothing
+        raise nothing_left("the step", state.promise, error)
+    hopeless = np.isnan(rho) or small or noise and last
+    if rule.takes_all and np.isfinite(new) and not hopeless:
+        return state._replace(accepted=True, promise=0.0, restarted=False)
+    return restarted(rule, state, f, error) if hopeless else state
+
+
+def by_slopes(state: Any, point: Point, trial: Trial, error: float) -> tuple[bool, float]:
+    """``(accepted, rho)`` where rounding hides the change of f.
+
+    rho is nan where nothing is known of the scale: it stays after an accepted step, and no shorter step betters a
+    refused one. It is -inf where the slope says that the step went too far.
+    """
+    if flatter(point.gradient_norm(), trial.point.gradient_norm()):
+        return True, np.nan
+    mean = -float((point.g + trial.point.g) @ trial.s) / 2 / trial.promised
+    if not mean >= CONFIRMED:
+        return False, -np.inf
+    rises = trial.point.f - point.f > error
+    confirmed = trial.edge and not rises and state.promise <= LONG_SUMS * error
+    return confirmed, mean if confirmed else np.nan
+
+
+def restarted(rule: Rule, state: State, f: float, error: float) -> State:
+    """The first scale once more where refusals have shrunk the region; else the end of the run.
+
+    What a shrunk step promises says nothing about x: only the largest promise tells rounding from failure.
+    """
+    if state.restarted or not rule.shrunk(state.scale):
+        raise nothing_left(f"no step, however short, lowers f = {f:.6g} as its model promises", state.promise, error)
+    return state._replace(scale=rule.first, restarted=True)
 
 
 def interpolated_sigma(sigma: float, q: int, length: float, error: float, bad: bool, good: bool, nplus: float,
@@ -65,77 +207,11 @@ def interpolated_sigma(sigma: float, q: int, length: float, error: float, bad: b
     return float(np.clip(L, sigma / nplus**q, sigma)) if good else sigma
 
 
-def judge(point: Point, trial: Point, decrease: float, eta: float) -> tuple[bool, float]:
-    """``(accepted, rho)``; by the gradient where the predicted decrease is below the rounding error of f.
+def falls_for_ever(f: float, new: float, size: float, largest: bool, dtype: Any) -> bool:
+    """Whether an accepted step shows that f is unbounded: f is negative and falls while steps are as long as can be.
 
-    rho is nan where f says nothing: an accepted step whose gradient falls, or a refused one after which no
-    shorter step can do better.
+    `largest` says that the region wants to leave its range; a step or \\|f\\| above the 0.45th power of the largest
+    number (1e138, 2e17 in float32) counts as much.
     """
-    noise = LONG_SUMS * rounding_error(point.f, point.x.dtype)
-    moved = decrease > 0 and not np.array_equal(trial.x, point.x)
-    if not moved:
-        return False, np.nan
-    if decrease <= noise and abs(trial.f - point.f) <= noise:
-        return bool(np.abs(trial.g).max() <= FLAT * np.abs(point.g).max()), np.nan
-    rho = (point.f - trial.f) / decrease if np.isfinite(trial.f) else -np.inf
-    return rho > eta, rho
-
-
-def fell_for_ever(point: Point, trial: Point, length: float, largest: bool) -> bool:
-    """Whether an accepted step says that f has no lower bound: f negative and falling while steps are as long as can be.
-
-    `largest` says that the radius or sigma wants to leave its range; |s| or |f| above the 0.45th power of the
-    largest number (1e138, 2e17 in float32) counts as much: its square still has room.
-    """
-    far = max(length, -trial.f) > float(np.finfo(point.x.dtype).max) ** 0.45
-    fall = point.f - trial.f
-    return (largest or far) and trial.f < 0 and fall > LONG_SUMS * rounding_error(trial.f, point.x.dtype)
-
-
-def within_range(scale: float, is_sigma: bool) -> tuple[float, bool, bool]:
-    """A radius or sigma kept in [1e-150, 1e150], and whether steps would become too small, too large for it."""
-    ends = scale <= TINY, scale >= 1 / TINY
-    small, large = ends[::-1] if is_sigma else ends
-    return min(max(scale, TINY), 1 / TINY), small, large
-
-
-def restart(point: Point, first: float, scale: float, is_sigma: bool, state: Any) -> float:
-    """The first radius or sigma once more where refusals have shrunk the step; else the end of the run.
-
-    What a shrunk step promises says nothing about x: only the first one's promise tells rounding from failure.
-    `state` has the largest `promise` since x moved and whether the scale was `restarted` since then.
-    """
-    if state.restarted or (scale <= first if is_sigma else scale >= first):
-        raise nothing_left(f"no step, however short, lowers f = {point.f:.6g} as its model promises",
-                           state.promise, rounding_error(point.f, point.x.dtype))
-    return first
-
-
-def check_gradient(point: Point, model: Model) -> None:
-    """Refuse a user's `jac` that is not the gradient of `fun`: they must agree to half their digits.
-
-    The rounding error of x, and of finite differences in `jac`, is proportional to H x, so that counts as well.
-
-    Parameters
-    ----------
-    point : Point
-        Its g comes from `jac`, if the user gave one.
-    model : Model
-        Taylor's polynomial, from `fun`.
-
-    Raises
-    ------
-    ValueError
-        Naming the worst coordinate.
-    """
-    if getattr(point.objective, "jac", None) is None and not getattr(point.objective, "pair", False):
-        return
-    here = model.expand(np.zeros(model.n))
-    gradient, product = here.gradient, here.product(np.abs(point.x))
-    size = float(np.abs(point.x).max())
-    scale = max(float(np.abs(v).max()) for v in (point.g, gradient, product))
-    error = np.abs(point.g - gradient)
-    i = int(np.argmax(error))
-    if error[i] > DIFFERENCES * np.sqrt(np.finfo(point.x.dtype).eps) * (scale + abs(point.f) / max(1.0, size)):
-        raise ValueError(f"jac disagrees with the derivative of fun at x0, coordinate {i}: jac gives {point.g[i]:.6g}, "
-                         f"the derivative is {gradient[i]:.6g}; see refopt.derivatives.check_derivatives")
+    far = max(size, -new) > float(np.finfo(dtype).max) ** LONGEST
+    return (largest or far) and new < 0 and f - new > LONG_SUMS * rounding_error(new, dtype)

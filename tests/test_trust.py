@@ -9,10 +9,8 @@ import pytest
 import scipy.optimize
 
 import refopt
-from refopt.function import FunctionObjective
-from refopt.parts.line_search import nothing_left
 from refopt.status import Status
-from refopt.trust import fell_for_ever
+from refopt.trust import Rule, falls_for_ever
 
 FORMS = [refopt.HigherOrderNewton(order=order, trust_method=trust_method) for order in (1, 2, 3, 4)
          for trust_method in ("bounds", "proximal", "none", "regularized")]
@@ -43,16 +41,11 @@ def test_unbounded_in_float32(method):
 
 def test_long_steps_alone_are_not_unbounded():
     """f that stays positive, and a fall of f that is no more than its rounding error."""
-    def point(f):
-        answer = FunctionObjective(lambda x: x[0], np.array([f])).at(np.array([f]))
-        assert answer.f == f
-        return answer
-
-    assert fell_for_ever(point(-1.0), point(-2.0), 1e140, False)
-    assert fell_for_ever(point(-1.0), point(-2.0), 1.0, True)
-    assert not fell_for_ever(point(-1.0), point(-2.0), 1.0, False)
-    assert not fell_for_ever(point(2.0), point(1.0), 1e140, True)
-    assert not fell_for_ever(point(-1.0), point(-1.0 - 1e-15), 1e140, True)
+    assert falls_for_ever(-1.0, -2.0, 1e140, False, float)
+    assert falls_for_ever(-1.0, -2.0, 1.0, True, float)
+    assert not falls_for_ever(-1.0, -2.0, 1.0, False, float)
+    assert not falls_for_ever(2.0, 1.0, 1e140, True, float)
+    assert not falls_for_ever(-1.0, -1.0 - 1e-15, 1e140, True, float)
 
 
 @pytest.mark.parametrize("method", [*METHODS, *FORMS], ids=name)
@@ -66,11 +59,6 @@ def test_a_point_that_is_not_stationary_is_no_success(method, fun, x0):
     assert not result.success and result.status in (Status.STALLED.number, Status.MAXITER.number)
     if getattr(method, "trust_method", "") != "none":  # which takes every finite trial
         assert result.status == Status.STALLED.number and "promise" in result.message
-
-
-def test_the_promise_decides():
-    assert nothing_left("", 1e-14, 1e-16).status is Status.ROUNDING
-    assert nothing_left("", 1e-12, 1e-16).status is Status.STALLED
 
 
 @pytest.mark.parametrize("order", [3, 4])
@@ -89,3 +77,35 @@ def test_a_jac_by_finite_differences_is_accepted(x0):
     by_differences = lambda x: scipy.optimize.approx_fprime(x, rosenbrock)  # noqa: E731
     for jac in (autograd.grad(rosenbrock), by_differences):
         assert refopt.minimize(rosenbrock, x0, jac=jac, method=method, tol=1e-6).success
+
+
+# ---------------------------------------------------------------- how a region answers
+
+
+def rule(**changes):
+    return Rule(**{**dict(kind="radius", first=1.0, eta=0.0, nplus=3.5, nminus=0.25, rho_good=0.99, rho_bad=1e-4),
+                   **changes})
+
+
+def test_radius():
+    assert rule().next_scale(1.0, 0.5, 1e-5, 0.0) == 0.125
+    assert rule().next_scale(1.0, 0.5, -np.inf, 0.0) == 0.125
+    assert rule().next_scale(1.0, 0.5, np.nan, 0.0) == 1.0  # nothing is known: nothing changes
+    assert rule().next_scale(1.0, 0.5, 0.5, 0.0) == 1.0
+    assert rule().next_scale(1.0, 0.5, 0.995, 0.0) == 1.75
+    assert rule().next_scale(1.0, 0.1, 0.995, 0.0) == 1.0
+    assert rule(boundary_tol=0.1).next_scale(1.0, 0.95, 0.995, 0.0) == pytest.approx(3.325)
+    assert rule(boundary_tol=0.1).next_scale(1.0, 0.5, 0.995, 0.0) == 1.0
+
+
+def test_proximal_radius_is_multiplied():
+    assert [rule(kind="proximal").next_scale(2.0, 0.1, rho, 0.0) for rho in (-1.0, 0.5, 1.0)] == [0.5, 2.0, 7.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_limits_of_the_scale(dtype):
+    info = np.finfo(dtype)
+    assert rule().beyond(1.0, dtype) == (False, False)
+    assert rule().beyond(float(info.tiny), dtype) == (True, False)
+    assert rule().beyond(float(info.max), dtype) == (False, True)
+    assert rule(kind="sigma").beyond(float(info.max), dtype) == (True, False)  # a large sigma is a small region

@@ -45,7 +45,7 @@ import numpy as np
 
 from ..method import Method, takes_inner
 from ..objective import HVP_METHODS
-from ..parts.line_search import LONG_SUMS, nothing_left, rounding_error
+from ..rounding import flatter, nothing_left, rounding_error, values_decide
 from ..solvers.norm import nrm2
 from ..status import Status, Stop
 
@@ -220,20 +220,20 @@ class CurveBall(Method):
     def judged(self, point, step, slope, new, old):
         """The step, or none where f does not fall enough; `lam` by ordinary factors."""
         predicted = -(self.alpha - self.alpha**2 / 2) * slope if self.alpha < 2 else -slope
-        actual = point.f - point.after(step).f
-        noise = rounding_error(point.f, step.dtype)
+        trial = point.after(step)
+        actual, error = point.f - trial.f, rounding_error(point.f, step.dtype)
         ratio = actual / predicted if predicted > 0 and np.isfinite(actual) else -np.inf
-        if predicted <= noise and actual >= -noise and ratio <= ETA:
-            ratio = 1.0 if np.abs(point.after(step).g).max() < np.abs(point.g).max() else ratio
+        if not values_decide(predicted, actual, error):
+            ratio = 1.0 if flatter(point.gradient_norm(), trial.gradient_norm()) else -np.inf
         if ratio > ETA:
             factor = RAISE if ratio < POOR else LOWER if ratio > GOOD else 1.0
             return step, new._replace(lam=new.lam * factor, ratio=ratio, promise=0.0, restarted=False)
         promise = max(old.promise, predicted)
         lam, restarted = RAISE * (old.lam or np.finfo(step.dtype).eps), old.restarted
-        if promise <= LONG_SUMS * noise or predicted <= noise or not np.isfinite(lam):
+        if not values_decide(promise, 0.0, error) or predicted <= error or not np.isfinite(lam):
             if restarted or old.lam <= self.lam:
                 raise nothing_left(f"CurveBall found no decrease of f = {point.f:.6g} with any damping up to "
-                                   f"{old.lam:.3g}", promise, noise)
+                                   f"{old.lam:.3g}", promise, error)
             lam, restarted = self.lam, True  # damping may be what keeps the promise small
         return np.zeros_like(step), old._replace(lam=lam, ratio=ratio, beta=new.beta, rho=new.rho,
                                                  branch=new.branch, accepted=False, promise=promise,

@@ -46,13 +46,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ..method import Method
-from ..models.taylor import prefers_tensors, taylor_model
+from ..models.taylor import check_gradient, prefers_tensors, taylor_model
 from ..objective import Point
 from ..solvers.ball import BallAnswer
 from ..solvers.norm import nrm2
 from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, subproblem
 from ..status import Status, Stop
-from ..trust import check_gradient, fell_for_ever, interpolated_sigma, judge, restart, transient, within_range
+from ..trust import Rule, Trial, judged, started
 
 __all__ = ["HigherOrderNewton"]
 
@@ -66,7 +66,7 @@ NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is
 class HigherOrderNewtonState(NamedTuple):
     """Changes at every step."""
 
-    scale: float | None  # radius, or sigma; None before the first step
+    scale: float  # radius, or sigma; 0 before the first step
     tried: float  # radius or sigma of the last subproblem
     rho: float  # actual over predicted decrease of the last trial
     accepted: bool
@@ -78,6 +78,22 @@ class HigherOrderNewtonState(NamedTuple):
     promise: float  # largest decrease predicted since x last moved
     restarted: bool  # whether radius or sigma went back to its first value since then
     rng: Any  # numpy.random.Generator for `de_iters`
+
+
+def transient(line: np.ndarray) -> bool:
+    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers from s = 0 at sigma = inf.
+
+    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls
+    with t.
+    """
+    p = line.size
+    k = np.arange(1, p + 1)
+    slope = np.polynomial.Polynomial(k * (p + 1 - k) * line)
+    if slope(1.0) >= 0:
+        return True
+    roots = slope.roots()
+    real = roots[np.abs(roots.imag) <= 1e-12 * (1 + np.abs(roots))].real
+    return bool(np.any((real > 0) & (real < 1))) and line[0] < 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,69 +193,64 @@ class HigherOrderNewton(Method):
 
     def init(self, x, shapes=None, rng=None):
         nothing = BallAnswer(np.zeros(x.size), 0.0, 0.0, np.nan, np.nan, np.nan, 0, True)
-        return HigherOrderNewtonState(None, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, 0.0,
-                                     False, rng)
-
-    def first_scale(self, point: Point) -> float:
-        """The first radius, or the sigma whose step is about that long."""
-        radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
-        if self.trust_method != "regularized":
-            return radius
-        return (nrm2(point.g) or 1.0) / radius**self.order
+        return HigherOrderNewtonState(0.0, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, 0.0, False, rng)
 
     def step(self, point, update, state):
+        model, rule = self.model(point, state), self.rule(point)
+        state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
+        while state.attempts < self.max_attempts:
+            state = self.solved(model, state)
+            refused = self.refused(model, state)
+            if refused:
+                state = state._replace(scale=state.scale * refused)
+                continue
+            update = (-state.answer.s).astype(point.x.dtype)
+            trial = Trial(point.after(update), state.answer.s, state.decrease, nrm2(state.answer.s),
+                          rule.shrunk(state.scale) or state.answer.multiplier > 0)
+            state = judged(rule, state._replace(trials=state.trials + 1), point, trial,
+                           state.attempts == self.max_attempts)
+            if state.accepted:
+                return update, state
+        return np.zeros_like(point.x), state
+
+    def model(self, point: Point, state: HigherOrderNewtonState) -> Any:
+        """The Taylor polynomial at the point, checked: finite, and at x0 the function that `jac` belongs to."""
         model = taylor_model(point, self.order, self.derivatives)
         if not model.finite():
             raise Stop(Status.NONFINITE, reason=f"derivatives up to order {self.order} are not finite where "
                                                 f"f = {point.f:.6g}")
-        x, zero = point.x, np.zeros_like(point.x)
-        if state.scale is None and self.order >= 3:
+        if not state.scale and self.order >= 3:
             check_gradient(point, model)
-        first, sigma = self.first_scale(point), self.trust_method == "regularized"
-        scale = state.scale or first
-        told = state._replace(rho=np.nan, accepted=False, unbounded=False, trials=0)
-        for attempt in range(1, self.max_attempts + 1):
-            with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows
-                answer = subproblem(model, self.trust_method, scale, self.order, self.theta, attempt == 1,
-                                    solver=self.solver, de_iters=self.de_iters, rng=told.rng)
-            unbounded = told.unbounded or not answer.bounded
-            told = told._replace(tried=scale, attempts=attempt, answer=answer, unbounded=unbounded)
-            s, length = answer.s, nrm2(answer.s)
-            if not answer.bounded and self.trust_method == "proximal":
-                scale = scale * self.nminus
-                continue
-            decrease = -model.value(s)
-            if sigma and decrease > 0 and transient(model.line(s)):
-                scale = scale * TRANSIENT
-                continue
-            update = (-s).astype(x.dtype)
-            trial = point.after(update)
-            accepted, rho = judge(point, trial, decrease, self.eta)
-            told = told._replace(rho=rho, decrease=decrease, trials=told.trials + 1,
-                                 promise=max(told.promise, decrease))
-            scale = self.next_scale(scale, length, rho, abs(trial.f - point.f + decrease))
-            scale, small, large = within_range(scale, sigma)
-            if accepted and fell_for_ever(point, trial, length, large):
-                raise Stop(Status.UNBOUNDED, trial.f, point.f)
-            hopeless = not accepted and np.isnan(rho) or small
-            if accepted or self.trust_method == "none" and np.isfinite(trial.f) and not hopeless:
-                return update, told._replace(scale=scale, accepted=True, promise=0.0, restarted=False)
-            if hopeless:
-                scale, told = restart(point, first, scale, sigma, told), told._replace(restarted=True)
-        return zero, told._replace(scale=scale)
+        return model
 
-    def next_scale(self, scale: float, length: float, rho: float, error: float) -> float:
-        """The radius or sigma after a trial."""
+    def rule(self, point: Point) -> Rule:
+        """How the region answers a trial; the first sigma is that whose step is about as long as the first radius."""
+        radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
+        constants = (self.eta, self.nplus, self.nminus)
         if self.trust_method == "regularized":
-            scale = interpolated_sigma(scale, self.order + 1, length, error, rho < self.rho_bad,
-                                       rho > REGULAR, self.nplus, self.nminus)
-        elif self.trust_method == "proximal":
-            scale *= self.nminus if rho < self.rho_bad else self.nplus if rho > self.rho_good else 1.0
-        else:
-            near = self.boundary_tol is None or length >= (1 - self.boundary_tol) * scale
-            scale = length * self.nminus if rho < self.rho_bad else (
-                max(scale, length * self.nplus) if rho > self.rho_good and near else scale)
-        return scale
+            sigma = (nrm2(point.g) or 1.0) / radius**self.order
+            return Rule("sigma", sigma, *constants, REGULAR, self.rho_bad, power=self.order + 1)
+        kind = "proximal" if self.trust_method == "proximal" else "radius"
+        return Rule(kind, radius, *constants, self.rho_good, self.rho_bad, self.boundary_tol,
+                    takes_all=self.trust_method == "none")
+
+    def solved(self, model: Any, state: HigherOrderNewtonState) -> HigherOrderNewtonState:
+        """The state with the answer of the subproblem of its scale, and the decrease that the model predicts."""
+        with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows
+            answer = subproblem(model, self.trust_method, state.scale, self.order, self.theta, state.attempts == 0,
+                                solver=self.solver, de_iters=self.de_iters, rng=state.rng)
+        hopeless = not answer.bounded and self.trust_method == "proximal"
+        return state._replace(tried=state.scale, attempts=state.attempts + 1, answer=answer,
+                              unbounded=state.unbounded or not answer.bounded,
+                              decrease=state.decrease if hopeless else -model.value(answer.s))
+
+    def refused(self, model: Any, state: HigherOrderNewtonState) -> float:
+        """The factor of the scale for a step that is refused before f is evaluated, 0 for one worth a trial."""
+        if self.trust_method == "proximal" and not state.answer.bounded:
+            return self.nminus
+        if self.trust_method == "regularized" and state.decrease > 0 and transient(model.line(state.answer.s)):
+            return TRANSIENT
+        return 0.0
 
     def settled(self, point):
         """Whether a point with a small gradient may be a minimiser: no negative curvature beyond rounding."""

@@ -35,29 +35,25 @@ import numpy as np
 from ..method import Method, takes_inner
 from ..models.curvature import CurvatureModel, make_model, needs_of
 from ..objective import Point
-from ..parts.line_search import FLAT, LONG_SUMS, nothing_left, rounding_error
-from ..solvers.box import least_squares_step, quadratic_step, residual_step
+from ..solvers.box import box_around, least_squares_step, quadratic_step, residual_step
 from ..solvers.box_cg import conjugate_gradient_step
-from ..solvers.box_region import box_around, next_radius, projected_gradient, rounding_of_x, usable
 from ..status import Status, Stop
-from ..trust import fell_for_ever
+from ..trust import Rule, Trial, judged, started
 
 __all__ = ["InfinityNormTrustRegion"]
-
-CONFIRMED = 0.5  # share of the model's decrease that the mean slope must show where f is noise
 
 
 class InfinityNormState(NamedTuple):
     """Changes at every step."""
 
     t: int  # steps taken
-    radius: float
+    scale: float  # the radius; 0 before the first step
     model: CurvatureModel  # where H comes from; quasi-Newton models learn
     H: Any  # the matrix in use, renewed every update_freq steps
     promise: float  # largest decrease predicted since x last moved
-    restarts: int  # of the radius since x last moved
-    rho: float
-    attempts: int
+    restarted: bool  # whether the radius went back to its first value since then
+    rho: float  # actual over predicted decrease of the last trial
+    attempts: int  # subproblems solved in the last step
     accepted: bool
     active: int  # variables of the last trial at an edge of the box
     solver: str  # how the last subproblem was solved
@@ -133,7 +129,7 @@ class InfinityNormTrustRegion(Method):
     subproblem: str = "quadratic"
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
-    shown: ClassVar[tuple[str, ...]] = ("radius", "rho", "attempts", "active", "solver", "accepted")
+    shown: ClassVar[tuple[str, ...]] = ("rho", "attempts", "active", "solver", "accepted")
     supports_bounds: ClassVar[bool] = True
 
     def __post_init__(self):
@@ -151,49 +147,39 @@ class InfinityNormTrustRegion(Method):
 
     def init(self, x, shapes=None, rng=None):
         model = make_model(self.hess, x.size, self.prefer_dense, self.fallback)
-        return InfinityNormState(0, self.init_radius, model, None, 0.0, 0, np.nan, 0, True, 0, "none")
+        return InfinityNormState(0, 0.0, model, None, 0.0, False, np.nan, 0, True, 0, "none")
 
     def step(self, point, update, state):
-        u = update
+        rule = Rule("radius", self.init_radius, self.eta, self.nplus, self.nminus, self.rho_good, self.rho_bad,
+                    self.boundary_tol)
+        H, factor = self.curvature(point, update, state)
+        state = started(rule, state)._replace(t=state.t + 1, H=H)
+        for attempts in range(1, self.max_attempts + 1):
+            d, solver, edge, active = self.solve(point, update, H, factor, state.scale)
+            promised = float(update @ d) - float(d @ (H @ d)) / 2
+            if not np.isfinite(promised):
+                raise not_finite(point)
+            state = state._replace(attempts=attempts, active=active, solver=solver)
+            trial = Trial(point.after(d), -d, promised, float(np.abs(d).max()), edge)
+            state = judged(rule, state, point, trial, attempts == self.max_attempts, H)
+            if state.accepted:
+                return d, state
+        return np.zeros_like(d), state
+
+    def curvature(self, point: Point, update: np.ndarray, state: InfinityNormState) -> tuple[Any, Any]:
+        """``(H, factor)`` of this step: the matrix, renewed or kept, and ``(A, b)`` where it is A^T A."""
         fresh = state.t % self.update_freq == 0
         H = state.model.at(point) if fresh else state.H
-        factor = state.model.factor(point) if fresh and u is point.g else None
+        factor = state.model.factor(point) if fresh and update is point.g else None
         if isinstance(H, np.ndarray) and not np.all(np.isfinite(H)):
             raise not_finite(point)
-        state = state._replace(t=state.t + 1, H=H)
-        noise = rounding_error(point.f, point.x.dtype) + rounding_of_x(point.x, H)
-        for attempts in range(1, self.max_attempts + 1):
-            d, solver, edge, active = self.solve(point, u, H, factor, state.radius)
-            predicted = float(u @ d) - float(d @ (H @ d)) / 2
-            if not np.isfinite(predicted):
-                raise not_finite(point)
-            size = float(np.abs(d).max())
-            trial = point.after(d)
-            stays = np.array_equal(trial.x, point.x)
-            kept = state.promise <= LONG_SUMS * noise  # no larger decrease was promised here in vain
-            rho = -np.inf if stays else self.ratio(point, trial, d, predicted, noise, edge and kept)
-            radius = next_radius(state.radius, rho, size, self.rho_bad, self.rho_good, self.nminus,
-                                 self.nplus, self.boundary_tol)
-            state = state._replace(radius=radius, rho=rho, attempts=attempts, active=active, solver=solver,
-                                   promise=max(state.promise, abs(predicted)), accepted=bool(rho > self.eta))
-            if state.accepted:
-                if not usable(radius, d.dtype):
-                    if fell_for_ever(point, trial, size, radius > 1):
-                        raise Stop(Status.UNBOUNDED, trial.f, point.f)
-                    radius = self.init_radius
-                return d, state._replace(radius=radius, promise=0.0, restarts=0)
-            small = state.promise <= LONG_SUMS * noise
-            if small and not edge:  # at the edge, the radius may be what keeps the promise small
-                raise nothing_left("", state.promise, noise)
-            if stays or not usable(radius, d.dtype) or small and attempts == self.max_attempts:
-                state = self.restarted(point, state, noise)
-        return np.zeros_like(d), state
+        return H, factor
 
     def solve(self, point: Point, u: np.ndarray, H: Any, factor: Any, radius: float
               ) -> tuple[np.ndarray, str, bool, int]:
         """``(d, solver, whether d ends at the edge of the region, variables at an edge of the box)``."""
         x = point.x.astype(np.float64)
-        lower, upper = box_around(point, radius)
+        lower, upper = box_around(point.x, radius, point.objective.bounds)
         g = u.astype(np.float64)
         if self.subproblem == "residual":
             d, solver = residual_step(dense64(H), g, lower, upper, self.tol)
@@ -215,32 +201,8 @@ class InfinityNormTrustRegion(Method):
             d = np.where((d <= lower) & (lower > -radius) & (x - d < high), np.nextafter(d, -far), d)
         return d, solver, edge, active
 
-    def ratio(self, point: Point, trial: Point, d: np.ndarray, predicted: float, noise: float,
-              slopes: bool) -> float:
-        """Actual to predicted decrease of f; where f is noise, what the gradients say, -inf for "no".
-
-        With `slopes` the mean slope may confirm a step there.
-        """
-        if not np.isfinite(trial.f) or predicted == 0:
-            return -np.inf
-        actual = point.f - trial.f
-        rho = actual / predicted
-        near = max(abs(predicted), -actual) <= LONG_SUMS * noise
-        if not near or (abs(predicted) > noise and rho > self.eta):
-            return rho
-        mean = float((point.g + trial.g) @ d) / 2 / predicted
-        falls = projected_gradient(trial) <= FLAT * projected_gradient(point)
-        if falls or (slopes and actual >= -noise and mean >= CONFIRMED):
-            return max(mean, CONFIRMED)
-        return -np.inf
-
-    def restarted(self, point: Point, state: InfinityNormState, noise: float) -> InfinityNormState:
-        """The radius at its first value; the second time at one x it would only repeat itself."""
-        if state.restarts:
-            raise nothing_left(f"no box, however small, holds a step that decreases f = {point.f:.6g} as its "
-                               "model promises", state.promise, noise)
-        return state._replace(radius=self.init_radius, restarts=1)
-
+    def figures(self, state):
+        return {"radius": state.scale, **super().figures(state)}
 
 
 def not_finite(point: Point) -> Stop:

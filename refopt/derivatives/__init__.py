@@ -1,14 +1,20 @@
-"""Derivatives as plain functions of ``(fun, x, ...)``: reverse mode, Taylor mode, tensors, and a test of your own.
+"""Derivatives as plain functions of ``(fun, x, ...)``.
 
-One thing is changed for the whole process: importing this package gives autograd's indexing ``x[...]`` an adjoint that
-adds slices as slices. The numbers are the same to the bit; gradients of functions that slice take half the time.
+- `reverse`: gradients and Hessian-vector products;
+- `finite`: Hessian-vector products from differences of gradients;
+- `taylor_mode`: Taylor coefficients of any order along directions, and Taylor models;
+- `tensors`: Hessians, tensors of any order and their contractions;
+- `check`: a test of derivatives that you wrote yourself;
+- `indexing`: a faster adjoint for ``x[...]``. It is the one thing that importing this package changes in
+  autograd.
 """
 
+from .check import check_derivatives
 from .finite import central_product, forward_product
 from .reverse import TraceError, gradient, hvp, value_and_gradient
 from .taylor_mode.algebra import TaylorError
 from .taylor_mode.expand import model_hvp, model_product, model_value, model_value_and_gradient, taylor
-from .tensors import check_derivatives, derivative_tensors, directional, hessian, tensor_product, tensor_vector
+from .tensors import derivative_tensors, directional, hessian, tensor_product, tensor_vector
 
 __all__ = [
     "TaylorError", "TraceError", "central_product", "check_derivatives", "derivative_tensors", "directional",

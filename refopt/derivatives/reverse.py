@@ -1,9 +1,9 @@
 """Reverse mode on autograd's tracer: gradients, Hessian-vector products, dense Hessians.
 
-`trace` is the one place that opens a trace. It differs from ``autograd.make_vjp`` in three ways that
-an optimizer needs: a function that raises leaves the tracer as it was, a function that does not depend
-on `x` has a zero gradient instead of a warning, and a function that autograd cannot follow is refused
-with the line that is the likely cause.
+Every trace of a user's function is opened by `open_trace`. Compared with ``autograd.make_vjp``, three things
+are different, because an optimizer needs them: a function that raises leaves the tracer as it was; a function
+that does not depend on `x` has a zero gradient, without a warning; a function that autograd cannot follow is
+refused, with the line that is the likely cause.
 """
 
 from __future__ import annotations
@@ -26,6 +26,18 @@ __all__ = ["TraceError", "gradient", "value_and_gradient", "hvp", "hessian_by_ro
 
 class TraceError(TypeError):
     """The function cannot be followed by autograd's tracer; the message names the likely cause."""
+
+
+class fresh_trace:
+    """A new level of autograd's trace stack; unlike autograd's own, it is left also when the body raises."""
+
+    def __enter__(self) -> int:
+        self.below = trace_stack.top
+        trace_stack.top += 1
+        return trace_stack.top
+
+    def __exit__(self, *exc: Any) -> None:
+        trace_stack.top = self.below
 
 
 def trace(fun: Callable, x: Any) -> tuple[Any, Callable]:
@@ -51,41 +63,33 @@ def trace(fun: Callable, x: Any) -> tuple[Any, Callable]:
 
 
 def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
-    """``(value, end_node)`` of `fun` traced from the node `start`; `end_node` is None without dependence."""
-    level = trace_stack.top
+    """``(value, end_node)`` of `fun`, traced from the node `start`; no influence of x gives the node None."""
     try:
-        with trace_stack.new_trace() as number:
-            box = new_box(x, number, start)
-            end = fun(box)
+        with fresh_trace() as level:
+            end = fun(new_box(x, level, start))
     except Exception as error:
         explain(error, fun)
         raise
-    finally:
-        trace_stack.top = level  # autograd itself forgets this when `fun` raises
-    if isbox(end) and end._trace == number:
+    if isbox(end) and end._trace == level:
         if type(end._node) is not type(start):
             raise stored(fun)
         return end._value, end._node
     if isinstance(end, np.ndarray) and end.dtype == object:
         raise TraceError(
-            f"{name_of(fun)} returned an array of Python objects: a plain `numpy` call on the traced variables "
-            f"hid them from autograd. {ADVICE}")
+            f"{name_of(fun)} returned an array of Python objects: a plain `numpy` call on the traced "
+            f"variables hid them from autograd. {ADVICE}")
     return end, None
 
 
 def trace_twice(fun: Callable, x: Any) -> tuple[Any, Callable]:
     """``(f, derivatives)`` from one call of a scalar `fun`; ``derivatives()`` is ``(g, v -> H v)``.
 
-    The call is traced on two levels at once: the gradient is a backward pass over the inner one and is itself
-    recorded on the outer one, over which a backward pass gives a product.
+    The call is traced on two levels at once. A backward pass over the inner level is the gradient, and is
+    itself recorded on the outer level; a backward pass over that is a product.
     """
-    level = trace_stack.top
-    try:
-        with trace_stack.new_trace() as number:
-            outer = new_box(x, number, VJPNode.new_root())
-            value, end = open_trace(VJPNode.new_root(), fun, outer)
-    finally:
-        trace_stack.top = level
+    with fresh_trace() as level:
+        outer = new_box(x, level, VJPNode.new_root())
+        value, end = open_trace(VJPNode.new_root(), fun, outer)
 
     def derivatives() -> tuple[Any, Callable]:
         if end is None:
@@ -152,7 +156,7 @@ def gradient(fun: Callable, x: Any, *args: Any) -> Any:
 
 
 def product_function(fun: Callable, x: Any) -> Callable:
-    """``v -> H(x) v`` from one trace of the gradient, for as many products as wanted.
+    """``v -> H(x) v`` from one trace of the gradient, which serves any number of products.
 
     The Hessian is symmetric, so reverse mode over the gradient gives ``H^T v = H v``
     (Pearlmutter 1994, doi 10.1162/neco.1994.6.1.147, derives the same product).
@@ -175,7 +179,7 @@ def hvp(fun: Callable, x: Any, v: Any, *args: Any) -> Any:
 
 
 def hessian_by_rows(fun: Callable, x: Any) -> Any:
-    """Dense Hessian (n, n), symmetrised, by n products from one trace: always possible, seldom the fastest."""
+    """Dense Hessian (n, n), symmetrised, by n products from one trace: always possible, rarely fastest."""
     product = product_function(fun, x)
     H = anp.stack([product(e) for e in np.eye(len(x), dtype=vspace(x).dtype)])
     return (H + H.T) / 2
@@ -184,7 +188,11 @@ def hessian_by_rows(fun: Callable, x: Any) -> Any:
 # ---------------------------------------------------------------- why a function cannot be traced
 
 ADVICE = ("Use `import autograd.numpy as np` in fun and build new arrays instead of assigning into old ones; "
-          "or give jac= (and hess= or hessp= where the method needs them), then fun is called with plain arrays")
+          "or give jac= (and hess= or hessp= where the method needs them), then fun is called with plain "
+          "arrays")
+
+# Files whose lines are no likely cause.
+INNER = re.compile(r"[/\\](autograd|numpy|scipy|refopt[/\\](derivatives|objective|function))\b")
 
 # Error texts that only the tracer's boxes cause; anything else is the user's own exception.
 TRACER_SIGNS = ("ArrayBox", "setting an array element with a sequence", "VJP of ", "dtype('O')", "autograd",
@@ -192,13 +200,14 @@ TRACER_SIGNS = ("ArrayBox", "setting an array element with a sequence", "VJP of 
 
 CAUSES = (
     (re.compile(r"\b(math\.\w+)\("), "`{0}` takes plain numbers only; write `np.{1}` from autograd.numpy"),
-    (re.compile(r"\b(float|int|bool|complex)\("), "`{0}(...)` asks for a plain number; leave the value as it is"),
+    (re.compile(r"\b(float|int|bool|complex)\("),
+     "`{0}(...)` asks for a plain number; leave the value as it is"),
     (re.compile(r"[\w\])]\s*\[[^=]*\]\s*(?:[-+*/@]|\*\*|//)?=(?!=)"),
      "assignment into an array cannot be differentiated; build the array with np.array([...]), np.stack, "
      "np.concatenate or np.where"),
     (re.compile(r"\b((?:np|numpy|scipy|sp|special|linalg)(?:\.\w+)+)\("),
-     "`{0}` is not differentiable here (plain numpy or scipy, or a function without a derivative rule); use the "
-     "one of autograd.numpy or autograd.scipy"),
+     "`{0}` is not differentiable here (plain numpy or scipy, or a function without a derivative rule); use "
+     "the one of autograd.numpy or autograd.scipy"),
 )
 
 
@@ -212,7 +221,7 @@ def explain(error: Exception, fun: Callable) -> None:
         return
     place, line = "", ""
     for frame in traceback.extract_tb(error.__traceback__):
-        if not re.search(r"[/\\](autograd|numpy|scipy|refopt[/\\](derivatives|objective))\b", frame.filename):
+        if not INNER.search(frame.filename):
             line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
             place = f"line {frame.lineno} of {frame.filename}"
     cause = f"autograd says: {text}"
@@ -228,11 +237,11 @@ def explain(error: Exception, fun: Callable) -> None:
 
 
 def stored(fun: Callable) -> TraceError:
-    """The error for a function that hands out what it computed in an earlier trace."""
+    """The error for a function that returns what it computed in an earlier trace."""
     return TraceError(
-        f"{name_of(fun)} returned a stored value where a new evaluation was asked for: it seems to cache its results, "
-        "which hides x from autograd. Take the cache away (refopt remembers its points itself), or give jac= and hess= "
-        "or hessp=")
+        f"{name_of(fun)} returned a stored value instead of a new one: it seems to cache its results, which "
+        "hides x from autograd. Remove the cache (refopt keeps the values at each point itself), or give "
+        "jac= and hess= or hessp=")
 
 
 def name_of(fun: Callable) -> str:

@@ -1,15 +1,15 @@
-"""Derivative tensors and contractions from univariate Taylor series, and a test of the user's own
-derivatives.
+"""Derivative tensors and their contractions, from univariate Taylor series.
 
-A symmetric tensor of order p is fixed by the values ``D_p[s]`` of its polynomial on the lattice directions
-s = j with nonnegative integers ``|j| = p`` (Griewank, Utke, Walther 2000, eq. 3.3): every partial
-derivative of order k <= p is an exact rational combination of the k-th Taylor coefficients along them,
+A symmetric tensor of order p is fixed by the values ``D_p[s]`` of its polynomial at the lattice directions
+``s = j``, the vectors of nonnegative integers with ``|j| = p`` (Griewank, Utke, Walther 2000, eq. 3.3).
+Every partial derivative of order k <= p is an exact rational combination of the k-th Taylor coefficients
+along these directions,
 
     d^i f = sum_j gamma_ij c_k(j),
     gamma_ij = sum_{0 < m <= i} (-1)^|i-m| binom(i, m) binom(p m/|m|, j) (|m|/p)^k        (|i| = k),
 
-where only directions j inside the support of i take part. Applied to the gradient, one order less is needed
-and n times fewer directions.
+where only directions j inside the support of i count. The gradient in place of the function needs one order
+less, so its lattice has about n times fewer directions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, wraps
 from typing import Any
@@ -28,11 +27,9 @@ from autograd.core import vspace
 
 from .reverse import TraceError, gradient, hessian_by_rows, product_function
 from .taylor_mode.algebra import TaylorError
-from .taylor_mode.expand import as_real, taylor
+from .taylor_mode.expand import as_order, as_real, as_vector, taylor
 
 __all__ = [
-    "DerivativeCheck",
-    "check_derivatives",
     "derivative_tensors",
     "directional",
     "hessian",
@@ -42,22 +39,22 @@ __all__ = [
 ]
 
 MEMORY_LIMIT = 2 * 2**30
-#: bytes of coefficients per chunk of directions; about the size of a second-level cache
+#: bytes of coefficients that are propagated together; about the size of a second-level cache
 CHUNK = 2**20
-#: columns of a dense Hessian propagated together: most of the gain is there, and memory stays that of 128 vectors
+#: columns of a dense Hessian that are propagated together: more of them gain little time and need more memory
 COLUMNS = 128
-#: below this many variables n products cost less than the overhead of a propagation
+#: below this many variables, n products cost less than the overhead of one propagation
 FEW = 5
 
 
-# ---------------------------------------------------------------------- contractions
+# ---------------------------------------------------------------------- Hessian and contractions
 
 
 def hessian(fun: Callable, x: Any, *args: Any) -> Any:
-    """Dense Hessian, shape (n, n), symmetrised: Taylor mode of order 1 over the gradient, many columns at once.
+    """Dense Hessian, shape (n, n), symmetrised: Taylor mode of order 1 over the gradient.
 
-    A chunk of `COLUMNS` columns costs one call of `fun`. For a few variables, and where a primitive's derivative cannot be
-    expanded, n products by reverse mode take its place.
+    Each `COLUMNS` columns cost one call of `fun`. For fewer than `FEW` variables, and where the gradient
+    cannot be expanded, the Hessian comes from n products by reverse mode.
 
     Examples
     --------
@@ -85,7 +82,7 @@ def directional(fun: Callable, x: Any, s: Any, order: int) -> Any:
     Parameters
     ----------
     fun : callable
-        Scalar or array function written with `autograd.numpy`.
+        Scalar or array function, written with `autograd.numpy`.
     x : array of shape (n,)
     s : array of shape (n,) or (K, n)
     order : int
@@ -106,16 +103,15 @@ def directional(fun: Callable, x: Any, s: Any, order: int) -> Any:
 
 
 def tensor_product(fun: Callable, x: Any, s: Any, order: int = 3) -> Callable[[np.ndarray], np.ndarray]:
-    """``v -> D_order[s, ..., s, v, .]``: for order 3 the product ``T[s] v``, for order 2 ``H v``; O(n)
-    memory.
+    """``v -> D_order[s, ..., s, v, .]``: for order 3 the product ``T[s] v``, for order 2 ``H v``.
 
-    One trace serves all v. It is the Hessian in s of the Taylor coefficient ``c_order(s)``, by reverse mode
-    twice.
+    It is the Hessian in s of the Taylor coefficient ``c_order(s)``, times v, by reverse mode twice. One trace
+    serves all v, in O(n) memory.
 
     Parameters
     ----------
     fun : callable
-        Scalar function written with `autograd.numpy`.
+        Scalar function, written with `autograd.numpy`.
     x, s : array of shape (n,)
     order : int
         At least 2.
@@ -156,13 +152,13 @@ def derivative_tensors(
     Parameters
     ----------
     fun : callable
-        Scalar function written with `autograd.numpy`.
+        Scalar function, written with `autograd.numpy`.
     x : array of shape (n,)
     order : int
         Highest order, at least 0.
     route : {None, "univariate", "gradient"}
         Expand `fun` along all lattice directions of order p, or its gradient along those of order p-1. None
-        takes the cheaper one, and the first where reverse mode cannot be expanded.
+        takes the cheaper of the two, and "univariate" where the gradient cannot be expanded.
     memory_limit : float
         Bytes; 2 GiB by default.
 
@@ -173,14 +169,14 @@ def derivative_tensors(
     Raises
     ------
     MemoryError
-        The estimate of `tensors_memory` exceeds the limit; nothing has been allocated then.
+        The estimate of `tensors_memory` exceeds the limit. Nothing has been allocated yet.
     TaylorError
         See `taylor`.
 
     Notes
     -----
-    At a kink (abs at 0, equal arguments of a maximum) directional derivatives are not polynomials in the
-    direction and tensors do not exist; use `directional` there.
+    At a kink (abs at 0, equal arguments of a maximum) the directional derivatives are not polynomials in the
+    direction, and tensors do not exist; use `directional` there.
 
     Examples
     --------
@@ -189,20 +185,11 @@ def derivative_tensors(
     >>> float(f), g.tolist(), H.tolist()
     (18.0, [12.0, 9.0], [[4.0, 6.0], [6.0, 0.0]])
     """
-    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
-        raise ValueError(f"derivative_tensors: order must be an integer >= 0, got {order!r}")
-    x = as_real(x, "x")
-    if x.ndim != 1 or x.size == 0:
-        raise ValueError(
-            f"derivative_tensors: x must be a vector with at least one element, got shape {x.shape}"
-        )
-    n, p = x.size, int(order)
+    p, x = as_order(order, "derivative_tensors"), as_vector(x, "derivative_tensors")
+    n, fallback = x.size, route is None
     if route is None:
         route = "gradient" if prefers_gradient(n, p) else "univariate"
-        fallback = True
-    elif route in ("univariate", "gradient"):
-        fallback = False
-    else:
+    elif route not in ("univariate", "gradient"):
         raise ValueError(f"derivative_tensors: route must be 'univariate', 'gradient' or None, got {route!r}")
     need = tensors_memory(n, p)
     if need > memory_limit:
@@ -233,10 +220,10 @@ def prefers_gradient(n: int, p: int) -> bool:
 
 
 def tensors_memory(n: int, order: int) -> int:
-    """Bytes that `derivative_tensors` needs at its peak for n variables, estimated from above."""
+    """Bytes that `derivative_tensors` needs at its peak for n variables; an upper bound."""
     if order == 0:
         return 16 * CHUNK
-    elements = sum(n**k for k in range(order + 1)) + 3 * n**order  # the tensors; where each element is found
+    elements = sum(n**k for k in range(order + 1)) + 3 * n**order  # the tensors; their `positions`
     along = math.comb(n + order - 1, order) * (4 * order + 4)  # directions and coefficients
     if order > 1:
         along += math.comb(n + order - 2, order - 1) * n * 2 * (order + 1)  # the same for the gradient
@@ -274,6 +261,9 @@ def gradient_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
     return tensors
 
 
+# ---------------------------------------------------------------------- lattice and interpolation
+
+
 def along(fun: Callable, x: np.ndarray, p: int, order: int) -> np.ndarray:
     """`taylor` along the lattice of order p, a chunk at a time: shape (order+1, C(n+p-1, p), ...)."""
     tuples, rows = multisets(x.size, p), max(1, CHUNK // (8 * x.size))
@@ -292,14 +282,14 @@ def lattice(tuples: np.ndarray, n: int) -> np.ndarray:
 
 
 def cached(size: Callable[..., int], limit: int = 10**6) -> Callable[[Callable], Callable]:
-    """Remember the last results of a function of integers, but none with more than `limit` elements."""
+    """Keep the last results of a function of integers, but none with more than `limit` elements."""
 
     def decorate(function: Callable) -> Callable:
-        remembered = lru_cache(maxsize=16)(function)
+        kept = lru_cache(maxsize=16)(function)
 
         @wraps(function)
         def call(*args: int) -> Any:
-            return (remembered if size(*args) <= limit else function)(*args)
+            return (kept if size(*args) <= limit else function)(*args)
 
         return call
 
@@ -310,7 +300,7 @@ def cached(size: Callable[..., int], limit: int = 10**6) -> Callable[[Callable],
 def multisets(n: int, p: int) -> np.ndarray:
     """All nondecreasing p-tuples of variables, shape (C(n+p-1, p), p), ordered by their `rank`."""
     tuples = np.zeros((1, 0), dtype=np.int64)
-    for _ in range(p):  # the last member varies slowest: append every v to the tuples that end at most in v
+    for _ in range(p):  # the last member varies slowest: append v to all tuples with no member above v
         counts = [math.comb(v + tuples.shape[1], tuples.shape[1]) for v in range(n)]
         tuples = np.concatenate([np.column_stack([tuples[:c], np.full(c, v)]) for v, c in enumerate(counts)])
     return tuples
@@ -388,206 +378,5 @@ def positions(n: int, k: int) -> np.ndarray:
 
 
 def symmetric(unique: np.ndarray, n: int, k: int) -> np.ndarray:
-    """The full symmetric tensor from its different elements."""
+    """The full symmetric tensor from its distinct elements."""
     return unique[positions(n, k)]
-
-
-# ---------------------------------------------------------------------- checking a user's derivatives
-
-
-@dataclass(frozen=True)
-class DerivativeCheck:
-    """What `check_derivatives` found. `rows` holds (name, order, slope, expected, ok, note) per test."""
-
-    rows: tuple[tuple[str, int, float, float, bool, str], ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every test passed."""
-        return all(row[4] for row in self.rows)
-
-    @property
-    def slopes(self) -> dict[str, float]:
-        """Measured slope of each test: the smallest over the directions; inf where only rounding was left."""
-        return {row[0]: row[2] for row in self.rows}
-
-    @property
-    def wrong(self) -> list[str]:
-        """Names of the tests that failed."""
-        return [row[0] for row in self.rows if not row[4]]
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def __str__(self) -> str:
-        lines = [f"{'tested':<22} {'order':>5} {'slope':>7} {'expected':>9}  verdict"]
-        for name, order, slope, expected, ok, note in self.rows:
-            verdict = ("ok" if ok else "WRONG") + (f" ({note})" if note else "")
-            lines.append(f"{name:<22} {order:>5} {slope:>7.2f} {expected:>9.0f}  {verdict}")
-        lines.append(
-            "all derivatives agree with the function" if self.ok else "wrong: " + ", ".join(self.wrong)
-        )
-        return "\n".join(lines)
-
-
-def check_derivatives(
-    fun: Callable,
-    x: Any,
-    order: int = 2,
-    *,
-    jac: Callable | None = None,
-    hess: Callable | None = None,
-    hessp: Callable | None = None,
-    directions: int = 3,
-    step: float = 0.1,
-    seed: int = 0,
-) -> DerivativeCheck:
-    """Test at which order derivatives of `fun` are wrong, from values of `fun` alone (Taylor-remainder
-    slopes).
-
-    Along random directions s the remainder of a right k-th derivative shrinks one (here, by symmetric
-    differences, two) powers of h faster than that of a wrong one:
-
-        |f(x+hs) - f(x-hs) - 2h jac.s|          = O(h^3), O(h) if jac is wrong;
-        |f(x+hs) + f(x-hs) - 2f(x) - h^2 s.H s|  = O(h^4), O(h^2) if H is wrong.
-
-    The two do not influence each other, so a wrong `jac` does not make a right `hess` look wrong. Symmetry
-    of `hess` and `hessp`, which no value of `fun` can see, is tested beside. Without `jac`, `hess`, `hessp`
-    the Taylor coefficients of `fun` itself are tested: ``f(x+hs) - sum_{j<=k} c_j h^j = O(h^(k+1))`` for k
-    = 1..order.
-
-    Parameters
-    ----------
-    fun : callable
-        ``fun(x) -> scalar``; need not be traceable when it comes with the derivatives to be tested.
-    x : array of shape (n,)
-        A point where `fun` is smooth.
-    order : int
-        Highest order of `fun`'s own Taylor coefficients to test.
-    jac, hess, hessp : callable, optional
-        ``jac(x)`` of shape (n,), ``hess(x)`` of shape (n, n), ``hessp(x, v)`` of shape (n,).
-    directions : int
-        Number of random directions.
-    step : float
-        Largest step h, relative to the size of x (at least 1). Choose it smaller for functions that vary
-        fast.
-    seed : int
-        Of the directions.
-
-    Returns
-    -------
-    DerivativeCheck
-        ``.ok``, ``.wrong``, ``.slopes``, and a table as ``str()``.
-
-    Examples
-    --------
-    >>> import autograd.numpy as anp
-    >>> f = lambda x: anp.sum(anp.exp(x) * x[0])
-    >>> bad = check_derivatives(f, np.array([1.0, 2.0]), jac=lambda x: 1.01 * gradient(f, x))
-    >>> bad.ok, bad.wrong
-    (False, ['jac'])
-    """
-    x = np.array(x, dtype=float)
-    if x.ndim != 1 or x.size == 0:
-        raise ValueError(
-            f"check_derivatives: x must be a vector with at least one element, got shape {x.shape}"
-        )
-    if directions < 1 or not step > 0:
-        raise ValueError(
-            f"check_derivatives: directions must be >= 1 and step > 0, got {directions!r} and {step!r}"
-        )
-    rng = np.random.default_rng(seed)
-    ss = rng.standard_normal((directions, x.size))
-    ss *= step * max(1.0, float(np.linalg.norm(x))) / np.linalg.norm(ss, axis=1, keepdims=True)
-    hs = 2.0 ** -np.arange(0, 25)
-
-    def value(z: np.ndarray) -> float:
-        result = np.asarray(fun(z))
-        if result.size != 1:
-            raise ValueError(f"check_derivatives: fun must return one number, got shape {result.shape}")
-        return float(result.reshape(()))
-
-    f0 = value(x)
-    right = np.array([[value(x + h * s) for h in hs] for s in ss])
-    left = np.array([[value(x - h * s) for h in hs] for s in ss])
-    if not (np.isfinite(right).all() and np.isfinite(left).all() and np.isfinite(f0)):
-        raise ValueError(
-            "check_derivatives: fun is not finite near x; choose another point or a smaller step"
-        )
-    # rounding of f itself, and of forming x + h s: the change of f over one unit in the last place of x
-    floor = 2.0**-52 * (
-        abs(f0)
-        + np.abs(right - f0).max(axis=1, keepdims=True)
-        + np.abs((right - left)[:, -1:] / (2 * hs[-1]))
-        * (np.linalg.norm(x) / np.linalg.norm(ss, axis=1))[:, None]
-    )
-    odd, even = right - left, (right - f0) + (left - f0)
-    rows: list[tuple[str, int, float, float, bool, str]] = []
-
-    def judge(name: str, k: int, remainder: np.ndarray, expected: float, note: str = "") -> None:
-        slope = min(slope_of(hs, r, float(e[0])) for r, e in zip(np.abs(remainder), floor, strict=True))
-        rows.append((name, k, slope, expected, bool(slope > expected - 0.75), note))
-
-    if jac is not None:
-        g = shaped(jac(x), (x.size,), "jac")
-        judge("jac", 1, odd - 2 * hs * (ss @ g)[:, None], 3)
-    if hess is not None:
-        H = shaped(hess(x), (x.size, x.size), "hess")
-        judge("hess", 2, even - hs**2 * np.einsum("ki,ij,kj->k", ss, H, ss)[:, None], 4)
-        gap = float(np.abs(H - H.T).max())
-        rows.append(
-            (
-                "hess symmetry",
-                2,
-                np.inf,
-                0,
-                gap <= 1e-8 * max(float(np.abs(H).max()), 1e-300),
-                f"largest difference H - H^T: {gap:.2g}",
-            )
-        )
-    if hessp is not None:
-        Hs = np.array([shaped(hessp(x, s), (x.size,), "hessp") for s in ss])
-        judge("hessp", 2, even - hs**2 * np.sum(ss * Hs, axis=1)[:, None], 4)
-        u = rng.standard_normal(x.size)
-        cross = np.array(
-            [u @ Hs[i] - ss[i] @ shaped(hessp(x, u), (x.size,), "hessp") for i in range(directions)]
-        )
-        scale = float(np.linalg.norm(u) * np.linalg.norm(Hs, axis=1).max())
-        rows.append(
-            (
-                "hessp symmetry",
-                2,
-                np.inf,
-                0,
-                bool(np.abs(cross).max() <= 1e-8 * max(scale, 1e-300)),
-                f"largest u.Hs - s.Hu: {np.abs(cross).max():.2g}",
-            )
-        )
-    if jac is None and hess is None and hessp is None:
-        c = taylor(fun, x, ss, order)
-        total = np.zeros_like(right)
-        for k in range(order + 1):
-            total = total + c[k][:, None] * hs**k
-            if k > 0:
-                judge(f"Taylor coefficient {k}", k, right - total, k + 1)
-    return DerivativeCheck(tuple(rows))
-
-
-def shaped(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """`value` as an array of this shape, or the error that says what came."""
-    array = np.asarray(value, dtype=float)
-    if array.shape != shape:
-        raise ValueError(f"check_derivatives: {name} returned shape {array.shape}, expected {shape}")
-    return array
-
-
-def slope_of(hs: np.ndarray, remainder: np.ndarray, floor: float) -> float:
-    """Slope of log remainder against log h, over the three smallest steps clear of rounding; inf if none."""
-    clear = np.flatnonzero(remainder > 200 * floor)
-    if clear.size == 0:
-        return np.inf
-    stop = clear.max() + 1
-    if stop < 3:  # the remainder falls into the noise at once: judge by the fall itself
-        return float(np.log2(remainder[0] / max(200 * floor, remainder[min(stop, len(hs) - 1)])) / stop) + 1.0
-    window = slice(stop - 3, stop)
-    return float(np.polyfit(np.log(hs[window]), np.log(np.maximum(remainder[window], 1e-300)), 1)[0])

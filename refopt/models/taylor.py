@@ -22,11 +22,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ..objective import Point
+from ..rounding import rounding_error
 
-__all__ = ["Expansion", "MatrixFree", "Model", "Penalised", "TensorModel", "prefers_tensors", "taylor_model"]
+__all__ = ["Expansion", "MatrixFree", "Model", "Penalised", "TensorModel", "check_gradient", "prefers_tensors",
+           "taylor_model"]
 
 MOST_DIRECTIONS = 60_000  # Taylor series behind all tensors; more take longer than a matrix-free solve
 MOST_ENTRIES = 4_000_000  # of the largest tensor (32 MB)
+DIFFERENCES = 16  # factor that leaves room for a `jac` by finite differences
 
 
 class Expansion(NamedTuple):
@@ -121,7 +124,7 @@ class MatrixFree(Model):
 
     def __init__(self, point: Point, order: int):
         self.point, self.order, self.n = point, order, point.x.size
-        self.noise = 4 * float(np.finfo(point.x.dtype).eps) * abs(point.f)
+        self.noise = rounding_error(point.f, point.x.dtype)
 
     def finite(self) -> bool:
         return bool(np.all(np.isfinite(self.point.g)))
@@ -200,3 +203,33 @@ def taylor_model(point: Point, order: int, derivatives: str = "auto") -> TensorM
         return TensorModel(point.tensors(order))
     zeroth = np.asarray(point.f)
     return TensorModel([zeroth, point.g] if order == 1 else [zeroth, point.g, point.dense_hessian()])
+
+
+def check_gradient(point: Point, model: Model) -> None:
+    """Refuse a user's `jac` that is not the gradient of `fun`: they must agree to half their digits.
+
+    The rounding error of x, and of finite differences in `jac`, is proportional to H x, so that counts as well.
+
+    Parameters
+    ----------
+    point : Point
+        Its g comes from `jac`, if the user gave one.
+    model : Model
+        Taylor's polynomial, from `fun`.
+
+    Raises
+    ------
+    ValueError
+        Naming the worst coordinate.
+    """
+    if getattr(point.objective, "jac", None) is None and not getattr(point.objective, "pair", False):
+        return
+    here = model.expand(np.zeros(model.n))
+    gradient, product = here.gradient, here.product(np.abs(point.x))
+    size = float(np.abs(point.x).max())
+    scale = max(float(np.abs(v).max()) for v in (point.g, gradient, product))
+    error = np.abs(point.g - gradient)
+    i = int(np.argmax(error))
+    if error[i] > DIFFERENCES * np.sqrt(np.finfo(point.x.dtype).eps) * (scale + abs(point.f) / max(1.0, size)):
+        raise ValueError(f"jac disagrees with the derivative of fun at x0, coordinate {i}: jac gives {point.g[i]:.6g}, "
+                         f"the derivative is {gradient[i]:.6g}; see refopt.derivatives.check_derivatives")

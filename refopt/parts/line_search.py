@@ -5,11 +5,9 @@ With phi(a) = f(x - a u) and the slope s = g^T u > 0 (so phi'(0) = -s):
     Backtracking    the first a in init_step, init_step*shrink, ... with  phi(a) <= phi(0) - c1 a s              (Armijo)
     StrongWolfe     a with Armijo and  |phi'(a)| <= c2 s,  by scipy.optimize.line_search
 
-Near a minimiser f changes less than its own rounding error, noise = 4 eps |f|, and Armijo compares noise. There
-both searches judge by the slope instead: a trial with f no more than `noise` higher and |phi'(a)| <= 0.9 s is
-accepted (the approximate Wolfe condition of Hager and Zhang 2005, doi 10.1137/030601880, eq. 4.1, with its error
-bound); if the step promises less than `noise` and the slope does not fall either, rounding has ended the run, and
-they say so.
+Where rounding hides the change of f (see `refopt.rounding`) both searches judge by the slope instead: a trial with
+|phi'(a)| <= 0.9 s is accepted, as by the approximate Wolfe condition of Hager and Zhang 2005, doi 10.1137/030601880,
+eq. 4.1. If the slope does not fall either, rounding has ended the run, and they say so.
 
 An update that is no descent direction (s <= 0) is replaced by the gradient; the figure `fallback` tells.
 
@@ -27,14 +25,9 @@ import scipy.optimize
 
 from ..method import Method
 from ..objective import Point
-from ..status import Status, Stop
+from ..rounding import flatter, nothing_left, rounding_error, values_decide
 
 __all__ = ["Backtracking", "StrongWolfe"]
-
-NOISE_ULPS = 4  # rounding error of f assumed, in units of eps |f|: two for the sum, two for the terms
-LONG_SUMS = 1e3  # a step that promises up to this many times the noise and gives nothing is blamed on rounding too:
-#                  long sums and cancellation inside f lose that much more than its last digit
-FLAT = 0.9  # factor by which the slope must fall where f is only noise; Hager and Zhang's sigma
 
 
 class LineSearchState(NamedTuple):
@@ -53,59 +46,25 @@ def descent(point: Point, update: np.ndarray) -> tuple[np.ndarray, float, bool]:
     return point.g, float(np.dot(point.g, point.g)), True
 
 
-def rounding_error(f: float, dtype: np.dtype) -> float:
-    """The change of f that means nothing in `dtype`."""
-    return NOISE_ULPS * float(np.finfo(dtype).eps) * abs(f)
-
-
-def flatter(point: Point, trial: Point, direction: np.ndarray, slope: float, noise: float) -> bool:
-    """Progress where f is noise: f not higher than its rounding error, slope smaller."""
-    return trial.f <= point.f + noise and abs(float(np.dot(trial.g, direction))) <= FLAT * slope
-
-
-def nothing_left(tried: str, promise: float, noise: float) -> Stop:
-    """Why no step is left: rounding where the best that was promised here is noise, else the steps failed.
-
-    Parameters
-    ----------
-    tried : str
-        What was tried in vain.
-    promise : float
-        Largest decrease of f predicted at this x, so that of a step which no refusal has shrunk.
-    noise : float
-        Rounding error of f.
-
-    Examples
-    --------
-    >>> nothing_left("no step", 1e-14, 1e-16).status.name, nothing_left("no step", 0.1, 1e-16).status.name
-    ('ROUNDING', 'STALLED')
-    """
-    if promise <= LONG_SUMS * noise:
-        return Stop(Status.ROUNDING, promise, LONG_SUMS * noise)
-    return Stop(Status.STALLED, reason=f"{tried} (up to {promise:.3g} was promised); f may be noisy, non-smooth, not "
-                                       "finite nearby, or its gradient wrong")
-
-
 def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, shrink: float, c1: float,
               maxiter: int, who: str) -> tuple[np.ndarray, float, int]:
     """``(update, step size, trials)`` by Armijo's rule; raises `Stop` when nothing decreases f."""
-    noise = rounding_error(point.f, point.x.dtype)
+    error = rounding_error(point.f, point.x.dtype)
     a = first
     for trials in range(1, maxiter + 1):
         update = direction * point.x.dtype.type(a)
         trial = point.after(update)
-        if a * slope > noise:
-            if trial.f <= point.f - c1 * a * slope:
-                return update, a, trials
-            if a * slope <= 1 / c1 * noise and flatter(point, trial, direction, slope, noise):
-                return update, a, trials
-        elif flatter(point, trial, direction, slope, noise):
-            return update, a, trials
+        if values_decide(a * slope, point.f - trial.f, error):
+            good = trial.f <= point.f - c1 * a * slope
         else:
+            good = flatter(slope, abs(float(np.dot(trial.g, direction))))
+        if good:
+            return update, a, trials
+        if a * slope <= error:
             break
         a *= shrink
     raise nothing_left(f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step size {a:.3g} "
-                       f"(slope {slope:.3g})", first * slope, noise)
+                       f"(slope {slope:.3g})", first * slope, error)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,10 +28,20 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-__all__ = ["quadratic_step", "least_squares_step", "residual_step"]
+__all__ = ["box_around", "least_squares_step", "quadratic_step", "residual_step"]
 
 GLOBAL_UP_TO = 6  # variables up to which an indefinite model is minimised globally: 3^6 = 729 faces, 2 ms
 MANY_STARTS_UP_TO = 50  # variables up to which an indefinite model is minimised from every start
+
+
+def box_around(x: np.ndarray, radius: float, bounds: tuple[np.ndarray, np.ndarray] | None
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """``(lower, upper)`` of d: the box of the trust region within the bounds of x - d."""
+    lower, upper = np.full(x.size, -float(radius)), np.full(x.size, float(radius))
+    if bounds is not None:
+        low, high = bounds
+        lower, upper = np.maximum(lower, x - high), np.minimum(upper, x - low)
+    return lower, upper
 
 
 def value(H: np.ndarray, g: np.ndarray, d: np.ndarray) -> float:

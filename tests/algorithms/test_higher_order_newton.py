@@ -10,12 +10,13 @@ from original import original
 
 import refopt
 from refopt import HigherOrderNewton, Status, problems
+from refopt.algorithms.higher_order_newton import transient
 from refopt.derivatives import TraceError
 from refopt.function import FunctionObjective
 from refopt.models.taylor import taylor_model
 from refopt.problems import mgh
 from refopt.solvers.subproblem import in_ball
-from refopt.trust import interpolated_sigma, transient
+from refopt.trust import interpolated_sigma
 
 TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
 YARDSTICK = [key for number, key in enumerate(mgh.facts(), 1) if number not in (3, 4, 6, 10, 16)]

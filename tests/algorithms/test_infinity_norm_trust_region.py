@@ -18,7 +18,6 @@ import refopt
 from refopt.algorithms.infinity_norm_trust_region import InfinityNormTrustRegion
 from refopt.derivatives import gradient, hessian
 from refopt.problems import get
-from refopt.solvers.box_region import next_radius, usable
 from refopt.status import Status
 
 rosenbrock = refopt.LeastSquares(lambda x: anp.concatenate((10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1])))
@@ -365,26 +364,6 @@ def test_gauss_newton_of_a_model_and_a_loss():
 # ---------------------------------------------------------------- radius
 
 
-def test_radius_rule():
-    rule = dict(bad=1e-4, good=0.99, nminus=0.25, nplus=3.5)
-    assert next_radius(1.0, 1e-5, 0.5, **rule, boundary_tol=None) == 0.125
-    assert next_radius(1.0, float("nan"), 0.5, **rule, boundary_tol=None) == 0.125
-    assert next_radius(1.0, -np.inf, 0.5, **rule, boundary_tol=None) == 0.125
-    assert next_radius(1.0, 0.5, 0.5, **rule, boundary_tol=None) == 1.0
-    assert next_radius(1.0, 0.995, 0.5, **rule, boundary_tol=None) == 1.75
-    assert next_radius(1.0, 0.995, 0.1, **rule, boundary_tol=None) == 1.0
-    assert next_radius(1.0, 0.995, 0.95, **rule, boundary_tol=0.1) == pytest.approx(3.325)
-    assert next_radius(1.0, 0.995, 0.5, **rule, boundary_tol=0.1) == 1.0
-
-
-def test_radius_limits():
-    for dtype in (np.float32, np.float64):
-        info = np.finfo(dtype)
-        assert (
-            usable(1.0, dtype) and not usable(float(info.tiny), dtype) and not usable(float(info.max), dtype)
-        )
-
-
 def test_radius_restarts_after_underflow_once():
     """f is nan wherever one goes: the radius underflows, restarts, underflows again, and the run says so."""
     x0 = np.array([1.0, 2.0])
@@ -405,7 +384,7 @@ def test_radius_overflow_says_unbounded():
         options={"gtol": 0.0, "maxiter": 300},
     )
     radii = [record.figures["radius"] for record in run]
-    assert max(radii) > 1e36 and run.result.status == Status.UNBOUNDED.number
+    assert max(radii) > 1e15 and run.result.status == Status.UNBOUNDED.number
 
 
 def test_max_attempts_then_a_zero_step():

@@ -1,21 +1,20 @@
 """Truncated power series and the tracer node that carries them through `autograd`.
 
 A *series* is a list ``[c_0, c_1, ..., c_p]``: the Taylor coefficients, in t, of one intermediate quantity of
-``t -> fun(x + t s)``. ``c_0`` is the ordinary value; it is common to all directions and never batched. The
-others have the shape of ``c_0`` (one direction) or a leading axis of length K in front of it (K directions
-at once), or are ``None``, which means exactly zero: inputs are linear in t and polynomials stay short, so
-most products never happen.
+``t -> fun(x + t s)``. ``c_0`` is the ordinary value; all directions share it, so it has no direction axis.
+Each other coefficient has the shape of ``c_0`` (one direction), or that shape behind a leading axis of length
+K (K directions at once), or is ``None``, which means exactly zero. Zeros are common: the input is linear in
+t, and a polynomial of low degree has few coefficients. Their products are skipped.
 
-Two facts carry the whole design (Griewank and Walther, *Evaluating Derivatives*, 2nd ed., 2008, chapter 13):
+Two facts carry the design (Griewank and Walther, *Evaluating Derivatives*, 2nd ed., 2008, chapter 13):
 
-- products are convolutions, ``(a b)_k = sum_{i+j=k} a_i b_j``, for every bilinear operation, not only ``*``;
-- a function of one variable is its own local series ``f(c_0 + h) = sum_j d_j h^j`` composed with
+- A product is a convolution, ``(a b)_k = sum_{i+j=k} a_i b_j``, for every bilinear operation, not only ``*``.
+- A function of one variable is its local series ``f(c_0 + h) = sum_j d_j h^j``, composed with
   ``h = c_1 t + c_2 t^2 + ...``. The ``d_j`` depend on the point alone, so they are computed once for all
   directions.
 
-Arithmetic runs in plain NumPy. Where an outer differentiation is under way (coefficients or values are
-`autograd` boxes) the same formulas run in `autograd.numpy`, which is how reverse mode differentiates
-through them.
+Arithmetic runs in plain NumPy. Under an outer differentiation (values or coefficients are boxes of autograd)
+the same formulas run in `autograd.numpy`, and reverse mode differentiates through them.
 """
 
 from __future__ import annotations
@@ -26,39 +25,28 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as onp
-from autograd.core import SparseObject, primitive_jvps, primitive_vjps, vspace
-from autograd.extend import defjvp, defvjp, primitive
-from autograd.numpy.numpy_boxes import ArrayBox
-from autograd.tracer import Node, getval, isbox, new_box, trace_stack
+from autograd import grad
+from autograd.core import primitive_jvps, primitive_vjps
+from autograd.tracer import Node, getval, isbox, new_box
 from autograd.util import subvals
 
-from ..reverse import TraceError
+from ..reverse import TraceError, fresh_trace
 
-__all__ = ["Algebra", "RULES", "REFUSED", "TaylorError", "TaylorNode", "fresh_trace", "take"]
+__all__ = ["Algebra", "LATE", "REFUSED", "RULES", "TaylorError", "TaylorNode"]
 
 Series = list[Any]
 Rule = Callable[..., Sequence[Any]]
 
-#: primitive -> rule(algebra, ans, args, kwargs, active) -> [c_1, ..., c_p]; filled by `taylor_rules`.
+#: primitive -> rule(algebra, ans, args, kwargs, active) -> [c_1, ..., c_p]; see `rules`.
 RULES: dict[Any, Rule] = {}
-#: primitive -> why there is no rule and what to use instead.
+#: primitive -> why there is no rule, and what to use instead.
 REFUSED: dict[Any, str] = {}
+#: package -> a function that loads the rules of its primitives; called when the package has been imported.
+LATE: dict[str, Callable[[], None]] = {}
 
 
 class TaylorError(TraceError):
     """The function cannot be expanded exactly; the message says where and what to do instead."""
-
-
-class fresh_trace:
-    """A new level of `autograd`'s trace stack that is left again even when the body raises."""
-
-    def __enter__(self) -> int:
-        self.below = trace_stack.top
-        trace_stack.top += 1
-        return trace_stack.top
-
-    def __exit__(self, *exc: Any) -> None:
-        trace_stack.top = self.below
 
 
 class Algebra:
@@ -71,7 +59,7 @@ class Algebra:
     batch : int or None
         K, the length of the leading axis of every coefficient; None for a single direction without that axis.
     boxed : bool
-        Compute with `autograd.numpy` because an outer differentiation is watching.
+        Compute with `autograd.numpy`, because an outer differentiation follows the arithmetic.
     """
 
     __slots__ = ("order", "batch", "np", "_boxed")
@@ -95,7 +83,7 @@ class Algebra:
         return inner if self.batch is None else (self.batch, *inner)
 
     def align(self, series: Series, ndim: int) -> Series:
-        """Put length-one axes behind the direction axis until coefficients broadcast like `ndim`-arrays."""
+        """The series with axes of length one behind the direction axis, to broadcast like `ndim` axes."""
         missing = ndim - onp.ndim(getval(series[0]))
         if self.batch is None or missing <= 0:
             return series
@@ -132,7 +120,7 @@ class Algebra:
     # ------------------------------------------------------------------ arithmetic
 
     def accumulate(self, total: Any, term: Any) -> Any:
-        """total + term; `total` must be an array nobody else holds, it is reused where that is possible."""
+        """total + term; `total` must be an array that nobody else holds, because it may be overwritten."""
         if total is None:
             return term
         if self.np is onp and type(total) is onp.ndarray and total.dtype == term.dtype:
@@ -212,10 +200,6 @@ class Algebra:
                     out[k] = self.accumulate(out[k], h[i] * power[k - i])
         return out
 
-    def integrate(self, start: Any, slope: Sequence[Any]) -> Series:
-        """The series with value `start` whose derivative has the coefficients `slope` (orders 0..p-1)."""
-        return [start] + [None if c is None else c / (k + 1) for k, c in enumerate(slope)]
-
     # ------------------------------------------------------------------ going through the tracer again
 
     def trace_all(
@@ -242,17 +226,16 @@ class Algebra:
         active: dict[int, Series],
         kwargs: dict[str, Any],
     ) -> list[Any]:
-        """Coefficients 1..p of a formula, for primitives that are composite."""
+        """Coefficients 1..p of ``definition(*args)``, for a primitive that is written with others."""
         return self.trace_all(definition, args, active, kwargs)[1:]
 
     def along_derivative(
         self, fun: Any, ans: Any, args: tuple[Any, ...], kwargs: dict[str, Any], active: dict[int, Series]
     ) -> list[Any]:
-        """The slow exact route: coefficient k+1 is [t^k] J_fun(a(t)) a'(t) / (k+1), with J from `autograd`.
+        """The slow exact route: coefficient k+1 is [t^k] J_fun(a(t)) a'(t) / (k+1), with J from autograd.
 
-        It asks nothing of a primitive but that its own derivative rule is written in primitives that have
-        one. The Jacobian-vector product is the primitive's jvp, or its vjp transposed by differentiating it
-        once more.
+        It works for every primitive whose derivative is written with differentiable primitives. The
+        Jacobian-vector product is the primitive's jvp, or its vjp transposed by one more differentiation.
         """
         name = primitive_name(fun)
         if fun not in primitive_jvps and fun not in primitive_vjps:
@@ -321,8 +304,6 @@ def jacobian_vector(
     """J v for one primitive, from its jvp or from its transposed vjp."""
     if fun in primitive_jvps:
         return primitive_jvps[fun](argnums, velocities, ans, args, kwargs)
-    from autograd import grad
-
     vjp = primitive_vjps[fun](argnums, ans, args, kwargs)
 
     def pairing(u: Any) -> Any:
@@ -332,7 +313,7 @@ def jacobian_vector(
 
 
 class TaylorNode(Node):
-    """The node that `autograd`'s tracer builds for every operation on an expanded quantity."""
+    """The node that autograd's tracer builds for every operation on a quantity with a series."""
 
     __slots__ = ("algebra", "series")
     algebra: Algebra
@@ -379,56 +360,13 @@ class TaylorNode(Node):
 
 
 def late_rule(fun: Any) -> Rule | None:
-    """The rule of a primitive of `autograd.scipy`, whose table is loaded once such a primitive can exist."""
-    if "autograd.scipy" in sys.modules:
-        from . import special as taylor_scipy  # noqa: F401  (fills the table)
+    """The rule of a primitive, after loading the late tables of all packages that are in use."""
+    for package, load in LATE.items():
+        if package in sys.modules:
+            load()
     return RULES.get(fun)
 
 
 def primitive_name(fun: Any) -> str:
-    """Name of a primitive for messages."""
+    """The name of a primitive, for messages."""
     return getattr(fun, "__name__", str(fun))
-
-
-# ---------------------------------------------------------------------- indexing
-
-
-def is_basic(index: Any) -> bool:
-    """Whether `index` selects each element at most once by slices and integers alone (no index arrays)."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        part is None
-        or part is Ellipsis
-        or isinstance(part, (slice, int, onp.integer))
-        and not isinstance(part, bool)
-        for part in parts
-    )
-
-
-@primitive
-def take(array: Any, index: Any) -> Any:
-    """`array[index]`, like autograd's indexing, with an adjoint that is fast for slices."""
-    return array[index]
-
-
-@primitive
-def put(values: Any, index: Any, space: Any) -> SparseObject:
-    """The adjoint of `take`: `values` added at `index` of zeros."""
-
-    def mut_add(array: Any) -> Any:
-        if is_basic(index):
-            array[index] += values
-        else:
-            onp.add.at(array, index, values)
-        return array
-
-    return SparseObject(space, mut_add)
-
-
-defvjp(take, lambda ans, array, index: lambda g: put(g, index, vspace(array)))
-# autograd's own indexing gets the same adjoint: its rule adds element by element (`np.add.at`) even for slices,
-# half the time of a gradient or product of a function that slices x. The numbers are the same to the bit.
-defvjp(ArrayBox.__getitem__, lambda ans, array, index: lambda g: put(g, index, vspace(array)))
-defvjp(put, lambda ans, values, index, space: lambda g: take(g, index))
-defjvp(take, "same")
-defjvp(put, "same")

@@ -1,9 +1,12 @@
-"""Taylor rules of arithmetic, powers and elementary functions. Recurrences are in u = x + t."""
+"""Taylor rules of arithmetic, powers and elementary functions.
+
+The recurrences of the local series are in u = x + t.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
@@ -11,74 +14,97 @@ import numpy as onp
 from autograd.tracer import getval
 
 from .algebra import RULES, Algebra, Rule, Series
-from .families import by_partials, defined, elementwise, linear, raw, series_of
+from .families import (
+    by_partials,
+    cycle,
+    defined,
+    each,
+    elementwise,
+    factorials,
+    integral,
+    linear,
+    minus,
+    plus,
+    raw,
+    series_of,
+    two_term,
+)
 
-# ---------------------------------------------------------------------- local series of elementary functions
-
-
-def factorials(p: int) -> list[int]:
-    """1!, ..., p!"""
-    return [math.factorial(j) for j in range(1, p + 1)]
-
-
-def cycle(values: Sequence[Any], p: int) -> list[Any]:
-    """Derivatives that repeat with period len(values), divided by j!."""
-    return [values[(j - 1) % len(values)] / f for j, f in enumerate(factorials(p), 1)]
-
-
-def integral(w: Sequence[Any]) -> list[Any]:
-    """d_j = w_{j-1} / j from the local series w_0, w_1, ... of the derivative."""
-    return [c / j for j, c in enumerate(w, 1)]
-
-
-def two_term(w0: Any, step: Callable[[int, Any, Any], Any], p: int) -> list[Any]:
-    """w_0..w_{p-1} from w_{k+1} = step(k, w_k, w_{k-1}), w_{-1} = 0."""
-    w, before = [w0], 0.0
-    for k in range(p - 1):
-        w.append(step(k, w[k], before))
-        before = w[k]
-    return w
+# ---------------------------------------------------------------------- arithmetic
 
 
-def log_series(x: Any, p: int, scale: float = 1.0) -> list[Any]:
-    """(-1)^(j-1) / (j x^j), times scale."""
-    inverse = 1.0 / x
-    power, d = scale * inverse, []
-    for j in range(1, p + 1):
-        d.append(power / j)
-        power = -power * inverse
-    return d
+def sum_rule(combine: Callable[[Any, Any], Any]) -> Rule:
+    """x + y or x - y."""
+
+    def rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+        shape = onp.shape(getval(ans))
+        x, y = (algebra.spread(series_of(algebra, args, active, n), shape) for n in (0, 1))
+        return [combine(a, b) for a, b in zip(x, y, strict=True)]
+
+    return rule
 
 
-def tan_series(np: Any, p: int, y: Any, d1: Any, sign: float) -> list[Any]:
-    """y' = 1 + sign y^2, with d_1 given in a form free of cancellation."""
-    d = [y, d1]
-    for k in range(1, p):
-        square = sum(d[i] * d[k - i] for i in range(k + 1))
-        d.append(sign * square / (k + 1))
-    return d[1 : p + 1]
+def abs_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """|x| as the sign for small t > 0 times x; of complex numbers sqrt(re^2 + im^2)."""
+    series = active[0]
+    if onp.iscomplexobj(getval(args[0])):
+        return algebra.trace(lambda z: anp.hypot(anp.real(z), anp.imag(z)), args, active, {})
+    sign = leading_sign(series)
+    return each(lambda c: sign * c, series[1:])
 
 
-def arcsin_series(w0: Any, x: Any, p: int) -> list[Any]:
-    """w = (1-u^2)^(-1/2), (1-u^2) w' = u w."""
-    top = (1.0 - x) * (1.0 + x)
-    return integral(two_term(w0, lambda k, w, v: (x * (2 * k + 1) * w + k * v) / (top * (k + 1)), p))
+def leading_sign(series: Series) -> Any:
+    """Sign of the curve for small t > 0: that of the first nonzero coefficient."""
+    sign = onp.sign(getval(series[0]))
+    for c in series[1:]:
+        if c is not None and onp.any(sign == 0):
+            sign = onp.where(sign == 0, onp.sign(getval(c)), sign)
+    return sign
 
 
-def arcsinh_series(w0: Any, x: Any, top: Any, p: int) -> list[Any]:
-    """w = (u^2+-1)^(-1/2), top = x^2+-1, (u^2+-1) w' = -u w."""
-    return integral(two_term(w0, lambda k, w, v: -(x * (2 * k + 1) * w + k * v) / (top * (k + 1)), p))
+def angle_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
+    """angle(z) = arctan2(im, re); of real numbers it is piecewise constant."""
+    if not onp.iscomplexobj(getval(args[0])):
+        return [None] * algebra.order
+    scale = 180 / math.pi if (args[1] if len(args) > 1 else kwargs.get("deg")) else 1.0
+    return algebra.trace(lambda z: scale * anp.arctan2(anp.imag(z), anp.real(z)), args[:1], active, {})
 
 
-def arctan_series(x: Any, p: int, sign: float) -> list[Any]:
-    """w = 1/(1 + sign u^2), (1 + sign u^2) w = 1."""
-    w0 = 1.0 / (1.0 + x * x) if sign > 0 else 1.0 / ((1.0 - x) * (1.0 + x))
-    return integral(two_term(w0, lambda k, w, v: -sign * (2 * x * w + v) * w0, p))
+RULES[anp.add], RULES[anp.subtract] = sum_rule(plus), sum_rule(minus)
+RULES[anp.multiply] = lambda algebra, ans, args, kwargs, active: algebra.multiply(
+    series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
+)
+RULES[anp.divide] = lambda algebra, ans, args, kwargs, active: algebra.divide(
+    ans, series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
+)
+defined(anp.remainder, lambda ans, x, y: x - anp.floor_divide(x, y) * y)
+RULES[anp.positive] = lambda algebra, ans, args, kwargs, active: active[0][1:]
+RULES[anp.abs] = RULES[anp.absolute] = RULES[anp.fabs] = abs_rule
+RULES[anp.angle] = angle_rule
+for fun in (
+    anp.negative,
+    anp.rad2deg,
+    anp.degrees,
+    anp.deg2rad,
+    anp.radians,
+    anp.real,
+    anp.imag,
+    anp.conj,
+    anp.real_if_close,
+):
+    linear(fun, lambda np, c, ans, x, _fun=fun: raw(_fun, np)(c))
+linear(
+    anp.nan_to_num,
+    lambda np, c, ans, x: np.where(onp.isfinite(getval(x)), c, onp.zeros(onp.shape(getval(c)))),
+)
+
+
+# ---------------------------------------------------------------------- powers
 
 
 def integer_power_series(x: Any, n: int, p: int) -> list[Any]:
-    """binom(n, j) x^(n-j) for an integer n >= 0, by multiplication: any base, zero included."""
-    powers: list[Any] = [None]  # powers[i] = x^(i) for i >= 1; x^0 is left out of the product
+    """binom(n, j) x^(n-j) for an integer n >= 0, by multiplication, for any base including zero."""
+    powers: list[Any] = [None]  # powers[i] = x^i for i >= 1
     top = max(n - 1, 0)
     if n > p:  # only the highest p exponents are needed
         lowest = n - p
@@ -93,7 +119,7 @@ def integer_power_series(x: Any, n: int, p: int) -> list[Any]:
 
 
 def real_power_series(np: Any, x: Any, r: Any, p: int) -> list[Any]:
-    """binom(r, j) x^(r-j); nan where that derivative does not exist (x = 0, j > r not an integer)."""
+    """binom(r, j) x^(r-j); nan where that derivative does not exist (x = 0 and j > r, r no integer)."""
     d, binom = [], 1.0
     value = onp.asarray(getval(x))
     at_zero = onp.any(value == 0)
@@ -114,7 +140,7 @@ def real_power_series(np: Any, x: Any, r: Any, p: int) -> list[Any]:
 
 
 def keep_still(algebra: Algebra, out: list[Any], series: Series) -> list[Any]:
-    """Zero coefficients for elements that are zero and do not move, whatever the derivative there."""
+    """The coefficients, with zeros for elements that are zero and do not move, whatever the derivative."""
     zero = onp.asarray(getval(series[0])) == 0
     if not onp.any(zero):
         return out
@@ -124,7 +150,7 @@ def keep_still(algebra: Algebra, out: list[Any], series: Series) -> list[Any]:
             still = still & (onp.asarray(getval(c)) == 0)
     if not onp.any(still):
         return out
-    return [c if c is None else algebra.np.where(still, onp.zeros(onp.shape(getval(c))), c) for c in out]
+    return each(lambda c: algebra.np.where(still, onp.zeros(onp.shape(getval(c))), c), out)
 
 
 def power_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
@@ -164,9 +190,6 @@ def power_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[
         return algebra.trace(lambda x, y: anp.exp(y * anp.log(x)), args, active, {})
 
 
-RULES[anp.power] = power_rule
-
-
 def sqrt_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
     """sqrt, by d_j = d_{j-1} (3/2 - j) / (j x)."""
     x, d = args[0], [ans]
@@ -176,12 +199,61 @@ def sqrt_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[i
         return keep_still(algebra, algebra.compose(d[1:], active[0]), active[0])
 
 
+def cbrt_series(np: Any, p: int, ans: Any, x: Any) -> list[Any]:
+    """binom(1/3, j) x^(1/3 - j)."""
+    return [math.prod(1 / 3 - i for i in range(j)) / f * ans / x**j for j, f in enumerate(factorials(p), 1)]
+
+
+RULES[anp.power] = power_rule
+defined(anp.float_power, lambda ans, x, y: anp.power(x, y))
 RULES[anp.sqrt] = sqrt_rule
+elementwise(anp.cbrt, cbrt_series)
+elementwise(anp.square, lambda np, p, y, x: [2.0 * x, 1.0])
+elementwise(anp.reciprocal, lambda np, p, y, x: [(-1) ** j * y ** (j + 1) for j in range(1, p + 1)])
+
+
+# ---------------------------------------------------------------------- exponential, trigonometric
 
 
 def exp_series(np: Any, p: int, ans: Any, x: Any) -> list[Any]:
     """e^x / j!"""
     return [ans / f for f in factorials(p)]
+
+
+def log_series(x: Any, p: int, scale: float = 1.0) -> list[Any]:
+    """(-1)^(j-1) / (j x^j), times scale."""
+    inverse = 1.0 / x
+    power, d = scale * inverse, []
+    for j in range(1, p + 1):
+        d.append(power / j)
+        power = -power * inverse
+    return d
+
+
+def tan_series(np: Any, p: int, y: Any, d1: Any, sign: float) -> list[Any]:
+    """y' = 1 + sign y^2, with d_1 given in a form free of cancellation."""
+    d = [y, d1]
+    for k in range(1, p):
+        square = sum(d[i] * d[k - i] for i in range(k + 1))
+        d.append(sign * square / (k + 1))
+    return d[1 : p + 1]
+
+
+def arcsin_series(w0: Any, x: Any, p: int) -> list[Any]:
+    """w = (1-u^2)^(-1/2), (1-u^2) w' = u w."""
+    top = (1.0 - x) * (1.0 + x)
+    return integral(two_term(w0, lambda k, w, v: (x * (2 * k + 1) * w + k * v) / (top * (k + 1)), p))
+
+
+def arcsinh_series(w0: Any, x: Any, top: Any, p: int) -> list[Any]:
+    """w = (u^2+-1)^(-1/2), top = x^2+-1, (u^2+-1) w' = -u w."""
+    return integral(two_term(w0, lambda k, w, v: -(x * (2 * k + 1) * w + k * v) / (top * (k + 1)), p))
+
+
+def arctan_series(x: Any, p: int, sign: float) -> list[Any]:
+    """w = 1/(1 + sign u^2), (1 + sign u^2) w = 1."""
+    w0 = 1.0 / (1.0 + x * x) if sign > 0 else 1.0 / ((1.0 - x) * (1.0 + x))
+    return integral(two_term(w0, lambda k, w, v: -sign * (2 * x * w + v) * w0, p))
 
 
 elementwise(anp.exp, exp_series)
@@ -208,72 +280,15 @@ elementwise(
     lambda np, p, y, x: (lambda top: arcsinh_series(1 / np.sqrt(top), x, top, p))((x - 1.0) * (x + 1.0)),
 )
 elementwise(anp.arctanh, lambda np, p, y, x: arctan_series(x, p, -1.0))
-elementwise(anp.square, lambda np, p, y, x: [2.0 * x, 1.0])
-elementwise(anp.reciprocal, lambda np, p, y, x: [(-1) ** j * y ** (j + 1) for j in range(1, p + 1)])
-
-
-# ---------------------------------------------------------------------- arithmetic
-
-
-def add_rule(sign: int) -> Rule:
-    """x + y or x - y."""
-
-    def rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-        shape = onp.shape(getval(ans))
-        x, y = (algebra.spread(active[n], shape) if n in active else [None] * algebra.order for n in (0, 1))
-        if sign > 0:
-            return [b if a is None else a if b is None else a + b for a, b in zip(x, y, strict=True)]
-        return [
-            (None if b is None else -b) if a is None else a if b is None else a - b
-            for a, b in zip(x, y, strict=True)
-        ]
-
-    return rule
-
-
-RULES[anp.add] = add_rule(1)
-RULES[anp.subtract] = add_rule(-1)
-RULES[anp.multiply] = lambda algebra, ans, args, kwargs, active: algebra.multiply(
-    series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
-)
-RULES[anp.divide] = lambda algebra, ans, args, kwargs, active: algebra.divide(
-    ans, series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
-)
-
-for fun in (
-    anp.negative,
-    anp.rad2deg,
-    anp.degrees,
-    anp.deg2rad,
-    anp.radians,
-    anp.real,
-    anp.imag,
-    anp.conj,
-    anp.real_if_close,
-):
-    linear(fun, lambda np, c, ans, x, _fun=fun: raw(_fun, np)(c))
-RULES[anp.positive] = lambda algebra, ans, args, kwargs, active: active[0][1:]
-linear(
-    anp.nan_to_num,
-    lambda np, c, ans, x: np.where(onp.isfinite(getval(x)), c, onp.zeros(onp.shape(getval(c)))),
-)
-
-
-# ---------------------------------------------------------------------- more arithmetic
-
-
-def remainder_definition(ans: Any, x: Any, y: Any) -> Any:
-    """x - floor(x / y) y, with the quotient held."""
-    return x - anp.floor_divide(x, y) * y
-
-
-defined(anp.remainder, remainder_definition)
+by_partials(anp.hypot, lambda ans, x, y: x / anp.hypot(x, y), lambda ans, x, y: y / anp.hypot(x, y))
 by_partials(
     anp.arctan2,
     lambda ans, y, x: (lambda r: (x / r) / r)(anp.hypot(x, y)),
     lambda ans, y, x: (lambda r: -(y / r) / r)(anp.hypot(x, y)),
 )
-by_partials(anp.hypot, lambda ans, x, y: x / anp.hypot(x, y), lambda ans, x, y: y / anp.hypot(x, y))
+
+
+# ---------------------------------------------------------------------- logaddexp, sinc
 
 
 def logistic(np: Any, x: Any) -> Any:
@@ -305,13 +320,9 @@ def logaddexp_rule(scale: float) -> Rule:
                 [ans, *algebra.compose([c * scale**j for j, c in enumerate(d)], gap)], shape
             )
         y = algebra.spread(series_of(algebra, args, active, 1), shape)
-        return [b if a is None else a if b is None else a + b for a, b in zip(soft, y, strict=True)]
+        return [plus(a, b) for a, b in zip(soft, y, strict=True)]
 
     return rule
-
-
-RULES[anp.logaddexp] = logaddexp_rule(1.0)
-RULES[anp.logaddexp2] = logaddexp_rule(math.log(2.0))
 
 
 def sinc_series(np: Any, p: int, ans: Any, x: Any) -> list[Any]:
@@ -333,4 +344,6 @@ def sinc_series(np: Any, p: int, ans: Any, x: Any) -> list[Any]:
     return [np.where(far, a, b) for a, b in zip(s[1:], near, strict=True)]
 
 
+RULES[anp.logaddexp] = logaddexp_rule(1.0)
+RULES[anp.logaddexp2] = logaddexp_rule(math.log(2.0))
 elementwise(anp.sinc, sinc_series)

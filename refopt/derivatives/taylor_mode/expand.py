@@ -1,4 +1,4 @@
-"""Taylor mode for `autograd`: coefficients of t -> fun(x + t s), any order, many directions at once."""
+"""Taylor coefficients of ``t -> fun(x + t s)``, and the Taylor model that is their sum."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from autograd.tracer import getval, isbox
 
 from ...checks import describe
 from ..reverse import name_of, open_trace, product_function, trace
-from . import rules as taylor_rules  # noqa: F401  (fills the table of rules)
+from . import rules  # noqa: F401  (fills the table of rules)
 from .algebra import Algebra, TaylorError, TaylorNode
 
-__all__ = ["TaylorError", "taylor", "model_value", "model_value_and_gradient", "model_product", "model_hvp"]
+__all__ = ["model_hvp", "model_product", "model_value", "model_value_and_gradient", "taylor"]
 
 
 def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any:
     """Taylor coefficients c_0, ..., c_order of ``t -> fun(x + t direction)``.
 
-    The function is evaluated once, in truncated polynomial arithmetic: ``c_k = D_k[s]/k!``, the k-th
-    derivative contracted k times with the direction. The cost is that of `order^2/2` evaluations at most,
-    never of a tensor.
+    ``c_k = D_k[s]/k!``, the k-th derivative contracted k times with the direction s. The function is
+    evaluated once, in truncated polynomial arithmetic. That costs at most as much as ``order^2/2``
+    evaluations; no tensor is formed.
 
     Parameters
     ----------
@@ -47,10 +47,11 @@ def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any
 
     Notes
     -----
-    `x` and `direction` may be under differentiation themselves: ``autograd.grad`` of any function of the
-    result works, in `x`, in `direction` and in what `fun` closes over, and `taylor` can be nested. At kinks
-    the coefficients are those of the curve for t > 0; coefficients that do not exist are nan (see
-    `refopt.derivatives.taylor_mode.rules`).
+    `taylor` can be nested, and a function of its result can be differentiated by ``autograd.grad``:
+    with respect to `x`, to `direction`, and to what `fun` closes over.
+
+    At a kink the coefficients are those of the curve for small t > 0, and coefficients that do not exist are
+    nan; see ``help(refopt.derivatives.taylor_mode)``.
 
     References
     ----------
@@ -64,8 +65,7 @@ def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any
     >>> taylor(lambda x: np.exp(x[0]) * x[1], np.array([0.0, 2.0]), np.array([1.0, 0.0]), 3)
     array([2.        , 2.        , 1.        , 0.33333333])
     """
-    if isinstance(order, bool) or not isinstance(order, (int, onp.integer)) or order < 0:
-        raise ValueError(f"taylor: order must be an integer >= 0, got {order!r}")
+    order = as_order(order, "taylor")
     x, direction = as_real(x, "x"), as_real(direction, "direction")
     shape, given = onp.shape(getval(x)), onp.shape(getval(direction))
     if given == shape:
@@ -79,7 +79,7 @@ def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any
             f"taylor: direction has shape {given}; give {shape}, one direction like x, or "
             f"{('K', *shape)}, K of them".replace("'", "")
         )
-    algebra = Algebra(int(order), batch, isbox(x) or isbox(direction))
+    algebra = Algebra(order, batch, isbox(x) or isbox(direction))
     value, series = expand(fun, x, [x] + [direction, *[None] * (order - 1)][:order], algebra)
     np = anp if isbox(value) or any(isbox(c) for c in series[1:]) else onp
     full = algebra.shape(onp.shape(getval(value)))
@@ -87,20 +87,8 @@ def taylor(fun: Callable[[Any], Any], x: Any, direction: Any, order: int) -> Any
     return np.array([first, *(onp.zeros(full) if c is None else c for c in series[1:])])
 
 
-def as_real(value: Any, name: str) -> Any:
-    """A floating array, or the box of one."""
-    if isbox(value):
-        return value
-    array = onp.asarray(value)
-    if array.dtype == object:
-        raise TypeError(f"taylor: {name} is an object array; give real numbers")
-    if array.dtype.kind == "c":
-        raise TypeError(f"taylor: {name} is complex; give real numbers")
-    return array if array.dtype.kind == "f" else array.astype(float)
-
-
 def expand(fun: Callable[[Any], Any], x: Any, series: list[Any], algebra: Algebra) -> tuple[Any, list[Any]]:
-    """Value and series of `fun` at the series of its argument, or the error that says why there is none."""
+    """Value and series of `fun` at the series of its argument, or the error that says why it has none."""
 
     def collected(z: Any) -> Any:
         result = fun(z)
@@ -132,7 +120,7 @@ def expand(fun: Callable[[Any], Any], x: Any, series: list[Any], algebra: Algebr
 
 
 def hides_argument(fun: Callable[[Any], Any], x: Any, out: Any) -> bool:
-    """Whether an untraced result changes when x moves a little."""
+    """Whether a result that the tracer did not see changes when x moves a little."""
     plain = onp.array(getval(x))
     if plain.size == 0:
         return False
@@ -216,3 +204,33 @@ def model_hvp(fun: Callable[[Any], Any], x: Any, s: Any, v: Any, order: int) -> 
     [12.0, 6.0]
     """
     return model_product(fun, x, s, order)(v)
+
+
+# ---------------------------------------------------------------------- arguments
+
+
+def as_order(order: Any, who: str) -> int:
+    """An order as an integer >= 0."""
+    if isinstance(order, bool) or not isinstance(order, (int, onp.integer)) or order < 0:
+        raise ValueError(f"{who}: order must be an integer >= 0, got {order!r}")
+    return int(order)
+
+
+def as_real(value: Any, name: str, who: str = "taylor") -> Any:
+    """A floating array, or the box of one."""
+    if isbox(value):
+        return value
+    array = onp.asarray(value)
+    if array.dtype == object:
+        raise TypeError(f"{who}: {name} is an object array; give real numbers")
+    if array.dtype.kind == "c":
+        raise TypeError(f"{who}: {name} is complex; give real numbers")
+    return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def as_vector(x: Any, who: str) -> Any:
+    """A floating vector with at least one element."""
+    x = as_real(x, "x", who)
+    if x.ndim != 1 or x.size == 0:
+        raise ValueError(f"{who}: x must be a vector with at least one element, got shape {x.shape}")
+    return x

@@ -1,7 +1,7 @@
-"""Taylor rules for linear algebra and Fourier transforms.
+"""Taylor rules of linear algebra: `solve`, `inv`, `det`, `cholesky`, `eigh`, `pinv`, `norm`, `matrix_power`.
 
-Matrix rules solve the defining equation order by order, so each costs one factorisation's worth of products
-per order: ``A X = B``, ``A X = 1``, ``L L^T = A``, ``A Q = Q Lambda``.
+Each matrix rule solves the equation that defines the result, order by order: ``A X = B``, ``A X = 1``,
+``L L^T = A``, ``A Q = Q Lambda``. Every order costs a few matrix products.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import autograd.numpy as anp
-import autograd.numpy.fft as fft
 import autograd.numpy.linalg as linalg
 import numpy as onp
 from autograd.tracer import getval
 
 from .algebra import REFUSED, RULES, Algebra, Series, TaylorError
-from .elementary import factorials
-from .families import all_axes, defined, inner, linear, series_of
+from .families import all_axes, defined, each, factorials, minus, plus, series_of
 
-# ---------------------------------------------------------------------- linear algebra
+# ---------------------------------------------------------------------- products of matrix series
 
 
 def times(algebra: Algebra, u: Any, v: Any) -> Any:
@@ -35,14 +33,12 @@ def convolved(algebra: Algebra, a: list[Any], b: list[Any], k: int, first: int, 
     return total
 
 
-def minus(a: Any, b: Any) -> Any:
-    """a - b where None is zero."""
-    return a if b is None else -b if a is None else a - b
-
-
 def transpose(algebra: Algebra, a: Any) -> Any:
     """Last two axes swapped."""
     return None if a is None else algebra.np.swapaxes(a, -1, -2)
+
+
+# ---------------------------------------------------------------------- systems, inverses, determinants
 
 
 def inverse_series(algebra: Algebra, inverse: Any, a: list[Any], top: int) -> list[Any]:
@@ -55,7 +51,10 @@ def inverse_series(algebra: Algebra, inverse: Any, a: list[Any], top: int) -> li
 
 
 def solve_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-    """A x = b: A_0 x_k = b_k - sum_{j>=1} A_j x_{k-j}; one inverse for all orders, one correction of each."""
+    """A x = b: A_0 x_k = b_k - sum_{j>=1} A_j x_{k-j}.
+
+    One inverse serves all orders; one step of iterative refinement corrects each solution.
+    """
     np = algebra.np
     a, b = series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
     vector = onp.ndim(getval(args[1])) == 1
@@ -74,7 +73,7 @@ def solve_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[
         solution = times(algebra, inverse, rest)
         x.append(solution + times(algebra, inverse, rest - times(algebra, a0, solution)))
     shape = algebra.shape(onp.shape(getval(ans)))
-    return [None if c is None else np.reshape(c, shape) for c in x[1:]]
+    return each(lambda c: np.reshape(c, shape), x[1:])
 
 
 def inv_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
@@ -88,7 +87,7 @@ def slogdet_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dic
         raise TaylorError(
             "taylor: 'slogdet' of a complex matrix has no Taylor rule; use the real 2n x 2n form"
         )
-    return [None if c is None else (None, c) for c in log_determinant(algebra, args[0], active[0])]
+    return each(lambda c: (None, c), log_determinant(algebra, args[0], active[0]))
 
 
 def log_determinant(algebra: Algebra, value: Any, a: Series) -> list[Any]:
@@ -101,7 +100,7 @@ def log_determinant(algebra: Algebra, value: Any, a: Series) -> list[Any]:
         for j in range(1, k + 1):
             if a[j] is not None and x[k - j] is not None:
                 trace = np.sum(a[j] * np.swapaxes(x[k - j], -1, -2), axis=(-2, -1))
-                total = trace * (j / k) if total is None else total + trace * (j / k)
+                total = plus(total, trace * (j / k))
         out.append(total)
     return out
 
@@ -123,17 +122,16 @@ def det_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[in
 
         return algebra.trace(faddeev, args, active, {})
     log = [0.0 * ans, *log_determinant(algebra, args[0], active[0])]
-    return [
-        None if c is None else ans * c
-        for c in algebra.compose([1.0 / f for f in factorials(algebra.order)], log)
-    ]
+    return each(lambda c: ans * c, algebra.compose([1.0 / f for f in factorials(algebra.order)], log))
+
+
+# ---------------------------------------------------------------------- factorisations
 
 
 def cholesky_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-    """L L^T = A: L_k = L_0 Phi(L_0^-1 (A_k - sum_{0<j<k} L_j L_{k-j}^T) L_0^-T), Phi = lower half, diagonal
-    halved.
+    """L L^T = A: L_k = L_0 Phi(L_0^-1 (A_k - sum_{0<j<k} L_j L_{k-j}^T) L_0^-T).
 
-    As NumPy does, only the lower triangle of A is read.
+    Phi takes the lower triangle and halves the diagonal. As in NumPy, only the lower triangle of A is read.
     """
     if onp.iscomplexobj(getval(ans)):
         raise TaylorError("taylor: 'cholesky' of a complex matrix has no Taylor rule")
@@ -153,26 +151,23 @@ def cholesky_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: di
                     total, times(algebra, factors[j], transpose(algebra, factors[k - j]))
                 )
         rest = minus(a, total)
-        factors.append(
-            None
-            if rest is None
-            else times(
-                algebra,
-                ans,
-                half * times(algebra, times(algebra, inverse, rest), transpose(algebra, inverse)),
-            )
-        )
+        if rest is None:
+            factors.append(None)
+            continue
+        middle = times(algebra, times(algebra, inverse, rest), transpose(algebra, inverse))
+        factors.append(times(algebra, ans, half * middle))
     return factors[1:]
 
 
 def eigh_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-    """A Q = Q Lambda with Q = Q_0 U, B = Q_0^T A Q_0: for i != j and R_k = sum_{j>=1} B_j U_{k-j} - sum
-    U_{k-j} Lambda_j
+    """A Q = Q Lambda, with Q = Q_0 U and B = Q_0^T A Q_0.
 
-        Lambda_k = diag R_k,  (U_k)_ij = (R_k)_ij / (lambda_j - lambda_i),  diag U_k = -1/2 sum diag U_j^T
-        U_{k-j}.
+        R_k = sum_{j>=1} B_j U_{k-j} - sum_{0<j<k} U_{k-j} Lambda_j
+        Lambda_k = diag R_k
+        (U_k)_ij = (R_k)_ij / (lambda_j - lambda_i)          for i != j
+        diag U_k = -1/2 sum_{0<j<k} diag U_j^T U_{k-j}
 
-    Only for real matrices with distinct eigenvalues; only the triangle that NumPy reads counts.
+    Only for real matrices with distinct eigenvalues. As in NumPy, only one triangle of A is read.
     """
     np, p = algebra.np, algebra.order
     w0, q0 = ans
@@ -214,14 +209,12 @@ def eigh_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[i
         for j in range(1, k):
             if u[j] is not None and u[k - j] is not None:
                 term = np.sum(u[j] * u[k - j], axis=-2)
-                norm = term if norm is None else norm + term
+                norm = plus(norm, term)
         if norm is not None:
             step = step - 0.5 * onp.eye(n) * np.reshape(norm, (*np.shape(norm)[:-1], 1, n))
         u.append(step)
-    return [
-        None if c is None and v is None else (c, None if v is None else times(algebra, q0, v))
-        for c, v in zip(lam[1:], u[1:], strict=True)
-    ]
+    q = each(lambda c: times(algebra, q0, c), u[1:])
+    return [None if c is None and v is None else (c, v) for c, v in zip(lam[1:], q, strict=True)]
 
 
 def pinv_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
@@ -251,6 +244,9 @@ def tall_pinv(algebra: Algebra, ans: Any, a: Series) -> list[Any]:
     return p[1:]
 
 
+# ---------------------------------------------------------------------- norms, powers
+
+
 def norm_definition(ans: Any, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Vector norms of any order, and the matrix norms fro, 1, -1, inf, -inf."""
     if axis is None and ord is None:
@@ -267,7 +263,7 @@ def norm_definition(ans: Any, x: Any, ord: Any = None, axis: Any = None, keepdim
             return anp.reshape(anp.sum(size, axis=axes), shape)
         if ord == 0:
             raise TaylorError("taylor: 'norm' with ord=0 counts elements and has no derivative")
-        scale = onp.max(onp.abs(onp.asarray(lowest(x))), axis=axes, keepdims=True)
+        scale = onp.max(onp.abs(onp.asarray(getval(x))), axis=axes, keepdims=True)
         scale = onp.where(scale == 0, 1.0, scale)
         return anp.reshape((anp.sum((size / scale) ** ord, axis=axes)) ** (1.0 / ord), shape) * anp.reshape(
             scale, shape
@@ -284,14 +280,9 @@ def norm_definition(ans: Any, x: Any, ord: Any = None, axis: Any = None, keepdim
     )
 
 
-def lowest(x: Any) -> Any:
-    """The plain value below every box."""
-    return getval(x)
-
-
 def euclidean(x: Any, axes: tuple[int, ...]) -> Any:
     """sqrt(sum |x|^2), scaled by the largest element against overflow."""
-    size = onp.abs(onp.asarray(lowest(x)))
+    size = onp.abs(onp.asarray(getval(x)))
     scale = onp.where(size.max(axis=axes, keepdims=True) == 0, 1.0, size.max(axis=axes, keepdims=True))
     y = x / scale
     square = anp.real(y * anp.conj(y)) if anp.iscomplexobj(x) else y * y
@@ -326,35 +317,3 @@ REFUSED[linalg.eig] = (
 REFUSED[linalg.svd] = (
     "its factors are not smooth where singular values coincide; use eigh of A^T A, norm, pinv or det"
 )
-# ---------------------------------------------------------------------- Fourier transforms and convolution
-
-
-def transform(fun: Any, default_axes: Any) -> None:
-    """One Fourier transform; its axes are counted from the end in the batched call."""
-
-    def batched(
-        np: Any, c: Any, ans: Any, x: Any, n: Any = None, axes: Any = default_axes, norm: Any = None
-    ) -> Any:
-        if axes is None and n is not None:
-            axes = tuple(range(-len(n), 0))
-        f = fun if np is anp else fun.fun
-        return f(c, n, inner(axes, x), norm)
-
-    def renamed(np: Any, c: Any, ans: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-        kwargs = {{"s": "n", "axis": "axes"}.get(name, name): value for name, value in kwargs.items()}
-        return batched(np, c, ans, x, *args, **kwargs)
-
-    linear(fun, renamed)
-
-
-for fun in (fft.fft, fft.ifft, fft.rfft, fft.irfft):
-    transform(fun, -1)
-for fun in (fft.fft2, fft.ifft2, fft.rfft2, fft.irfft2):
-    transform(fun, (-2, -1))
-for fun in (fft.fftn, fft.ifftn, fft.rfftn, fft.irfftn):
-    transform(fun, None)
-for fun in (fft.fftshift, fft.ifftshift):
-    linear(
-        fun, lambda np, c, ans, x, axes=None, _fun=fun: (_fun if np is anp else _fun.fun)(c, inner(axes, x))
-    )
-linear(fft.truncate_pad, None)

@@ -1,4 +1,4 @@
-"""Taylor rules of the primitives that autograd's own reverse pass consists of: forward over reverse."""
+"""Taylor rules of the primitives in autograd's backward pass, so that a gradient has a series too."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from autograd.numpy.numpy_vjps import (
 )
 from autograd.tracer import getval
 
-from .algebra import RULES, Algebra, Series, TaylorError, put
-from .families import bilinear, linear
-from .shapes import batched_index, contract
+from ..indexing import put
+from .algebra import RULES, Algebra, Series, TaylorError
+from .families import bilinear, each, linear, raw, series_of
+from .indexing import batched_index
+from .products import contract
 
 # ---------------------------------------------------------------------- cotangents and their adjoints
 
@@ -35,13 +37,13 @@ def batched_space(algebra: Algebra, value: Any) -> Any:
 def add_cotangents(
     algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]
 ) -> list[Any]:
-    """VSpace.add and VSpace.mut_add of arrays; the result owns its memory."""
+    """VSpace.add and VSpace.mut_add of arrays; the result is a new array, which autograd may overwrite."""
     if isinstance(getval(ans), (tuple, list, dict)):
         raise TaylorError(
             "taylor: reverse mode over a primitive with several outputs cannot be expanded; use a "
             "route without reverse mode (taylor of the function itself)"
         )
-    x, y = (active[n][1:] if n in active else [None] * algebra.order for n in (1, 2))
+    x, y = (series_of(algebra, args, active, n)[1:] for n in (1, 2))
     zero = onp.zeros(algebra.shape(onp.shape(getval(ans))), getval(ans).dtype)
     return [
         None if a is None and b is None else (zero if a is None else a) + (zero if b is None else b)
@@ -54,23 +56,22 @@ def sparse_add_rule(
 ) -> list[Any]:
     """sparse_add(space, dense or None, sparse)."""
     space = batched_space(algebra, getval(ans))
-    x, y = (active[n][1:] if n in active else [None] * algebra.order for n in (1, 2))
+    x, y = (series_of(algebra, args, active, n)[1:] for n in (1, 2))
     return [a if b is None else sparse_add(space, a, b) for a, b in zip(x, y, strict=True)]
 
 
 def put_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-    """put and untake: values into an array of zeros."""
+    """put, and autograd's own untake: values into an array of zeros."""
     _, index, space = args
     space = batched_space(algebra, space)
     if isinstance(index, list) and not (index and isinstance(index[0], slice)):
         index = onp.array(index, dtype=int)
     if algebra.batch is None:
-        return [None if c is None else put(c, index, space) for c in active[0][1:]]
+        return each(lambda c: put(c, index, space), active[0][1:])
     batched, axis = batched_index(index)
-    return [
-        None if c is None else put(c if axis == 0 else algebra.np.moveaxis(c, 0, axis), batched, space)
-        for c in active[0][1:]
-    ]
+    return each(
+        lambda c: put(c if axis == 0 else algebra.np.moveaxis(c, 0, axis), batched, space), active[0][1:]
+    )
 
 
 RULES[VSpace.add] = RULES[VSpace.mut_add] = add_cotangents
@@ -79,7 +80,7 @@ RULES[untake] = RULES[put] = put_rule
 
 
 def dot_back_0(np: Any, u: Any, bu: bool, v: Any, bv: bool, args: Any, kwargs: Any) -> Any:
-    """dot_adjoint_0(B, G, ...): G and B summed over the axes that B brought in."""
+    """dot_adjoint_0(B, G, ...): the product of G and B, summed over the axes that come from B."""
     na, nb = args[2][1], args[3][1]
     ng = onp.ndim(getval(args[1]))
     if na == 0:
@@ -91,7 +92,7 @@ def dot_back_0(np: Any, u: Any, bu: bool, v: Any, bv: bool, args: Any, kwargs: A
 
 
 def dot_back_1(np: Any, u: Any, bu: bool, v: Any, bv: bool, args: Any, kwargs: Any) -> Any:
-    """dot_adjoint_1(A, G, ...): A and G summed over the axes that A brought in."""
+    """dot_adjoint_1(A, G, ...): the product of A and G, summed over the axes that come from A."""
     na, nb = args[2][1], args[3][1]
     if na == 0:
         return contract(np, u, bu, v, bv, [], [])
@@ -109,20 +110,15 @@ bilinear(tensordot_adjoint_1, None)
 bilinear(VSpace.scalar_mul, None, argnums=(1, 2))
 bilinear(VSpace.inner_prod, None, argnums=(1, 2))
 linear(VSpace.covector, None, argnum=1)
-linear(
-    anp.make_diagonal,
-    lambda np, c, ans, x, *a, **k: (
-        np.make_diagonal(c, *a, **k) if np is anp else anp.make_diagonal.fun(c, *a, **k)
-    ),
-)
+linear(anp.make_diagonal, lambda np, c, ans, x, *a, **k: raw(anp.make_diagonal, np)(c, *a, **k))
 
 
 # ---------------------------------------------------------------------- several outputs
 
 
 def take_item(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-    """container_take(sequence, index): a sequence's coefficient is the tuple of its items' coefficients."""
-    return [None if c is None else c[args[1]] for c in active[0][1:]]
+    """container_take(sequence, index), where the coefficient of a sequence is that of each item."""
+    return each(lambda c: c[args[1]], active[0][1:])
 
 
 def make_sequence_rule(

@@ -1,26 +1,44 @@
-"""The table of Taylor rules: importing this module fills `series.RULES`.
+"""The complete tables: importing this module registers the rule of every primitive that has one.
 
-The rules of `autograd.scipy` (in `taylor_scipy`) join them when a function first uses it.
-
-Points where a function has no Taylor series:
-
-- *Ties and kinks* (``abs`` at 0, equal arguments of ``maximum``, equal elements in ``max``, ``sort``): the
-  coefficients are those of the curve for small t > 0, decided by the first coefficients that differ. They
-  are the exact one-sided series of ``t -> fun(x + t s)``, so ``abs(x)**2`` is right at 0, and they are not
-  linear in s.
-- *Coefficients that do not exist* are nan: ``sqrt`` and non-integer powers r at 0 beyond order r. An
-  element that does not move at all keeps zeros.
-- *Branches* written by the user (``where``, ``if``) are taken at the point, as in every automatic
-  differentiation.
-- Piecewise constant functions (``sign``, ``floor``, comparisons) have zero coefficients, jumps included.
+The rules of `autograd.scipy` are registered when a function first uses it, because its import takes most of a
+second.
 """
 
 from __future__ import annotations
 
-from . import elementary as taylor_elementary
-from . import linalg as taylor_linalg
-from . import reverse as taylor_reverse
-from . import shapes as taylor_arrays
-from .algebra import REFUSED, RULES
+import autograd.numpy as anp
+from autograd.extend import register_notrace
+from autograd.numpy.numpy_vjps import nograd_functions
 
-__all__ = ["REFUSED", "RULES", "taylor_arrays", "taylor_elementary", "taylor_linalg", "taylor_reverse"]
+# each of these modules fills the tables
+from . import (  # noqa: F401
+    choices,
+    creation,
+    diagonals,
+    differences,
+    elementary,
+    fourier,
+    indexing,
+    linalg,
+    products,
+    reductions,
+    reverse,
+    shapes,
+    sorting,
+)
+from .algebra import LATE, REFUSED, RULES, TaylorNode
+
+__all__ = ["REFUSED", "RULES"]
+
+
+def load_scipy() -> None:
+    """Register the rules of `autograd.scipy`."""
+    from . import distributions, scipy_linalg, special  # noqa: F401
+
+
+LATE["autograd.scipy"] = load_scipy
+
+# piecewise constant functions: their results carry no series
+for fun in nograd_functions:
+    if fun is not anp.full_like:  # its fill value counts
+        register_notrace(TaylorNode, fun)

@@ -1,0 +1,5 @@
+"""Taylor rules of `where`, `maximum`, `minimum`, `fmax`, `fmin`, `clip`."""
+
+from derivatives.taylor_mode.judge import rule_tests
+
+test_coefficients, test_batches, test_gradients = rule_tests("choices")

@@ -1,0 +1,5 @@
+"""Taylor rules of Fourier transforms."""
+
+from derivatives.taylor_mode.judge import rule_tests
+
+test_coefficients, test_batches, test_gradients = rule_tests("fourier")

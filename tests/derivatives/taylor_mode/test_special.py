@@ -1,0 +1,5 @@
+"""Taylor rules of special functions."""
+
+from derivatives.taylor_mode.judge import rule_tests
+
+test_coefficients, test_batches, test_gradients = rule_tests("special")
