@@ -1,4 +1,4 @@
-"""The parts of README.md that a program writes, so that they cannot drift from what the package does.
+"""The parts of README.md and the pages beside it that a program writes, so that they cannot drift from the package.
 
     python tests/readme_blocks.py          rewrites the blocks between `<!-- begin: NAME -->` and `<!-- end -->`
 
@@ -14,7 +14,9 @@ import re
 import sys
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README, DEVIATIONS, LESSONS = ROOT / "README.md", ROOT / "DEVIATIONS.md", ROOT / "notebooks" / "README.md"
+PAGES = (README, DEVIATIONS, LESSONS, ROOT / "CONTRIBUTING.md", ROOT / "tests" / "README.md")
 FOURTEEN = ("HigherOrderNewton", "NewtonNewton", "ScipyNewtonCG", "NewtonSolver", "CurveBall", "InfinityNormTrustRegion",
             "CubicAdam", "SubspaceCubicAdam", "CoordinateMomentum", "ReduceOutwardLR", "GradMin", "BlockPartition",
             "TensorizeProjection", "FFTProjection")
@@ -53,10 +55,10 @@ def methods() -> str:
 
 
 def deviations() -> str:
-    from refopt.oracle.torchzero.deviations import DEVIATIONS
+    from refopt.oracle.torchzero.deviations import DEVIATIONS as TABLE
     rows = ["| method | name | `torchzero` 0.4.4 | `refopt` | why |", "| --- | --- | --- | --- | --- |"]
     clean = lambda text: " ".join(text.split()).replace("|", "\\|")  # noqa: E731
-    for d in sorted(DEVIATIONS, key=lambda d: (d.method, d.name)):
+    for d in sorted(TABLE, key=lambda d: (d.method, d.name)):
         rows.append(f"| {d.method} | {d.name} | {clean(d.original)} | {clean(d.ours)} | {clean(d.why)} |")
     return "\n".join(rows)
 
@@ -66,14 +68,15 @@ def lessons() -> str:
     return index()
 
 
-BLOCKS = {"fit": fit, "methods": methods, "deviations": deviations, "lessons": lessons}
+BLOCKS = {"fit": (README, fit), "methods": (README, methods), "deviations": (DEVIATIONS, deviations),
+          "lessons": (LESSONS, lessons)}
 
 
 def replaced(text: str, name: str, content: str) -> str:
     """`text` with the block `name` filled with `content`."""
     pattern = re.compile(rf"(<!-- begin: {name} -->\n)(?:.*?\n)??(<!-- end -->)", re.S)
     if not pattern.search(text):
-        raise ValueError(f"README.md has no block {name!r}")
+        raise ValueError(f"{BLOCKS[name][0].name} has no block {name!r}")
     return pattern.sub(lambda m: m.group(1) + content + "\n" + m.group(2), text)
 
 
@@ -81,13 +84,11 @@ def block(text: str, name: str) -> str:
     """The content of the block `name`."""
     found = re.search(rf"<!-- begin: {name} -->\n(.*?)\n?<!-- end -->", text, re.S)
     if not found:
-        raise ValueError(f"README.md has no block {name!r}")
+        raise ValueError(f"{BLOCKS[name][0].name} has no block {name!r}")
     return found.group(1)
 
 
 if __name__ == "__main__":
-    text = README.read_text()
-    for name, make in BLOCKS.items():
-        text = replaced(text, name, make())
-    README.write_text(text)
-    sys.stdout.write(f"wrote {len(BLOCKS)} blocks of {README}\n")
+    for name, (page, make) in BLOCKS.items():
+        page.write_text(replaced(page.read_text(), name, make()))
+        sys.stdout.write(f"wrote {name} of {page.relative_to(ROOT)}\n")

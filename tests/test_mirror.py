@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,11 @@ import refopt
 
 PACKAGE, TESTS = Path(refopt.__file__).parent, Path(__file__).parent
 FOLDERS = {"torch": "torch_adapter"}  # a folder torch on the path of the tests would hide the package
-# Files with a test elsewhere, and where. One test over many files is named with a star.
+# Files with a test elsewhere, and where.
 ELSEWHERE = {
     "__init__.py": "test_layers.py",
     "_version.py": "test_layers.py",
     "__main__.py": "test_cli.py",
-    "oracle/exact/*": "oracle/exact/test_definitions.py",
 }
 # Tests of no single module.
 OVER_ALL = {
@@ -45,13 +43,12 @@ def holds_code(path: Path) -> bool:
 
 
 def home_of(module: str) -> str:
-    """Where the tests of a file of the package are, both relative to their roots."""
-    for known, where in ELSEWHERE.items():
-        if fnmatch(module, known):
-            return where
+    """Where the tests of a file of the package are, both relative to their roots; a/__init__.py has a/test_a.py."""
+    if module in ELSEWHERE:
+        return ELSEWHERE[module]
     *folders, name = Path(module).with_suffix("").parts
-    name = "init" if name == "__init__" else name
-    return str(Path(*(FOLDERS.get(folder, folder) for folder in folders), f"test_{name}.py"))
+    folders = [FOLDERS.get(folder, folder) for folder in folders]
+    return str(Path(*folders, f"test_{folders[-1] if name == '__init__' else name}.py"))
 
 
 def missing(module: str) -> str | None:
@@ -85,5 +82,5 @@ def test_every_test_file_has_its_module():
 def test_the_sentence_says_what_to_add():
     assert missing("parts/lion.py").startswith("refopt/parts/lion.py has no test file: add tests/parts/test_lion.py")
     assert "add tests/torch_adapter/test_other.py with a test" in missing("torch/other.py")
-    assert home_of("problems/nist/__init__.py") == "problems/nist/test_init.py"
-    assert home_of("oracle/exact/precise.py") == "oracle/exact/test_definitions.py"
+    assert home_of("problems/nist/__init__.py") == "problems/nist/test_nist.py"
+    assert home_of("torch/__init__.py") == "torch_adapter/test_torch_adapter.py"

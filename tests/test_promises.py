@@ -46,7 +46,3 @@ def test_a_name_that_is_gone_is_noticed():
     assert fault("test_run.py::test_gone") == "tests/test_run.py has no test_gone"
     assert fault("gone.py") == "there is no tests/gone.py"
 
-
-def test_links_of_the_page_work():
-    for target in re.findall(r"\]\(([^)#]+)\)", PAGE.read_text()):
-        assert (TESTS / target).exists(), f"tests/README.md links to {target}, which is not there"

@@ -361,7 +361,7 @@ def test_each_option_changes_something_observable(entry, option):
     default, other = told(**base), told(**{option: probe.value})
     assert not (len(default) == len(other) and all(map(same, default, other))), \
         (f"{entry.name}({option}={probe.value!r}) does what the default does: the option is ignored, or its Probe in "
-         "tests/contract/options.py needs another value, another problem or more steps")
+         "tests/contract/options.py needs another value or problem, more steps, or further settings in `also`")
 
 
 # ---------------------------------------------------------------- ends
