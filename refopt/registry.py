@@ -50,11 +50,11 @@ class Entry:
     Attributes
     ----------
     cls : the method
-    kind : one of `KINDS`, a heading for tables; nothing else depends on it: what a method is and needs, its class says
+    kind : one of `KINDS`, a heading for tables and nothing else: what a method is and needs, its class says
     recipe : ``recipe(instance, **settings)`` -> the complete method a bare name stands for
     settings : the recipe's own options and their defaults
     example : keyword arguments without which the class cannot be made (inner methods); for tables and tests
-    quick : hyperparameters that keep a step short where there are hundreds of variables; for tests on such problems
+    quick : hyperparameters that keep a step short on hundreds of variables; for tests
     """
 
     cls: type[Method]

@@ -37,10 +37,14 @@ class Original:
 
         start = np.asarray(x0, dtype=dtype or np.float64)
         parts = np.split(start, np.cumsum([int(np.prod(s)) for s in shapes])[:-1]) if shapes else [start]
-        self.parameters = [torch.nn.Parameter(torch.tensor(part.reshape(shape)))
-                           for part, shape in zip(parts, shapes or [start.shape], strict=True)]
+        self.parameters = [
+            torch.nn.Parameter(torch.tensor(part.reshape(shape)))
+            for part, shape in zip(parts, shapes or [start.shape], strict=True)
+        ]
         made = modules(torchzero.m, experimental) if callable(modules) else modules
-        self.optimizer = torchzero.Optimizer(self.parameters, *(made if isinstance(made, (list, tuple)) else [made]))
+        self.optimizer = torchzero.Optimizer(
+            self.parameters, *(made if isinstance(made, (list, tuple)) else [made])
+        )
 
     def flat(self) -> Any:
         """The parameters as one tensor, with their graph."""
@@ -68,13 +72,19 @@ class Original:
         self.optimizer.step(closure)
 
 
-def original(modules: Modules, fun: Callable[[Any, Any], Any], x0: Any, steps: int, shapes: Any = None,
-             dtype: Any = None) -> np.ndarray:
+def original(
+    modules: Modules,
+    fun: Callable[[Any, Any], Any],
+    x0: Any,
+    steps: int,
+    shapes: Any = None,
+    dtype: Any = None,
+) -> np.ndarray:
     """(steps + 1, n): the iterates of the original, the start first.
 
     Parameters
     ----------
-    modules : ``modules(torchzero.m, torchzero.modules.experimental)``, or a list of modules that are made already
+    modules : ``modules(torchzero.m, torchzero.modules.experimental)``, or a list of modules
     fun : ``fun(torch, x) -> tensor`` of a flat x; one number, or residuals for a module that takes those
     x0 : (n,) the start
     shapes : the tensors that x is the concatenation of; None: one flat tensor
@@ -93,8 +103,13 @@ def original(modules: Modules, fun: Callable[[Any, Any], Any], x0: Any, steps: i
 def ours(method: Any, fun: Callable[..., Any], x0: Any, steps: int, shapes: Any = None) -> np.ndarray:
     """(steps + 1, n): our iterates on ``fun(autograd.numpy, x)``, or on a function made by refopt."""
     objective = fun if isinstance(fun, refopt.ModelLoss) else lambda x: fun(anp, x)
-    result = refopt.minimize(objective, x0, method=method, shapes=shapes,
-                             options={"maxiter": steps, "gtol": 0.0, "return_all": True})
+    result = refopt.minimize(
+        objective,
+        x0,
+        method=method,
+        shapes=shapes,
+        options={"maxiter": steps, "gtol": 0.0, "return_all": True},
+    )
     return np.array(result.allvecs)
 
 

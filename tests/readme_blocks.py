@@ -1,6 +1,6 @@
-"""The parts of README.md and the pages beside it that a program writes, so that they cannot drift from the package.
+"""The parts of README.md and the pages beside it that a program writes, so that they cannot drift.
 
-    python tests/readme_blocks.py          rewrites the blocks between `<!-- begin: NAME -->` and `<!-- end -->`
+    python tests/readme_blocks.py     rewrites the blocks between `<!-- begin: NAME -->` and `<!-- end -->`
 
 tests/test_readme.py fails when a block is out of date.
 """
@@ -17,14 +17,28 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 README, DEVIATIONS, LESSONS = ROOT / "README.md", ROOT / "DEVIATIONS.md", ROOT / "notebooks" / "README.md"
 PAGES = (README, DEVIATIONS, LESSONS, ROOT / "CONTRIBUTING.md", ROOT / "tests" / "README.md")
-FOURTEEN = ("HigherOrderNewton", "NewtonNewton", "ScipyNewtonCG", "NewtonSolver", "CurveBall", "InfinityNormTrustRegion",
-            "CubicAdam", "SubspaceCubicAdam", "CoordinateMomentum", "ReduceOutwardLR", "GradMin", "BlockPartition",
-            "TensorizeProjection", "FFTProjection")
+FOURTEEN = (
+    "HigherOrderNewton",
+    "NewtonNewton",
+    "ScipyNewtonCG",
+    "NewtonSolver",
+    "CurveBall",
+    "InfinityNormTrustRegion",
+    "CubicAdam",
+    "SubspaceCubicAdam",
+    "CoordinateMomentum",
+    "ReduceOutwardLR",
+    "GradMin",
+    "BlockPartition",
+    "TensorizeProjection",
+    "FFTProjection",
+)
 
 
 def command_output(arguments: list[str]) -> str:
     """What the command prints."""
     from refopt.cli import main
+
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         main(arguments)
@@ -39,6 +53,7 @@ def one_line(name: str) -> str:
     """The first sentence of the file in which the method lives."""
     import refopt
     from refopt.registry import find
+
     module = importlib.import_module(find(name).cls.__module__)
     text = " ".join((module.__doc__ or "").split("\n\n")[0].split())
     return text.split(": ", 1)[1].rstrip(".") if ": " in text else refopt.__doc__ or ""
@@ -46,6 +61,7 @@ def one_line(name: str) -> str:
 
 def methods() -> str:
     from refopt.registry import find
+
     rows = ["| method | what it does | kind | needs |", "| --- | --- | --- | --- |"]
     for name in FOURTEEN:
         entry = find(name)
@@ -56,6 +72,7 @@ def methods() -> str:
 
 def deviations() -> str:
     from refopt.oracle.torchzero.deviations import DEVIATIONS as TABLE
+
     rows = ["| method | name | `torchzero` 0.4.4 | `refopt` | why |", "| --- | --- | --- | --- | --- |"]
     clean = lambda text: " ".join(text.split()).replace("|", "\\|")  # noqa: E731
     for d in sorted(TABLE, key=lambda d: (d.method, d.name)):
@@ -65,11 +82,16 @@ def deviations() -> str:
 
 def lessons() -> str:
     from notebooks.lessons import index
+
     return index()
 
 
-BLOCKS = {"fit": (README, fit), "methods": (README, methods), "deviations": (DEVIATIONS, deviations),
-          "lessons": (LESSONS, lessons)}
+BLOCKS = {
+    "fit": (README, fit),
+    "methods": (README, methods),
+    "deviations": (DEVIATIONS, deviations),
+    "lessons": (LESSONS, lessons),
+}
 
 
 def replaced(text: str, name: str, content: str) -> str:

@@ -18,4 +18,3 @@ def outputs(method, updates, x=None):
         o, state = method.step(point, u, state)
         out.append(o.copy())
     return np.array(out)
-

@@ -21,8 +21,15 @@ def test_the_closest_names_do_not_depend_on_case_and_dashes():
     assert str(checks.unknown("method", "zzzz", known)).endswith("known: Adam, CubicAdam, LBFGS")
 
 
-@pytest.mark.parametrize("given, dtype", [([1, 2], np.float64), (np.ones(2, np.float32), np.float32),
-                                          (np.ones(2, np.float16), np.float64), (3, np.float64)])
+@pytest.mark.parametrize(
+    "given, dtype",
+    [
+        ([1, 2], np.float64),
+        (np.ones(2, np.float32), np.float32),
+        (np.ones(2, np.float16), np.float64),
+        (3, np.float64),
+    ],
+)
 def test_a_start_is_a_fresh_flat_float_array(given, dtype):
     x = checks.start_vector(given)
     assert x.dtype == dtype and x.ndim == 1 and x.flags.writeable
@@ -36,9 +43,14 @@ def test_shapes_become_tuples_and_must_add_up():
         checks.shape_list([(2, 2)], 5)
 
 
-@pytest.mark.parametrize("interval, inside, outside", [
-    ("[0, 1)", (0, 0.5), (-1e-9, 1)), ("(0, inf)", (1e-300, 1e300), (0, np.inf)), ("[0, inf]", (0, np.inf), (-1,)),
-])
+@pytest.mark.parametrize(
+    "interval, inside, outside",
+    [
+        ("[0, 1)", (0, 0.5), (-1e-9, 1)),
+        ("(0, inf)", (1e-300, 1e300), (0, np.inf)),
+        ("[0, inf]", (0, np.inf), (-1,)),
+    ],
+)
 def test_ends_of_intervals_are_those_of_mathematics(interval, inside, outside):
     for value in inside:
         assert checks.in_interval("X", "a", value, interval) == value
@@ -49,7 +61,13 @@ def test_ends_of_intervals_are_those_of_mathematics(interval, inside, outside):
 
 def test_whole_numbers_may_be_floats_but_no_truth_values():
     assert checks.whole_number("X", "k", 3.0) == 3 and checks.whole_number("X", "k", np.int64(3), 3) == 3
-    for wrong, error in [(True, TypeError), ("3", TypeError), (np.nan, TypeError), (2.5, ValueError), (np.inf, ValueError)]:
+    for wrong, error in [
+        (True, TypeError),
+        ("3", TypeError),
+        (np.nan, TypeError),
+        (2.5, ValueError),
+        (np.inf, ValueError),
+    ]:
         with pytest.raises(error, match="X: k must be a whole number >= 0, got"):
             checks.whole_number("X", "k", wrong)
 
@@ -61,8 +79,13 @@ def test_real_numbers_are_neither_text_nor_truth_nor_complex():
 
 
 def test_choices_and_options():
-    assert checks.one_of("X", "mode", "b", ("a", "b", None)) == "b" and checks.one_of("X", "mode", None, ("a", None)) is None
-    with pytest.raises(ValueError, match="mode must be one of 'fast', 'slow', got 'fastt'; did you mean 'fast'"):
+    assert (
+        checks.one_of("X", "mode", "b", ("a", "b", None)) == "b"
+        and checks.one_of("X", "mode", None, ("a", None)) is None
+    )
+    with pytest.raises(
+        ValueError, match="mode must be one of 'fast', 'slow', got 'fastt'; did you mean 'fast'"
+    ):
         checks.one_of("X", "mode", "fastt", ("fast", "slow"))
     with pytest.raises(ValueError, match="got 1$"):
         checks.one_of("X", "on", 1, (True, "a"))  # equal is not the same

@@ -1,4 +1,4 @@
-"""The user's function: derivatives from the user or from autograd, what it may do and return, how calls are counted."""
+"""The user's function: where its derivatives come from, what it may do and return, how calls are counted."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ def exact(x):
     a, b, c = x
     p, q = np.exp(a * b), np.exp(b * c)
     g = np.array([b * p + np.cos(a) * c**3, a * p + c * q, b * q + 3 * np.sin(a) * c**2])
-    H = np.array([
-        [b * b * p - np.sin(a) * c**3, p + a * b * p, 3 * np.cos(a) * c**2],
-        [p + a * b * p, a * a * p + c * c * q, q + b * c * q],
-        [3 * np.cos(a) * c**2, q + b * c * q, b * b * q + 6 * np.sin(a) * c]])
+    H = np.array(
+        [
+            [b * b * p - np.sin(a) * c**3, p + a * b * p, 3 * np.cos(a) * c**2],
+            [p + a * b * p, a * a * p + c * c * q, q + b * c * q],
+            [3 * np.cos(a) * c**2, q + b * c * q, b * b * q + 6 * np.sin(a) * c],
+        ]
+    )
     return g, H
 
 
@@ -50,7 +53,9 @@ def test_finite_difference_products(method, h, error):
     H = exact(X)[1]
     assert np.allclose(at().hvp(V, method, h), H @ V, rtol=error)  # O(h), O(h^2) plus rounding eps/h
     assert not np.any(at().hvp(np.zeros(3), method, h))
-    assert np.allclose(at().hvp(1e6 * V, method, h), 1e6 * H @ V, rtol=error)  # the step does not scale with v
+    assert np.allclose(
+        at().hvp(1e6 * V, method, h), 1e6 * H @ V, rtol=error
+    )  # the step does not scale with v
 
 
 def test_the_order_of_the_differences():
@@ -61,7 +66,9 @@ def test_the_order_of_the_differences():
 
 
 def test_unknown_product_method():
-    with pytest.raises(ValueError, match="hvp method must be one of 'autograd', 'fd_forward', 'fd_central', got 'fd'"):
+    with pytest.raises(
+        ValueError, match="hvp method must be one of 'autograd', 'fd_forward', 'fd_central', got 'fd'"
+    ):
         at().hvp(V, "fd")
 
 
@@ -102,7 +109,7 @@ def test_a_linear_function_has_a_zero_hessian():
 
 
 def test_one_element_results_are_numbers():
-    point = FunctionObjective(lambda x: anp.sum(x ** 2).reshape(1), X).at(X)
+    point = FunctionObjective(lambda x: anp.sum(x**2).reshape(1), X).at(X)
     assert isinstance(point.f, float) and np.allclose(point.g, 2 * X)
 
 
@@ -130,7 +137,9 @@ def test_the_function_may_scribble_on_its_argument():
         x[:] = 77
         return g
 
-    clean = minimize(rosenbrock, START, method="LBFGS", jac=lambda x: refopt.derivatives.gradient(rosenbrock, x))
+    clean = minimize(
+        rosenbrock, START, method="LBFGS", jac=lambda x: refopt.derivatives.gradient(rosenbrock, x)
+    )
     result = minimize(fun, START, method="LBFGS", jac=jac)
     assert result.success and np.array_equal(result.x, clean.x)
 
@@ -143,7 +152,9 @@ def test_a_gradient_that_is_the_users_own_array_is_left_alone():
         buffer[:] = 2 * x  # the same array every time
         return buffer
 
-    result = minimize(lambda x: anp.dot(c, x) + anp.dot(x, x), START, method=refopt.LR(0.1), options={"maxiter": 3})
+    result = minimize(
+        lambda x: anp.dot(c, x) + anp.dot(x, x), START, method=refopt.LR(0.1), options={"maxiter": 3}
+    )
     assert result.nit == 3
     c[0] = 5.0  # still writable
     result = minimize(lambda x: np.dot(x, x), START, method="LBFGS", jac=jac)
@@ -159,22 +170,35 @@ def test_args_reach_every_function():
         return value
 
     a = 3.0
-    result = minimize(lambda x, a: note("fun", np.sum((x - a) ** 2)), START, args=(a,), method="Newton",
-                      jac=lambda x, a: note("jac", 2 * (x - a)), hess=lambda x, a: note("hess", 2 * np.eye(2)))
+    result = minimize(
+        lambda x, a: note("fun", np.sum((x - a) ** 2)),
+        START,
+        args=(a,),
+        method="Newton",
+        jac=lambda x, a: note("jac", 2 * (x - a)),
+        hess=lambda x, a: note("hess", 2 * np.eye(2)),
+    )
     assert result.success and np.allclose(result.x, a) and seen == {"fun", "jac", "hess"}
     assert minimize(lambda x, a: anp.sum((x - a) ** 2), START, args=a, method="Newton").success
 
 
 def sphere(x):
-    return (x ** 2).sum()
+    return (x**2).sum()
 
 
-@pytest.mark.parametrize("answer, error, words", [
-    (lambda x: x * 2, ValueError, r"fun must return one number, got an array of shape \(2,\).*LeastSquares"),
-    (lambda x: None, TypeError, "fun returned None; it must return one real number"),
-    (lambda x: complex(1, 2), TypeError, "fun returned a complex value"),
-    (lambda x: "high", (TypeError, ValueError), "fun must return one real number, got 'high'"),
-])
+@pytest.mark.parametrize(
+    "answer, error, words",
+    [
+        (
+            lambda x: x * 2,
+            ValueError,
+            r"fun must return one number, got an array of shape \(2,\).*LeastSquares",
+        ),
+        (lambda x: None, TypeError, "fun returned None; it must return one real number"),
+        (lambda x: complex(1, 2), TypeError, "fun returned a complex value"),
+        (lambda x: "high", (TypeError, ValueError), "fun must return one real number, got 'high'"),
+    ],
+)
 @pytest.mark.parametrize("derivatives", ["autograd", "jac"])
 def test_fun_returning_something_else(answer, error, words, derivatives):
     jac = (lambda x: 2 * x) if derivatives == "jac" else None
@@ -187,32 +211,54 @@ def test_jac_true_without_a_gradient():
         minimize(sphere, [1.0, 2.0], method="LR", jac=True)
 
 
-@pytest.mark.parametrize("jac, error, words", [
-    (lambda x: np.ones(3), ValueError, r"jac must return an array of shape \(2,\), got an array of shape \(3,\)"),
-    (lambda x: np.ones(2) * 1j, TypeError, "jac must return real numbers"),
-    ("2-point", ValueError, "jac='2-point' is not available: leave jac=None for exact derivatives"),
-    (7, TypeError, "jac must be a function, True .* or None, got 7"),
-])
+@pytest.mark.parametrize(
+    "jac, error, words",
+    [
+        (
+            lambda x: np.ones(3),
+            ValueError,
+            r"jac must return an array of shape \(2,\), got an array of shape \(3,\)",
+        ),
+        (lambda x: np.ones(2) * 1j, TypeError, "jac must return real numbers"),
+        ("2-point", ValueError, "jac='2-point' is not available: leave jac=None for exact derivatives"),
+        (7, TypeError, "jac must be a function, True .* or None, got 7"),
+    ],
+)
 def test_bad_jac(jac, error, words):
     with pytest.raises(error, match=words):
         minimize(sphere, START, method="LR", jac=jac)
 
 
-@pytest.mark.parametrize("hess, error, words", [
-    (lambda x: np.array([[2.0, 1.0], [0.0, 2.0]]), ValueError,
-     r"hess must be symmetric, but entry \[0, 1\] = 1 and \[1, 0\] = 0"),
-    (lambda x: scipy.sparse.csr_array(np.array([[2.0, 1.0], [0.0, 2.0]])), ValueError, "hess must be symmetric"),
-    (lambda x: np.eye(3), ValueError, r"hess must return shape \(2, 2\), got shape \(3, 3\)"),
-    (np.eye(2), TypeError, "hess must be a function or None"),
-])
+@pytest.mark.parametrize(
+    "hess, error, words",
+    [
+        (
+            lambda x: np.array([[2.0, 1.0], [0.0, 2.0]]),
+            ValueError,
+            r"hess must be symmetric, but entry \[0, 1\] = 1 and \[1, 0\] = 0",
+        ),
+        (
+            lambda x: scipy.sparse.csr_array(np.array([[2.0, 1.0], [0.0, 2.0]])),
+            ValueError,
+            "hess must be symmetric",
+        ),
+        (lambda x: np.eye(3), ValueError, r"hess must return shape \(2, 2\), got shape \(3, 3\)"),
+        (np.eye(2), TypeError, "hess must be a function or None"),
+    ],
+)
 def test_bad_hess(hess, error, words):
     with pytest.raises(error, match=words):
         minimize(sphere, START, method="Newton", hess=hess)
 
 
-@pytest.mark.parametrize("hess", [
-    lambda x: 2 * np.eye(2), lambda x: scipy.sparse.csr_array(2 * np.eye(2)), lambda x: aslinearoperator(2 * np.eye(2)),
-])
+@pytest.mark.parametrize(
+    "hess",
+    [
+        lambda x: 2 * np.eye(2),
+        lambda x: scipy.sparse.csr_array(2 * np.eye(2)),
+        lambda x: aslinearoperator(2 * np.eye(2)),
+    ],
+)
 def test_every_form_of_hess_is_used(hess):
     result = minimize(sphere, START, method="Newton", jac=lambda x: 2 * x, hess=hess)
     assert result.success and result.nit == 1 and result.nhev == 1
@@ -233,9 +279,16 @@ def test_one_trace_serves_value_and_gradient():
 
 def test_newton_counts():
     result = minimize(quadratic, START, method="Newton")
-    assert (result.nit, result.nfev, result.njev, result.nhev) == (1, 3, 2, 1)  # two points, one Hessian trace
+    assert (result.nit, result.nfev, result.njev, result.nhev) == (
+        1,
+        3,
+        2,
+        1,
+    )  # two points, one Hessian trace
 
 
 def test_jac_true_costs_one_call_a_point():
-    result = minimize(lambda x: (np.sum(x ** 2), 2 * x), START, method=refopt.LR(0.1), jac=True, options={"maxiter": 4})
+    result = minimize(
+        lambda x: (np.sum(x**2), 2 * x), START, method=refopt.LR(0.1), jac=True, options={"maxiter": 4}
+    )
     assert (result.nfev, result.njev) == (5, 5)

@@ -39,15 +39,20 @@ def test_a_chain_hands_the_update_of_each_to_the_next():
 
 def test_a_chain_refuses_the_state_of_another():
     one, two = chain(refopt.Adam()), chain(refopt.Adam(), refopt.LR())
-    with pytest.raises(ValueError, match="a chain of 2 methods was given 1 states; use the state that its own init"):
+    with pytest.raises(
+        ValueError, match="a chain of 2 methods was given 1 states; use the state that its own init"
+    ):
         two.step(None, START, one.init(START))
 
 
-@pytest.mark.parametrize("value, error, words", [
-    (refopt.Adam, TypeError, r"Adam is a class; give an instance, Adam\(...\)"),
-    ("Adam", TypeError, "a method is an instance such as CubicAdam"),
-    ([], ValueError, r"chain\(\) needs at least one method"),
-])
+@pytest.mark.parametrize(
+    "value, error, words",
+    [
+        (refopt.Adam, TypeError, r"Adam is a class; give an instance, Adam\(...\)"),
+        ("Adam", TypeError, "a method is an instance such as CubicAdam"),
+        ([], ValueError, r"chain\(\) needs at least one method"),
+    ],
+)
 def test_what_is_no_method_is_refused(value, error, words):
     with pytest.raises(error, match=words):
         as_method(value)
@@ -59,12 +64,18 @@ HOLDS_INNER = [entry for entry in ENTRIES if entry.cls.inner_first]
 
 
 @pytest.mark.parametrize("entry", HOLDS_INNER, ids=lambda entry: entry.name)
-@pytest.mark.parametrize("inner", [refopt.HeavyBall(0.5), refopt.CoordinateMomentum(0.5)], ids=["HeavyBall", "random"])
+@pytest.mark.parametrize(
+    "inner", [refopt.HeavyBall(0.5), refopt.CoordinateMomentum(0.5)], ids=["HeavyBall", "random"]
+)
 def test_inner_is_a_chain_in_path_result_and_figures(entry, inner):
     outside, inside = run(chain(inner, entry.make())), run(entry.make(inner=inner))
     assert np.array_equal(outside.allvecs, inside.allvecs) and np.array_equal(outside.x, inside.x)
     assert (outside.fun, outside.nfev, outside.nhvp, outside.message) == (
-        inside.fun, inside.nfev, inside.nhvp, inside.message)
+        inside.fun,
+        inside.nfev,
+        inside.nhvp,
+        inside.message,
+    )
     assert [r.figures.keys() for r in outside.history] == [r.figures.keys() for r in inside.history]
 
 
@@ -90,8 +101,11 @@ def test_what_an_inner_method_minimises_is_what_the_whole_is_followed_by():
 
 # ---------------------------------------------------------------- trees
 
-TREE = chain(refopt.BlockPartition([refopt.Adam(), refopt.LR(0.1)], 2),
-             refopt.GGT(basis_optimizer=refopt.SubspaceAdam(), inner=refopt.EMA()), refopt.LR(0.3))
+TREE = chain(
+    refopt.BlockPartition([refopt.Adam(), refopt.LR(0.1)], 2),
+    refopt.GGT(basis_optimizer=refopt.SubspaceAdam(), inner=refopt.EMA()),
+    refopt.LR(0.3),
+)
 
 
 def test_walk_reaches_every_method_whatever_field_holds_it():
@@ -131,7 +145,11 @@ def test_a_copied_state_shares_nothing_and_draws_the_same():
     state = Record(np.arange(3.0), np.random.default_rng(3), ([np.ones(2)], {"k": np.zeros(1)}, "text"))
     copy = copy_state(state)
     assert type(copy) is Record and copy.rest[2] == "text"
-    for a, b in [(copy.a, state.a), (copy.rest[0][0], state.rest[0][0]), (copy.rest[1]["k"], state.rest[1]["k"])]:
+    for a, b in [
+        (copy.a, state.a),
+        (copy.rest[0][0], state.rest[0][0]),
+        (copy.rest[1]["k"], state.rest[1]["k"]),
+    ]:
         assert np.array_equal(a, b) and not np.shares_memory(a, b)
     assert np.array_equal(copy.rng.random(4), state.rng.random(4))
 
@@ -141,6 +159,7 @@ def test_a_copied_state_shares_nothing_and_draws_the_same():
 
 def test_a_misspelt_need_is_an_error_of_the_class():
     with pytest.raises(ValueError, match="unknown need of Wrong 'hesss'; did you mean 'hess'"):
+
         class Wrong(refopt.Method):
             needs = frozenset({"hesss"})
 
@@ -158,29 +177,39 @@ def test_the_rules_of_check():
             self.check(share="(0, 1]", count="whole >= 2", name=("a", "b"), on=bool, function=[callable])
 
     assert Ruled(share=1, count=4.0).count == 4 and isinstance(Ruled(count=4.0).count, int)
-    for given, words in [({"share": 0}, r"Ruled: share must be in \(0, 1\], got 0"),
-                         ({"count": 1}, "Ruled: count must be a whole number >= 2, got 1"),
-                         ({"name": "c"}, "Ruled: name must be one of 'a', 'b', got 'c'"),
-                         ({"on": 1}, "Ruled: on must be True or False, got 1"),
-                         ({"function": 3}, "Ruled: function must be callable, got 3")]:
+    for given, words in [
+        ({"share": 0}, r"Ruled: share must be in \(0, 1\], got 0"),
+        ({"count": 1}, "Ruled: count must be a whole number >= 2, got 1"),
+        ({"name": "c"}, "Ruled: name must be one of 'a', 'b', got 'c'"),
+        ({"on": 1}, "Ruled: on must be True or False, got 1"),
+        ({"function": 3}, "Ruled: function must be callable, got 3"),
+    ]:
         with pytest.raises((ValueError, TypeError), match=words):
             Ruled(**given)
 
 
-
-@pytest.mark.parametrize("make, words", [
-    (lambda: refopt.CubicAdam(beta1=1.5), r"CubicAdam: beta1 must be in \[0, 1\), got 1.5"),
-    (lambda: refopt.CubicAdam(eps=-1), r"CubicAdam: eps must be in \[0, inf\), got -1"),
-    (lambda: refopt.CubicAdam(mode="halved"), "CubicAdam: mode must be one of .* got 'halved'; did you mean 'halve'"),
-    (lambda: refopt.CoordinateMomentum(p=1.1), r"CoordinateMomentum: p must be in \[0, 1\], got 1.1"),
-    (lambda: refopt.ReduceOutwardLR(mul=np.inf), r"ReduceOutwardLR: mul must be in \(-inf, inf\), got inf"),
-    (lambda: refopt.Adam(beta2=1), r"Adam: beta2 must be in \[0, 1\), got 1"),
-    (lambda: refopt.StrongWolfe(c1=0.9, c2=0.5), "StrongWolfe: c1 must be below c2"),
-    (lambda: refopt.LBFGS(history_size=0), "LBFGS: history_size must be a whole number >= 1, got 0"),
-    (lambda: refopt.Backtracking(shrink=1.0), r"Backtracking: shrink must be in \(0, 1\), got 1"),
-    (lambda: refopt.Newton(delta=0), r"Newton: delta must be in \(0, 1\), got 0"),
-    (lambda: refopt.HeavyBall(momentum=1.0), r"HeavyBall: momentum must be in \[0, 1\), got 1"),
-])
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: refopt.CubicAdam(beta1=1.5), r"CubicAdam: beta1 must be in \[0, 1\), got 1.5"),
+        (lambda: refopt.CubicAdam(eps=-1), r"CubicAdam: eps must be in \[0, inf\), got -1"),
+        (
+            lambda: refopt.CubicAdam(mode="halved"),
+            "CubicAdam: mode must be one of .* got 'halved'; did you mean 'halve'",
+        ),
+        (lambda: refopt.CoordinateMomentum(p=1.1), r"CoordinateMomentum: p must be in \[0, 1\], got 1.1"),
+        (
+            lambda: refopt.ReduceOutwardLR(mul=np.inf),
+            r"ReduceOutwardLR: mul must be in \(-inf, inf\), got inf",
+        ),
+        (lambda: refopt.Adam(beta2=1), r"Adam: beta2 must be in \[0, 1\), got 1"),
+        (lambda: refopt.StrongWolfe(c1=0.9, c2=0.5), "StrongWolfe: c1 must be below c2"),
+        (lambda: refopt.LBFGS(history_size=0), "LBFGS: history_size must be a whole number >= 1, got 0"),
+        (lambda: refopt.Backtracking(shrink=1.0), r"Backtracking: shrink must be in \(0, 1\), got 1"),
+        (lambda: refopt.Newton(delta=0), r"Newton: delta must be in \(0, 1\), got 0"),
+        (lambda: refopt.HeavyBall(momentum=1.0), r"HeavyBall: momentum must be in \[0, 1\), got 1"),
+    ],
+)
 def test_hyperparameters_out_of_range(make, words):
     with pytest.raises(ValueError, match=words):
         make()

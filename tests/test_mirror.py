@@ -43,7 +43,7 @@ def holds_code(path: Path) -> bool:
 
 
 def home_of(module: str) -> str:
-    """Where the tests of a file of the package are, both relative to their roots; a/__init__.py has a/test_a.py."""
+    """The test file of a file of the package, both relative to their roots; a/__init__.py has a/test_a.py."""
     if module in ELSEWHERE:
         return ELSEWHERE[module]
     *folders, name = Path(module).with_suffix("").parts
@@ -57,8 +57,10 @@ def missing(module: str) -> str | None:
         return None
     where = TESTS / home_of(module)
     if not where.exists():
-        return (f"refopt/{module} has no test file: add tests/{home_of(module)} with a test of each thing in it, by hand "
-                "calculation or by its defining property")
+        return (
+            f"refopt/{module} has no test file: add tests/{home_of(module)}, a test of each thing in it, by hand "
+            "calculation or by its defining property"
+        )
     if not re.search(r"^(def )?test_", where.read_text(), re.M):
         return f"tests/{home_of(module)} holds no test: add one"
     return None
@@ -73,14 +75,18 @@ def test_every_module_has_its_test_file(module):
 def test_every_test_file_has_its_module():
     known = {home_of(module) for module in MODULES} | set(OVER_ALL)
     stray = [file for file in TEST_FILES if file not in known and not file.startswith(ON_THE_WAY)]
-    assert not stray, (f"tests of no module: {', '.join(stray)}; give them the name of the file that they test, or a line "
-                       "in OVER_ALL of tests/test_mirror.py")
+    assert not stray, (
+        f"tests of no module: {', '.join(stray)}; give them the name of the file that they test, or a line "
+        "in OVER_ALL of tests/test_mirror.py"
+    )
     gone = [file for file in OVER_ALL if file not in TEST_FILES]
     assert not gone, f"OVER_ALL of tests/test_mirror.py names files that are gone: {', '.join(gone)}"
 
 
 def test_the_sentence_says_what_to_add():
-    assert missing("parts/lion.py").startswith("refopt/parts/lion.py has no test file: add tests/parts/test_lion.py")
-    assert "add tests/torch_adapter/test_other.py with a test" in missing("torch/other.py")
+    assert missing("parts/lion.py").startswith(
+        "refopt/parts/lion.py has no test file: add tests/parts/test_lion.py"
+    )
+    assert "add tests/torch_adapter/test_other.py, a test" in missing("torch/other.py")
     assert home_of("problems/nist/__init__.py") == "problems/nist/test_nist.py"
     assert home_of("torch/__init__.py") == "torch_adapter/test_torch_adapter.py"

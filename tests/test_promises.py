@@ -30,7 +30,9 @@ def fault(name: str) -> str:
     return "" if test in defined else f"tests/{file} has no {test}"
 
 
-@pytest.mark.parametrize(("promise", "tests"), promises(PAGE.read_text()), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("promise", "tests"), promises(PAGE.read_text()), ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_every_promise_names_tests_that_exist(promise, tests):
     assert tests, f"name a test for: {promise}"
     wrong = [fault(test) for test in tests if fault(test)]
@@ -45,4 +47,3 @@ def test_a_name_that_is_gone_is_noticed():
     assert fault("test_run.py::test_ftol") == "" == fault("oracle/")
     assert fault("test_run.py::test_gone") == "tests/test_run.py has no test_gone"
     assert fault("gone.py") == "there is no tests/gone.py"
-

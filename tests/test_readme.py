@@ -1,4 +1,4 @@
-"""README.md and the pages beside it say what the package does: blocks are current, Python runs, links work."""
+"""README.md and the pages beside it: blocks are current, Python runs, links work."""
 
 from __future__ import annotations
 
@@ -47,16 +47,25 @@ def python_examples() -> list[str]:
 
 @pytest.mark.parametrize("code", python_examples(), ids=lambda c: c.strip().splitlines()[-1][:40])
 def test_python_examples_run(code, tmp_path):
-    done = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], capture_output=True, text=True,
-                          cwd=tmp_path, env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 0, done.stderr
     assert "False" not in done.stdout, f"an example of the README fails:\n{done.stdout}"
 
 
 def test_the_example_of_the_oracle_finds_what_it_says():
     (code,) = [code for code in python_examples() if "oracle.compare" in code]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert "DIFFERS" in done.stdout and "hint: beta2 is 0.99" in done.stdout, done.stdout + done.stderr
 
 

@@ -15,19 +15,22 @@ def never(x):
 
 
 def sphere(x):
-    return (x ** 2).sum()
+    return (x**2).sum()
 
 
 START = [1.0, 2.0]
 
 
-@pytest.mark.parametrize("method, error, words", [
-    ("CubicAdma", ValueError, "unknown method 'CubicAdma'; did you mean 'CubicAdam'"),
-    ("zzz", ValueError, "unknown method 'zzz'; known: "),
-    (refopt.LR, TypeError, r"LR is a class; give an instance, LR\(...\)"),
-    (3, TypeError, "a method is an instance such as CubicAdam"),
-    ([], ValueError, r"chain\(\) needs at least one method"),
-])
+@pytest.mark.parametrize(
+    "method, error, words",
+    [
+        ("CubicAdma", ValueError, "unknown method 'CubicAdma'; did you mean 'CubicAdam'"),
+        ("zzz", ValueError, "unknown method 'zzz'; known: "),
+        (refopt.LR, TypeError, r"LR is a class; give an instance, LR\(...\)"),
+        (3, TypeError, "a method is an instance such as CubicAdam"),
+        ([], ValueError, r"chain\(\) needs at least one method"),
+    ],
+)
 def test_bad_method(method, error, words):
     with pytest.raises(error, match=words):
         minimize(never, START, method=method)
@@ -83,5 +86,7 @@ def test_methods_that_keep_bounds_are_those_that_minimize_accepts_them_for():
 
 
 def test_kind_is_one_of_the_headings():
-    with pytest.raises(ValueError, match="the row of LR in the registry: kind must be one of .* got 'suport'; did you mean"):
+    with pytest.raises(
+        ValueError, match="the row of LR in the registry: kind must be one of .* got 'suport'; did you mean"
+    ):
         Entry(refopt.LR, "suport")

@@ -18,10 +18,12 @@ def test_the_error_of_a_value_is_four_units_of_its_last_digit(dtype):
 
 
 def test_the_error_of_x_counts_where_the_curvature_is_known():
-    """Every x_i off by eps |x_i| raises a quadratic by e^T |H| e / 2 at most; anything but an array adds nothing."""
+    """Every x_i off by eps |x_i| raises a quadratic by e^T |H| e / 2 at most; without an array by nothing."""
     x, H = np.array([1e8, -2.0]), np.array([[3.0, -1.0], [-1.0, 2.0]])
     e = EPS * np.abs(x)
-    assert rounding_error(0.0, float, x, H) == pytest.approx((3 * e[0] ** 2 + 2 * e[0] * e[1] + 2 * e[1] ** 2) / 2)
+    assert rounding_error(0.0, float, x, H) == pytest.approx(
+        (3 * e[0] ** 2 + 2 * e[0] * e[1] + 2 * e[1] ** 2) / 2
+    )
     assert rounding_error(1.0, float, x, "no array") == rounding_error(1.0, float)
 
 
@@ -35,9 +37,16 @@ def test_it_bounds_what_a_long_sum_loses():
     assert abs(float(value) - exact) <= LONG_SUMS * e
 
 
-@pytest.mark.parametrize("promised, actual, decided", [
-    (1.0, -1e-16, True), (1e-14, 1e-14, True), (1e-14, -1e-14, False), (1e-14, -2e-12, True), (1e-17, 1.0, True),
-])
+@pytest.mark.parametrize(
+    "promised, actual, decided",
+    [
+        (1.0, -1e-16, True),
+        (1e-14, 1e-14, True),
+        (1e-14, -1e-14, False),
+        (1e-14, -2e-12, True),
+        (1e-17, 1.0, True),
+    ],
+)
 def test_values_decide_where_either_decrease_is_above_the_noise(promised, actual, decided):
     """Noise 1e-15: 1000 times that by one, or that by both."""
     assert values_decide(promised, actual, 1e-15) == decided
@@ -48,7 +57,7 @@ def test_a_slope_must_fall_by_a_tenth():
 
 
 def test_the_promise_decides():
-    """Up to 1000 times the rounding error, which the message gives as it is; no promise at all is a failure."""
+    """Up to 1000 times the rounding error, which the message gives as it is; no promise at all is failure."""
     end = nothing_left("no step", 1e-14, 1e-16)
     assert end.status is Status.ROUNDING and end.value == 1e-14 and end.threshold == 1e-16
     assert nothing_left("no step", 1e-12, 1e-16).status is Status.STALLED

@@ -31,7 +31,9 @@ def test_gradient_test_says_value_and_threshold():
 
 
 def test_ftol():
-    result = minimize(quadratic, START, method=refopt.LR(0.01), options={"gtol": 0, "ftol": 1e-3, "return_all": True})
+    result = minimize(
+        quadratic, START, method=refopt.LR(0.01), options={"gtol": 0, "ftol": 1e-3, "return_all": True}
+    )
     assert result.status == 1 and result.success and "<= ftol" in result.message
     values = [r.fun for r in result.history]
     scale = max(values[-1], values[-2], 1)
@@ -39,7 +41,9 @@ def test_ftol():
 
 
 def test_xtol():
-    result = minimize(quadratic, START, method=refopt.LR(0.01), options={"gtol": 0, "xtol": 1e-3, "return_all": True})
+    result = minimize(
+        quadratic, START, method=refopt.LR(0.01), options={"gtol": 0, "xtol": 1e-3, "return_all": True}
+    )
     assert result.status == 2 and result.success and "<= xtol" in result.message
     steps = [r.update_norm for r in result.history]
     assert steps[-1] <= 1e-3 * (1e-3 + np.linalg.norm(result.allvecs[-2])) and steps[-1] < steps[-2]
@@ -58,7 +62,7 @@ def test_maxiter_zero_still_evaluates_the_start():
 
 
 def test_unbounded_below():
-    result = minimize(lambda x: -anp.sum(x ** 2), START, method=refopt.LR(1.0), options={"maxiter": 5000})
+    result = minimize(lambda x: -anp.sum(x**2), START, method=refopt.LR(1.0), options={"maxiter": 5000})
     assert result.status == 22 and "unbounded below" in result.message
 
 
@@ -112,7 +116,12 @@ def test_stop_iteration_ends_cleanly(style):
         raise StopIteration
 
     result = minimize(rosenbrock, START, method="Newton", callback=by_x if style == "x" else by_record)
-    assert result.status == 30 and result.nit == 1 and not result.success and "callback stopped" in result.message
+    assert (
+        result.status == 30
+        and result.nit == 1
+        and not result.success
+        and "callback stopped" in result.message
+    )
 
 
 def test_callback_raising_carries_the_partial_result():
@@ -175,7 +184,10 @@ def test_step_that_is_not_finite():
             return update * np.nan, state
 
     result = minimize(quadratic, START, method=Broken())
-    assert result.status == 21 and "iteration 1 of Broken gave a step whose coordinate 0 is nan" in result.message
+    assert (
+        result.status == 21
+        and "iteration 1 of Broken gave a step whose coordinate 0 is nan" in result.message
+    )
 
 
 def test_the_best_point_is_returned_when_a_run_goes_astray():
@@ -196,6 +208,7 @@ def test_disp_prints_plain_lines_away_from_a_terminal(capsys):
 
 def test_disp_on_a_terminal_uses_tqdm(monkeypatch, capsys):
     import sys
+
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     minimize(rosenbrock, START, method="Newton", options={"disp": True})
     captured = capsys.readouterr()
@@ -215,8 +228,10 @@ def test_start_without_a_value(value):
 
 @pytest.fixture(scope="module")
 def runs():
-    return {m: minimize(rosenbrock, START, method=m, options={"return_all": True, "maxiter": 60})
-            for m in ("Newton", "LBFGS", "InfinityNormTrustRegion", "CubicAdam")}
+    return {
+        m: minimize(rosenbrock, START, method=m, options={"return_all": True, "maxiter": 60})
+        for m in ("Newton", "LBFGS", "InfinityNormTrustRegion", "CubicAdam")
+    }
 
 
 def test_records_have_time_and_rejected_trials(runs):

@@ -25,5 +25,7 @@ def test_every_exit_makes_its_message_of_value_threshold_and_reason(status):
 
 
 def test_a_stop_without_figures_has_a_message_too():
-    assert Stop(Status.INTERRUPTED).message == "interrupted from the keyboard; the best point so far is returned"
+    assert (
+        Stop(Status.INTERRUPTED).message == "interrupted from the keyboard; the best point so far is returned"
+    )
     assert np.isnan(Stop(Status.CALLBACK).value)

@@ -26,7 +26,9 @@ def test_p_is_the_share_that_is_refreshed():
     out, _ = CoordinateMomentum(0.3).step(None, u, state)
     assert abs(out.mean() - 0.3) < 0.016 and set(np.unique(out)) == {0.0, 1.0}
     for p in (0.0, 1.0):
-        out, _ = CoordinateMomentum(p).step(None, u, CoordinateMomentum(p).init(u, None, np.random.default_rng(7)))
+        out, _ = CoordinateMomentum(p).step(
+            None, u, CoordinateMomentum(p).init(u, None, np.random.default_rng(7))
+        )
         assert np.all(out == p)
 
 
@@ -35,23 +37,29 @@ def test_a_recorded_run_is_replayed():
     method = CoordinateMomentum(0.4)
     draw = method.randomness(np.random.default_rng(9))
     masks = [draw(t, 2) for t in range(6)]
-    run = lambda m, rng: refopt.minimize(lambda x: x @ x, START, method=[m, refopt.LR(0.1)],  # noqa: E731
-                                         options={"maxiter": 6, "gtol": 0}, rng=rng)
+
+    def run(m, rng):
+        options = {"maxiter": 6, "gtol": 0}
+        return refopt.minimize(lambda x: x @ x, START, method=[m, refopt.LR(0.1)], options=options, rng=rng)
+
     assert np.array_equal(run(method, 9).x, run(method.replaying(masks), 1).x)
     assert method.replaying(masks).randomness(np.random.default_rng(0)) is None
 
 
-@pytest.mark.parametrize("mask, words", [
-    (lambda t, n: np.ones(5, bool), r"mask of step 0 must have shape \(2,\), got \(5,\)"),
-    ([np.ones(2, bool)], "step 1 needs a mask, but only 1 were given"),
-])
+@pytest.mark.parametrize(
+    "mask, words",
+    [
+        (lambda t, n: np.ones(5, bool), r"mask of step 0 must have shape \(2,\), got \(5,\)"),
+        ([np.ones(2, bool)], "step 1 needs a mask, but only 1 were given"),
+    ],
+)
 def test_injected_masks(mask, words):
     with pytest.raises(ValueError, match=words):
         refopt.minimize(lambda x: x @ x, START, method=[CoordinateMomentum(mask=mask), refopt.LR(0.1)])
 
 
 def second_moments(p, lr):
-    """The matrix that takes E[x^2, x v, v^2] to the next step's, on f = x^2/2: both outcomes of the mask, weighed."""
+    """The matrix that takes E[x^2, x v, v^2] to the next step's, on f = x^2/2: the two masks, weighed."""
     M = np.zeros((3, 3))
     for refreshed, weight in ((True, p), (False, 1 - p)):
         method = CoordinateMomentum(mask=lambda t, n, refreshed=refreshed: np.array([refreshed]))
@@ -60,7 +68,9 @@ def second_moments(p, lr):
             out, _ = method.step(None, np.array([x]), method.init(np.zeros(1))._replace(v=np.array([v])))
             columns.append((x - lr * out[0], out[0]))
         (a, c), (b, d) = columns  # x' = a x + b v,  v' = c x + d v
-        M += weight * np.array([[a * a, 2 * a * b, b * b], [a * c, a * d + b * c, b * d], [c * c, 2 * c * d, d * d]])
+        M += weight * np.array(
+            [[a * a, 2 * a * b, b * b], [a * c, a * d + b * c, b * d], [c * c, 2 * c * d, d * d]]
+        )
     return M
 
 

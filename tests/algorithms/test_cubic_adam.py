@@ -27,7 +27,7 @@ def cubic(method, updates):
 @pytest.mark.parametrize("mode", ["signed_cbrt", "unsigned_cbrt", "halve"])
 @pytest.mark.parametrize("debiased", [True, False])
 def test_the_output_is_the_stationary_point_of_the_cubic_near_zero(mode, debiased):
-    """d = -output solves A d^2 + B d + C = 0 with positive curvature; without a solution it is Adam's -C/(B + eps)."""
+    """d = -output solves A d^2 + B d + C = 0 with positive curvature; else it is Adam's -C/(B + eps)."""
     updates = np.random.default_rng(8).standard_normal((7, 40))
     method = CubicAdam(mode=mode, debiased=debiased)
     d = -outputs(method, updates)[-1]
@@ -54,7 +54,9 @@ def test_one_sign_for_long_is_adam():
 
 def test_alpha_scales_the_output():
     updates = np.random.default_rng(9).standard_normal((4, 3))
-    assert np.allclose(outputs(CubicAdam(alpha=-0.5), updates), -0.5 * outputs(CubicAdam(), updates), rtol=1e-15)
+    assert np.allclose(
+        outputs(CubicAdam(alpha=-0.5), updates), -0.5 * outputs(CubicAdam(), updates), rtol=1e-15
+    )
 
 
 def fun(xp, x):
@@ -63,7 +65,7 @@ def fun(xp, x):
 
 @pytest.mark.parametrize("mode", ["signed_cbrt", "unsigned_cbrt", "halve"])
 def test_path_of_the_original(mode):
-    """1e-9: the discriminant magnifies rounding; gradients of size 10 keep A away from the original's clip by eps."""
+    """1e-9: the discriminant magnifies rounding; gradients of size 10 keep A away from the original's clip."""
     x0 = np.random.default_rng(22).normal(size=8)
     path = original(lambda m, ex: [ex.CubicAdam(mode=mode), m.LR(0.05)], fun, x0, 50)
     assert gap(ours([CubicAdam(mode=mode), LR(0.05)], fun, x0, 50), path) < 1e-9

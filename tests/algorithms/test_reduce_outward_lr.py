@@ -22,7 +22,13 @@ def test_use_grad_lets_the_gradient_decide():
     """The gradient 2 x points outward nowhere: nothing is damped; inverted, all but the zero is."""
     method = ReduceOutwardLR(0.25, use_grad=True)
     assert np.array_equal(outputs(method, U, X), U)
-    assert outputs(ReduceOutwardLR(0.25, use_grad=True, invert=True), U, X)[0].tolist() == [0.25, -0.25, 0.25, -0.25, 1.0]
+    assert outputs(ReduceOutwardLR(0.25, use_grad=True, invert=True), U, X)[0].tolist() == [
+        0.25,
+        -0.25,
+        0.25,
+        -0.25,
+        1.0,
+    ]
     assert method.all_needs() == {"g"} and not ReduceOutwardLR().all_needs()
 
 

@@ -89,7 +89,7 @@ def test_registry_holds_every_method_there_is():
         f"{name} of {file} has no row in the table of methods: import it in refopt/registry.py and add "
         f"Entry({name}, ...) to ENTRIES there, or mark a base class with `abstract = True`"
         for name, file in unlisted.items())
-    assert set(NAMES) == set(found), "ENTRIES of refopt/registry.py lists a method that no file of the folders defines"
+    assert set(NAMES) == set(found), "ENTRIES of refopt/registry.py lists a method that no file defines"
 
 
 @each_method
@@ -321,7 +321,7 @@ def test_needs_are_honest(entry):
             break
         point = watching.at(point.x - update)
     undeclared = watching.asked - method.all_needs()
-    assert not undeclared, f"{entry.name} asks for {undeclared} but its `needs` are {set(method.all_needs())}: add them"
+    assert not undeclared, f"{entry.name} asks for {undeclared}, which its `needs` do not declare: add them"
     unused = method.all_needs() - watching.asked - {"rng"}
     assert not unused, f"{entry.name} declares {unused} in `needs` and never asks for it: leave it out"
 
@@ -331,11 +331,12 @@ def test_needs_are_honest(entry):
 
 @each_method
 def test_every_option_is_probed(entry):
-    declared, probed = {field.name for field in dataclasses.fields(entry.cls)}, set(OPTIONS.get(entry.name, {}))
+    declared = {field.name for field in dataclasses.fields(entry.cls)}
+    probed = set(OPTIONS.get(entry.name, {}))
     assert declared <= probed, (
-        f"add to OPTIONS[{entry.name!r}] in tests/contract/options.py a Probe with another value than the default for "
-        f"{', '.join(sorted(declared - probed))}")
-    assert probed <= declared, f"OPTIONS[{entry.name!r}] names {', '.join(sorted(probed - declared))}, no field of the class"
+        f"add to OPTIONS[{entry.name!r}] in tests/contract/options.py a Probe, with another value than the default, "
+        f"for {', '.join(sorted(declared - probed))}")
+    assert probed <= declared, f"OPTIONS[{entry.name!r}] names what is no field: {', '.join(sorted(probed - declared))}"
 
 
 CASES = [(entry, option) for entry in ENTRIES for option in OPTIONS.get(entry.name, {})]
@@ -360,8 +361,8 @@ def test_each_option_changes_something_observable(entry, option):
     base = {} if probe.base is ... else {option: probe.base}
     default, other = told(**base), told(**{option: probe.value})
     assert not (len(default) == len(other) and all(map(same, default, other))), \
-        (f"{entry.name}({option}={probe.value!r}) does what the default does: the option is ignored, or its Probe in "
-         "tests/contract/options.py needs another value or problem, more steps, or further settings in `also`")
+        (f"{entry.name}({option}={probe.value!r}) does what the default does: the option is ignored, or its Probe "
+         "in tests/contract/options.py needs another value or problem, more steps, or more settings in `also`")
 
 
 # ---------------------------------------------------------------- ends

@@ -1,4 +1,4 @@
-"""Where a method gets its matrix from: dense and by products, exact, Gauss-Newton, learned, given by the user."""
+"""Where a method gets its matrix from: dense and by products, exact, Gauss-Newton, learned, or the user's."""
 
 from __future__ import annotations
 
@@ -84,8 +84,10 @@ def test_a_strategy_with_only_the_inverse_needs_leave():
 def test_what_each_form_needs_of_a_point():
     assert needs_of("X", "exact") == {"hess"} and needs_of("X", "gauss-newton") == {"gauss-newton"}
     assert needs_of("X", SR1()) == {"g"} == needs_of("X", lambda x: np.eye(2))
-    for wrong, error, words in [("exat", ValueError, "X: hess must be one of .* did you mean 'exact'"),
-                                (SR1, TypeError, r"X: hess=SR1 is a class; give an instance, SR1\(\)"),
-                                (3, TypeError, "X: hess must be one of .* or a function of x that returns a matrix, got 3")]:
+    for wrong, error, words in [
+        ("exat", ValueError, "X: hess must be one of .* did you mean 'exact'"),
+        (SR1, TypeError, r"X: hess=SR1 is a class; give an instance, SR1\(\)"),
+        (3, TypeError, "X: hess must be one of .* or a function of x that returns a matrix, got 3"),
+    ]:
         with pytest.raises(error, match=words):
             needs_of("X", wrong)

@@ -10,12 +10,14 @@ from refopt import Adam
 
 
 def test_two_steps_by_hand():
-    """beta1 = 1/2, beta2 = 3/4, u = 2, -4: m1 = 1, -3/2; m2 = 1, 19/4; debiased 2, -2 and 4, 19/(4 (1 - 9/16))."""
+    """beta1 = 1/2, beta2 = 3/4, u = 2, -4: m1 = 1, -3/2; m2 = 1, 19/4; divided by 1/2, 3/4 and 1/4, 7/16."""
     first, second = outputs(Adam(beta1=0.5, beta2=0.75, eps=0.0), [[2.0], [-4.0]])
     assert first[0] == pytest.approx(2 / 2, rel=1e-15)
     assert second[0] == pytest.approx(-2 / np.sqrt(19 / 4 / (7 / 16)), rel=1e-15)
     first, second = outputs(Adam(beta1=0.5, beta2=0.75, eps=0.0, debiased=False), [[2.0], [-4.0]])
-    assert first[0] == pytest.approx(1 / 1, rel=1e-15) and second[0] == pytest.approx(-1.5 / np.sqrt(19 / 4), rel=1e-15)
+    assert first[0] == pytest.approx(1 / 1, rel=1e-15) and second[0] == pytest.approx(
+        -1.5 / np.sqrt(19 / 4), rel=1e-15
+    )
 
 
 def test_eps_is_added_after_debiasing():
@@ -26,7 +28,9 @@ def test_eps_is_added_after_debiasing():
 
 def test_the_first_step_does_not_depend_on_the_scale_of_the_gradient():
     u = np.array([[1.0, -3.0, 1e-3]])
-    assert np.allclose(outputs(Adam(eps=0.0), u), np.sign(u)) and np.allclose(outputs(Adam(eps=0.0), 1e6 * u), np.sign(u))
+    assert np.allclose(outputs(Adam(eps=0.0), u), np.sign(u)) and np.allclose(
+        outputs(Adam(eps=0.0), 1e6 * u), np.sign(u)
+    )
 
 
 def test_path_of_torch():

@@ -77,7 +77,11 @@ def test_original_has_no_cosine_transform():
 BAD = [
     (lambda: DCTProjection(PLAIN, project_params=None), TypeError, "project_params must be True or False"),
     (lambda: DCTProjection(LBFGS()), ValueError, "needs g, .* set project_params=True"),
-    (lambda: DCTProjection([LBFGS(), refopt.StrongWolfe()]), ValueError, "needs f, g, .* set project_params=True"),
+    (
+        lambda: DCTProjection([LBFGS(), refopt.StrongWolfe()]),
+        ValueError,
+        "needs f, g, .* set project_params=True",
+    ),
 ]
 
 

@@ -46,7 +46,7 @@ def test_the_first_step_has_at_most_unit_length():
 
 
 def test_a_quadratic_ends_after_n_steps_with_exact_searches():
-    """Conjugate directions: with the step that minimises along the line, n + 1 iterations reach the minimum."""
+    """Conjugate directions: with exact line searches n + 1 iterations reach the minimum."""
     k = np.array([1.0, 5.0, 20.0])
     objective = FunctionObjective(lambda x: np.sum(k * x**2) / 2, np.ones(3), jac=lambda x: k * x)
     method, point = LBFGS(), objective.at(np.ones(3))

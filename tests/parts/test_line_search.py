@@ -49,7 +49,9 @@ def test_strong_wolfe_satisfies_both_conditions(seed):
     assert abs(trial.g @ point.g) <= 0.4 * slope, f"seed {seed}"
 
 
-@pytest.mark.parametrize("method", [refopt.Backtracking(), refopt.StrongWolfe()], ids=["Backtracking", "StrongWolfe"])
+@pytest.mark.parametrize(
+    "method", [refopt.Backtracking(), refopt.StrongWolfe()], ids=["Backtracking", "StrongWolfe"]
+)
 def test_an_update_that_goes_uphill_is_replaced_by_the_gradient(method):
     point = at([0.4, -1.7])
     plain, _ = method.step(point, point.g, method.init(point.x))
@@ -60,8 +62,14 @@ def test_an_update_that_goes_uphill_is_replaced_by_the_gradient(method):
 
 def test_growth_begins_at_a_multiple_of_the_last_step():
     """On x^2/2 every step size up to 1 is accepted, so the first trial always is."""
-    records = list(refopt.iterate(lambda x: x[0] ** 2 / 2, [1.0], method=refopt.Backtracking(init_step=0.1, growth=2.0),
-                                  options={"maxiter": 3}))
+    records = list(
+        refopt.iterate(
+            lambda x: x[0] ** 2 / 2,
+            [1.0],
+            method=refopt.Backtracking(init_step=0.1, growth=2.0),
+            options={"maxiter": 3},
+        )
+    )
     assert [r.figures["step_size"] for r in records] == pytest.approx([0.1, 0.2, 0.4])
 
 
@@ -82,5 +90,7 @@ def test_values_that_are_not_finite_are_refused_trials():
 def test_where_f_is_rounding_the_slope_decides():
     """f = 1e8 + small: no trial changes it, but the slope falls, so the step is taken, not refused."""
     point = at([1e-5], lambda x: 1e8 + x[0] ** 2)
-    update, state = refopt.Backtracking(init_step=0.25).step(point, point.g, refopt.Backtracking().init(point.x))
+    update, state = refopt.Backtracking(init_step=0.25).step(
+        point, point.g, refopt.Backtracking().init(point.x)
+    )
     assert state.trials == 1 and 0 < update[0] < 2e-5

@@ -39,7 +39,9 @@ def test_ema_is_the_weighted_mean():
     values = np.random.default_rng(23).normal(size=(12, 5))
     weights = 0.8 ** np.arange(11, -1, -1)
     np.testing.assert_allclose(outputs(EMA(0.8), values)[-1], weights @ values / weights.sum(), rtol=1e-12)
-    np.testing.assert_allclose(outputs(EMA(0.8, debiased=False), values)[-1], 0.2 * weights @ values, rtol=1e-12)
+    np.testing.assert_allclose(
+        outputs(EMA(0.8, debiased=False), values)[-1], 0.2 * weights @ values, rtol=1e-12
+    )
 
 
 def test_a_constant_passes_ema_unchanged():

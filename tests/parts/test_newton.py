@@ -48,6 +48,8 @@ def test_a_hessian_that_is_not_finite_ends_the_run():
 
 
 def test_one_step_solves_a_quadratic_and_says_how():
-    run = refopt.iterate(lambda x: (x[0] - 1) ** 2 + x[0] * x[1] + 2 * x[1] ** 2, [5.0, -3.0], method=[refopt.Newton()])
+    run = refopt.iterate(
+        lambda x: (x[0] - 1) ** 2 + x[0] * x[1] + 2 * x[1] ** 2, [5.0, -3.0], method=[refopt.Newton()]
+    )
     record = next(run)
     assert record.gnorm < 1e-13 and record.figures["solver"] == "cholesky"

@@ -21,5 +21,7 @@ def closed_figures():
 
 @pytest.fixture(scope="module")
 def runs():
-    return {m: refopt.minimize(rosenbrock, [-1.2, 1.0], method=m, options={**KEEP, "maxiter": 60})
-            for m in ("Newton", "LBFGS", "InfinityNormTrustRegion", "CubicAdam")}
+    return {
+        m: refopt.minimize(rosenbrock, [-1.2, 1.0], method=m, options={**KEEP, "maxiter": 60})
+        for m in ("Newton", "LBFGS", "InfinityNormTrustRegion", "CubicAdam")
+    }

@@ -1,4 +1,4 @@
-"""trajectory and animation: what is drawn equals what was recorded, nothing overlaps, wrong input is refused."""
+"""trajectory and animation: what is drawn is what was recorded, nothing overlaps, wrong input is refused."""
 
 from __future__ import annotations
 
@@ -30,8 +30,14 @@ def test_trajectory_draws_the_records(runs):
         assert (square.get_width(), square.get_height()) == (2 * r, 2 * r)
         rounding = 8 * np.finfo(float).eps * (1 + r)
         assert np.allclose(np.array(square.get_xy()) + r, reached.x, rtol=0, atol=rounding)
-    assert labels_of(ax) == ["InfinityNormTrustRegion", "trust region (box)", "rejected trials", "start",
-                             "end", "minimiser"]
+    assert labels_of(ax) == [
+        "InfinityNormTrustRegion",
+        "trust region (box)",
+        "rejected trials",
+        "start",
+        "end",
+        "minimiser",
+    ]
     assert not overlaps(ax)
 
 
@@ -70,9 +76,11 @@ def test_circles_for_the_euclidean_norm_and_equal_scales():
     assert [c.get_radius() for c in ax.patches] == [0.3, 0.15] and ax.get_aspect() == 1
     assert [c.center for c in ax.patches] == [(1.0, 0.5), (0.5, 0.5)]
     assert not plot.trajectory(lambda x: x @ x, records).patches  # nobody says of what norm the radius is
-    for method, region in (("HigherOrderNewton(order=3, trust_method='bounds')", "ball"),
-                           ("HigherOrderNewton(order=3, trust_method='proximal')", "none"),
-                           ("InfinityNormTrustRegion(eta=0.0)", "box")):
+    for method, region in (
+        ("HigherOrderNewton(order=3, trust_method='bounds')", "ball"),
+        ("HigherOrderNewton(order=3, trust_method='proximal')", "none"),
+        ("InfinityNormTrustRegion(eta=0.0)", "box"),
+    ):
         run = Recorded("", method, None, records, np.zeros((3, 2)))
         assert plot.contours.which_region("", "auto", [run]) == region
 
@@ -107,33 +115,74 @@ def test_html_plays_without_a_network(tmp_path, runs):
 # ---------------------------------------------------------------- wrong input
 
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda r: plot.trajectory(rosenbrock, []), TypeError,
-     r"trajectory: give a result of refopt.minimize.*got \[\]"),
-    (lambda r: plot.trajectory(rosenbrock, [3]), TypeError,
-     "each run must be a result of refopt.minimize.*got 3"),
-    (lambda r: plot.trajectory(rosenbrock, np.zeros((4, 3))), ValueError,
-     r"functions of 2 variables.*\(4, 3\)"),
-    (lambda r: plot.trajectory(rosenbrock, np.zeros(4)), ValueError,
-     r"of shape \(k, n\), got an array of shape \(4,\)"),
-    (lambda r: plot.trajectory(rosenbrock, r, labels=["a", "b"]), ValueError,
-     "labels has 2 names for 1 runs"),
-    (lambda r: plot.trajectory(rosenbrock, r, region="cube"), ValueError,
-     "region must be one of 'auto', 'ball'.*'cube'"),
-    (lambda r: plot.trajectory(rosenbrock, r, region="box"), ValueError, "needs records with a radius"),
-    (lambda r: plot.trajectory(rosenbrock, r, minimisers=[1, 2, 3]), ValueError,
-     r"minimisers must have shape \(2,\)"),
-    (lambda r: plot.trajectory(rosenbrock, r, bounds=(0, 1)), TypeError, r"bounds must be \(\(left, right\)"),
-    (lambda r: plot.trajectory(rosenbrock, r, bounds=((0, 1), (2, 1))), ValueError, "bottom < top"),
-    (lambda r: plot.trajectory(rosenbrock, r, grid=1), ValueError, "grid must be a whole number >= 5, got 1"),
-    (lambda r: plot.trajectory("f", r), TypeError, "trajectory: fun must be callable, got 'f'"),
-    (lambda r: plot.animation(r, rosenbrock, "run.mp4"), ValueError,
-     "ending of file must be one of '.gif', '.html'"),
-    (lambda r: plot.animation([r, r], rosenbrock, "run.gif"), ValueError,
-     "give one run, got 2; plot.trajectory"),
-    (lambda r: plot.animation(r, rosenbrock, "run.gif", frames=1), ValueError,
-     "frames must be a whole number >= 2"),
-])
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (
+            lambda r: plot.trajectory(rosenbrock, []),
+            TypeError,
+            r"trajectory: give a result of refopt.minimize.*got \[\]",
+        ),
+        (
+            lambda r: plot.trajectory(rosenbrock, [3]),
+            TypeError,
+            "each run must be a result of refopt.minimize.*got 3",
+        ),
+        (
+            lambda r: plot.trajectory(rosenbrock, np.zeros((4, 3))),
+            ValueError,
+            r"functions of 2 variables.*\(4, 3\)",
+        ),
+        (
+            lambda r: plot.trajectory(rosenbrock, np.zeros(4)),
+            ValueError,
+            r"of shape \(k, n\), got an array of shape \(4,\)",
+        ),
+        (
+            lambda r: plot.trajectory(rosenbrock, r, labels=["a", "b"]),
+            ValueError,
+            "labels has 2 names for 1 runs",
+        ),
+        (
+            lambda r: plot.trajectory(rosenbrock, r, region="cube"),
+            ValueError,
+            "region must be one of 'auto', 'ball'.*'cube'",
+        ),
+        (lambda r: plot.trajectory(rosenbrock, r, region="box"), ValueError, "needs records with a radius"),
+        (
+            lambda r: plot.trajectory(rosenbrock, r, minimisers=[1, 2, 3]),
+            ValueError,
+            r"minimisers must have shape \(2,\)",
+        ),
+        (
+            lambda r: plot.trajectory(rosenbrock, r, bounds=(0, 1)),
+            TypeError,
+            r"bounds must be \(\(left, right\)",
+        ),
+        (lambda r: plot.trajectory(rosenbrock, r, bounds=((0, 1), (2, 1))), ValueError, "bottom < top"),
+        (
+            lambda r: plot.trajectory(rosenbrock, r, grid=1),
+            ValueError,
+            "grid must be a whole number >= 5, got 1",
+        ),
+        (lambda r: plot.trajectory("f", r), TypeError, "trajectory: fun must be callable, got 'f'"),
+        (
+            lambda r: plot.animation(r, rosenbrock, "run.mp4"),
+            ValueError,
+            "ending of file must be one of '.gif', '.html'",
+        ),
+        (
+            lambda r: plot.animation([r, r], rosenbrock, "run.gif"),
+            ValueError,
+            "give one run, got 2; plot.trajectory",
+        ),
+        (
+            lambda r: plot.animation(r, rosenbrock, "run.gif", frames=1),
+            ValueError,
+            "frames must be a whole number >= 2",
+        ),
+    ],
+)
 def test_wrong_input(runs, call, error, message):
     with pytest.raises(error, match=message):
         call(runs["Newton"])

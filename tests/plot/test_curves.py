@@ -55,15 +55,28 @@ def test_run_without_iterations():
     plot.trajectory(rosenbrock, res).figure.canvas.draw()
 
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda r: plot.convergence(np.zeros((2, 2))), TypeError, "an array of points has no history.*return_all"),
-    (lambda r: plot.convergence(r, against="steps"), ValueError,
-     "against must be one of 'iterations'.*got 'steps'"),
-    (lambda r: plot.convergence(r, quantity="x"), ValueError,
-     "quantity must be one of 'f', 'gradient', 'gap'"),
-    (lambda r: plot.convergence(r, quantity="gap"), ValueError, "quantity='gap' needs f_opt"),
-    (lambda r: plot.convergence(r, f_opt=0.0), ValueError, "f_opt is used by quantity='gap' only"),
-])
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (
+            lambda r: plot.convergence(np.zeros((2, 2))),
+            TypeError,
+            "an array of points has no history.*return_all",
+        ),
+        (
+            lambda r: plot.convergence(r, against="steps"),
+            ValueError,
+            "against must be one of 'iterations'.*got 'steps'",
+        ),
+        (
+            lambda r: plot.convergence(r, quantity="x"),
+            ValueError,
+            "quantity must be one of 'f', 'gradient', 'gap'",
+        ),
+        (lambda r: plot.convergence(r, quantity="gap"), ValueError, "quantity='gap' needs f_opt"),
+        (lambda r: plot.convergence(r, f_opt=0.0), ValueError, "f_opt is used by quantity='gap' only"),
+    ],
+)
 def test_wrong_input(runs, call, error, message):
     with pytest.raises(error, match=message):
         call(runs["Newton"])

@@ -18,8 +18,10 @@ def test_every_form_of_a_run_gives_the_same_path(runs):
     list(run)
     _, axes = plt.subplots(2, 2)
     forms = (res, run, np.array(res.allvecs), [res.history[0], *res.history[1:]])
-    paths = [plot.trajectory(rosenbrock, form, labels="path", grid=11, ax=ax).lines[0].get_xydata()
-             for form, ax in zip(forms, axes.flat, strict=True)]
+    paths = [
+        plot.trajectory(rosenbrock, form, labels="path", grid=11, ax=ax).lines[0].get_xydata()
+        for form, ax in zip(forms, axes.flat, strict=True)
+    ]
     assert all(np.array_equal(path, res.allvecs) for path in paths[:3])
     assert np.array_equal(paths[3], res.allvecs[1:])
 

@@ -49,11 +49,14 @@ def test_equal_scales_where_the_box_allows_it():
     assert landscape.page((0, 1, 0, 1)) == (6.8, 4.6) and landscape.page((0, 3, 0, 1)) == (6.8, 2.8)
 
 
-@pytest.mark.parametrize("bounds, error, words", [
-    (((0, 1), (0, 1), (0, 1)), TypeError, r"X: bounds must be \(\(left, right\), \(bottom, top\)\)"),
-    (((1, 0), (0, 1)), ValueError, "X: bounds must be finite with left < right"),
-    (((0, np.inf), (0, 1)), ValueError, "X: bounds must be finite"),
-])
+@pytest.mark.parametrize(
+    "bounds, error, words",
+    [
+        (((0, 1), (0, 1), (0, 1)), TypeError, r"X: bounds must be \(\(left, right\), \(bottom, top\)\)"),
+        (((1, 0), (0, 1)), ValueError, "X: bounds must be finite with left < right"),
+        (((0, np.inf), (0, 1)), ValueError, "X: bounds must be finite"),
+    ],
+)
 def test_frames(bounds, error, words):
     assert landscape.frame("X", [[0, 1], [2, 3]]) == (0.0, 1.0, 2.0, 3.0)
     with pytest.raises(error, match=words):

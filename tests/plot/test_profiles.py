@@ -15,13 +15,18 @@ TABLE = {"A": [10, 20, INF], "B": [30, 10, 40], "C": [INF, INF, INF]}
 BY_HAND = {"A": ([1, 2], [1 / 3, 2 / 3]), "B": ([1, 3], [2 / 3, 1]), "C": ([1], [0])}
 
 # n = 4, 1, 3: simplex gradients of 5, 2, 4 evaluations.
-DATA_BY_HAND = {"A": ([0, 2, 10], [0, 1 / 3, 2 / 3]), "B": ([0, 5, 6, 10], [0, 1 / 3, 2 / 3, 1]),
-                "C": ([0], [0])}
+DATA_BY_HAND = {
+    "A": ([0, 2, 10], [0, 1 / 3, 2 / 3]),
+    "B": ([0, 5, 6, 10], [0, 1 / 3, 2 / 3, 1]),
+    "C": ([0], [0]),
+}
 
 
 def test_curves_equal_the_hand_calculation():
-    for curves, expected in ((plot.performance_profile(TABLE), BY_HAND),
-                             (plot.data_profile(TABLE, [4, 1, 3]), DATA_BY_HAND)):
+    for curves, expected in (
+        (plot.performance_profile(TABLE), BY_HAND),
+        (plot.data_profile(TABLE, [4, 1, 3]), DATA_BY_HAND),
+    ):
         for name, (x, share) in expected.items():
             assert np.array_equal(curves[name][0], x) and np.array_equal(curves[name][1], share), name
 
@@ -57,19 +62,28 @@ def test_profile_draws_the_curves(kind, n):
     assert plot.profile(TABLE, kind=kind, n=n, limit=2.5).get_xlim()[1] == 2.5
 
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda r: plot.profile({}), TypeError, r"table must be a dict \{solver: costs\}.*got \{\}"),
-    (lambda r: plot.profile({"A": [1, 2], "B": [1]}), ValueError, r"'A' has 2, 'B' has shape \(1,\)"),
-    (lambda r: plot.profile({"A": [1, np.nan]}), ValueError,
-     "costs must be positive.*problem 1 costs 'A' nan"),
-    (lambda r: plot.profile({"A": ["x"]}), TypeError, "costs must be numbers, inf for a failure"),
-    (lambda r: plot.profile(TABLE, kind="perf"), ValueError, "kind must be one of 'performance', 'data'"),
-    (lambda r: plot.profile(TABLE, kind="data"), ValueError, "kind='data' needs n"),
-    (lambda r: plot.profile(TABLE, n=3), ValueError, "n is used by kind='data' only"),
-    (lambda r: plot.profile(TABLE, kind="data", n=[1, 2]), ValueError,
-     "one whole number >= 1 for each of the 3 problems"),
-    (lambda r: plot.profile(TABLE, limit=1.0), ValueError, r"limit must be in \(1, inf\), got 1"),
-])
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda r: plot.profile({}), TypeError, r"table must be a dict \{solver: costs\}.*got \{\}"),
+        (lambda r: plot.profile({"A": [1, 2], "B": [1]}), ValueError, r"'A' has 2, 'B' has shape \(1,\)"),
+        (
+            lambda r: plot.profile({"A": [1, np.nan]}),
+            ValueError,
+            "costs must be positive.*problem 1 costs 'A' nan",
+        ),
+        (lambda r: plot.profile({"A": ["x"]}), TypeError, "costs must be numbers, inf for a failure"),
+        (lambda r: plot.profile(TABLE, kind="perf"), ValueError, "kind must be one of 'performance', 'data'"),
+        (lambda r: plot.profile(TABLE, kind="data"), ValueError, "kind='data' needs n"),
+        (lambda r: plot.profile(TABLE, n=3), ValueError, "n is used by kind='data' only"),
+        (
+            lambda r: plot.profile(TABLE, kind="data", n=[1, 2]),
+            ValueError,
+            "one whole number >= 1 for each of the 3 problems",
+        ),
+        (lambda r: plot.profile(TABLE, limit=1.0), ValueError, r"limit must be in \(1, inf\), got 1"),
+    ],
+)
 def test_wrong_input(runs, call, error, message):
     with pytest.raises(error, match=message):
         call(runs["Newton"])

@@ -26,17 +26,20 @@ def test_the_overlap_check_sees_overlaps():
     ax.set_ylabel("far away", labelpad=200)
     assert ("ylabel", "page") in overlaps(ax)
 
+
 # Three problems. Best costs: 10, 10, 40. Ratios A: 1, 2, inf; B: 3, 1, 1; C never solves anything.
 TABLE = {"A": [10, 20, INF], "B": [30, 10, 40], "C": [INF, INF, INF]}
 
 
 def test_axes_of_the_caller(tmp_path, runs):
     res = runs["Newton"]
-    for draw in (lambda ax: plot.trajectory(rosenbrock, res, grid=11, ax=ax),
-                 lambda ax: plot.convergence(res, ax=ax),
-                 lambda ax: plot.model(rosenbrock, [0.0, 0.0], 2, grid=11, ax=ax),
-                 lambda ax: plot.profile(TABLE, ax=ax),
-                 lambda ax: plot.animation(res, rosenbrock, tmp_path / "x.gif", grid=11, frames=2, ax=ax)):
+    for draw in (
+        lambda ax: plot.trajectory(rosenbrock, res, grid=11, ax=ax),
+        lambda ax: plot.convergence(res, ax=ax),
+        lambda ax: plot.model(rosenbrock, [0.0, 0.0], 2, grid=11, ax=ax),
+        lambda ax: plot.profile(TABLE, ax=ax),
+        lambda ax: plot.animation(res, rosenbrock, tmp_path / "x.gif", grid=11, frames=2, ax=ax),
+    ):
         _, ax = plt.subplots()
         assert draw(ax) is ax and len(plt.get_fignums()) == 1
         plt.close("all")
@@ -47,7 +50,11 @@ def test_axes_of_the_caller(tmp_path, runs):
 
 def test_without_matplotlib():
     """The package imports, the curves are computed, a picture says what to install."""
-    out = subprocess.run([sys.executable, "-c", """
+    out = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            """
 import sys
 sys.modules["matplotlib"] = None
 import numpy as np, refopt
@@ -60,14 +67,23 @@ for call in (lambda: refopt.plot.profile({"A": [1.0]}),
         call()
     except ImportError as error:
         print("pip install 'refopt[plot]'" in str(error))
-"""], check=True, capture_output=True, text=True).stdout
+""",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     assert out.split() == ["[1.0]", "True", "True", "True", "True"]
+
 
 # Protanopia, deuteranopia, tritanopia as projections in cone space (Viénot, Brettel, Mollon 1999).
 CONES = np.array([[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]])
 
-LOST = ([[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]],
-        [[1, 0, 0], [0, 1, 0], [-0.395913, 0.801109, 0]])
+LOST = (
+    [[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]],
+    [[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]],
+    [[1, 0, 0], [0, 1, 0], [-0.395913, 0.801109, 0]],
+)
 
 
 def smallest_gap(colours):

@@ -46,6 +46,8 @@ def test_directions_without_curvature_are_followed_to_the_edge():
 def test_products_are_all_it_asks_for_and_few():
     """n = 200 of condition number 100: a small multiple of the 60 products that conjugate gradients need."""
     k, count = np.linspace(1, 100, 200), []
-    d, _ = conjugate_gradient_step(lambda v: count.append(0) or k * v, np.ones(200), -10 * np.ones(200), 10 * np.ones(200))
+    d, _ = conjugate_gradient_step(
+        lambda v: count.append(0) or k * v, np.ones(200), -10 * np.ones(200), 10 * np.ones(200)
+    )
     np.testing.assert_allclose(d, 1 / k, rtol=1e-7)
     assert len(count) <= 250

@@ -89,5 +89,7 @@ def test_scipy_works_in_variables_of_the_scale_of_the_right_side():
 
 
 def test_a_callable_must_return_a_vector_of_the_right_length():
-    with pytest.raises(ValueError, match=r"must return an array of shape \(3,\) or an OptimizeResult .* got shape \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"must return an array of shape \(3,\) or an OptimizeResult .* got shape \(2,\)"
+    ):
         by_scipy(lambda fun, x0, **rest: np.ones(2), system(), np.zeros(3), 5, None)

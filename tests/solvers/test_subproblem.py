@@ -1,4 +1,4 @@
-"""The subproblem of a higher-order step: every solver, the global search, and no answer higher than SciPy's."""
+"""The subproblem of a higher-order step: every solver, the global search, no answer higher than SciPy's."""
 
 from __future__ import annotations
 

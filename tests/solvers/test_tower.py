@@ -22,7 +22,9 @@ def tower(reg, solve=None):
     """The tower at X with the exact operators; `solve` factorises each J_k when it is first needed."""
     objective = FunctionObjective(fun, X)
     point, factors = objective.at(X), {}
-    made = Tower(point.g, lambda V: objective.contraction(point, V).matrix(), reg, lambda k, b: factors[k][0](b))
+    made = Tower(
+        point.g, lambda V: objective.contraction(point, V).matrix(), reg, lambda k, b: factors[k][0](b)
+    )
     for k in (1, 2):
         factors[k] = factorised(made.J(k, np.eye(3)))
         made.x.append(factors[k][0](made.x[-1]))
@@ -52,10 +54,16 @@ def test_one_column_is_a_column_of_the_matrix():
     np.testing.assert_allclose(made.J(2, v), made.J(2, np.eye(3)) @ v, rtol=1e-10)
 
 
-@pytest.mark.parametrize("J, name", [
-    (np.diag([1.0, 2.0]), "cholesky"), (np.diag([1.0, -2.0]), "lu"), (np.array([[1.0, 2.0], [0.0, 3.0]]), "lu"),
-    (np.diag([1.0, 0.0]), "least squares"), (np.diag([1.0, 1e-17]), "least squares"),
-])
+@pytest.mark.parametrize(
+    "J, name",
+    [
+        (np.diag([1.0, 2.0]), "cholesky"),
+        (np.diag([1.0, -2.0]), "lu"),
+        (np.array([[1.0, 2.0], [0.0, 3.0]]), "lu"),
+        (np.diag([1.0, 0.0]), "least squares"),
+        (np.diag([1.0, 1e-17]), "least squares"),
+    ],
+)
 def test_the_solve_that_fits_the_matrix_is_named(J, name):
     solve, how = factorised(J)
     b = np.array([2.0, 3.0])

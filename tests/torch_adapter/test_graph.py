@@ -1,4 +1,4 @@
-"""Derivatives from torch's graph: those of autograd, to every order, for layers and for what cannot be batched."""
+"""Derivatives from torch's graph: those of autograd, to every order, also of what cannot be batched."""
 
 from __future__ import annotations
 

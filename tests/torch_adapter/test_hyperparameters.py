@@ -32,10 +32,17 @@ def test_a_repeated_name_belongs_to_no_group():
 
 
 def test_names_that_occur_once_become_entries():
-    method = refopt.chain(refopt.Adam(beta1=0.8), refopt.BlockPartition(refopt.CubicAdam(), 3), refopt.LR(np.float32(0.5)))
+    method = refopt.chain(
+        refopt.Adam(beta1=0.8), refopt.BlockPartition(refopt.CubicAdam(), 3), refopt.LR(np.float32(0.5))
+    )
     found = entries(method)
     assert repeated(method) == {"beta1", "beta2", "eps", "debiased"}
-    assert found["lr"] == 0.5 and type(found["lr"]) is float and found["beta3"] == 0.99 and found["max_size"] == 3
+    assert (
+        found["lr"] == 0.5
+        and type(found["lr"]) is float
+        and found["beta3"] == 0.99
+        and found["max_size"] == 3
+    )
     assert "beta1" not in found and "inner" not in found
 
 

@@ -1,4 +1,4 @@
-"""phi, the size of a gradient as an objective: its derivatives are those of the definition, and what they cost."""
+"""phi, the size of a gradient as an objective: its derivatives are the definition's, and what they cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXACT = 1e-12  # relative: a few hundred roundings of sums of products
 
 
 def fun_of(xp, x):
-    return xp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2) + 2 + xp.sum(x ** 3 * xp.sin(x))
+    return xp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2) + 2 + xp.sum(x**3 * xp.sin(x))
 
 
 def fun(x):
@@ -30,7 +30,7 @@ def fun(x):
 def phi(x, *, loss_term=0.0, relative=None, square=False, mean=True, maximize=False):
     """The definition, to be differentiated by autograd twice."""
     g = gradient(fun, x)
-    G = anp.sum(g ** 2) if square else anp.sum(anp.abs(g))
+    G = anp.sum(g**2) if square else anp.sum(anp.abs(g))
     G = G / len(x) if mean else G
     L = fun(x)
     if relative == "grad_to_loss":
@@ -50,8 +50,10 @@ def close(a, b, rtol=EXACT):
     return np.abs(np.asarray(a) - b).max() <= rtol * np.abs(b).max()
 
 
-@pytest.mark.parametrize("relative, square, mean, maximize", list(itertools.product(
-    (None, "loss_to_grad", "grad_to_loss"), *3 * [(False, True)])))
+@pytest.mark.parametrize(
+    "relative, square, mean, maximize",
+    list(itertools.product((None, "loss_to_grad", "grad_to_loss"), *3 * [(False, True)])),
+)
 def test_value_gradient_and_hessian_are_those_of_the_definition(relative, square, mean, maximize):
     options = dict(loss_term=0.7, relative=relative, square=square, mean=mean)
     point = phi_point(maximize_grad=maximize, **options)
@@ -61,8 +63,10 @@ def test_value_gradient_and_hessian_are_those_of_the_definition(relative, square
     assert close(point.dense_hessian(), hessian(define, START))
 
 
-@pytest.mark.parametrize("graft, relative", list(itertools.product(
-    ("loss_to_grad", "grad_to_loss"), (None, "loss_to_grad", "grad_to_loss"))))
+@pytest.mark.parametrize(
+    "graft, relative",
+    list(itertools.product(("loss_to_grad", "grad_to_loss"), (None, "loss_to_grad", "grad_to_loss"))),
+)
 def test_grafts_hold_their_scale_constant(graft, relative):
     point = phi_point(loss_term=0.7, graft=graft, relative=relative)
     f, S = fun(START), float(np.abs(gradient(fun, START)).mean())
@@ -93,8 +97,9 @@ def test_the_checks_of_the_definition_see_a_wrong_third_derivative(monkeypatch):
 
 
 def test_third_products_with_user_hessp_are_central_differences():
-    given = FunctionObjective(fun, START, jac=lambda x: gradient(fun, x),
-                              hessp=lambda x, v: hessian(fun, x) @ v)
+    given = FunctionObjective(
+        fun, START, jac=lambda x: gradient(fun, x), hessp=lambda x, v: hessian(fun, x) @ v
+    )
     exact = hessian(lambda x: phi(x, square=True), START)
     # central differences of step eps^(1/3): error of order eps^(2/3) = 4e-11 relative to the terms
     assert close(phi_point(objective=given, square=True).dense_hessian(), exact, 1e-7)

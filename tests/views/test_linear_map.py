@@ -93,7 +93,9 @@ def test_maps_are_linear_with_exact_adjoints_and_round_trip(entry, options):
 
 def test_every_registered_projection_is_covered():
     missing = {entry.name for entry in PROJECTIONS} - set(VARIANTS)
-    assert not missing, f"add to VARIANTS in {__file__} the options that {', '.join(missing)} is to be tried with"
+    assert not missing, (
+        f"add to VARIANTS in {__file__} the options that {', '.join(missing)} is to be tried with"
+    )
 
 
 class Halved(Padding):

@@ -20,7 +20,7 @@ def test_the_system_is_the_definition_with_its_derivatives(kind):
 
     def define(d):
         r = anp.dot(A, d) - u
-        return anp.mean(r ** 2) if kind == "residual" else anp.dot(d, anp.dot(A, d)) / 2 - anp.dot(u, d)
+        return anp.mean(r**2) if kind == "residual" else anp.dot(d, anp.dot(A, d)) / 2 - anp.dot(u, d)
 
     ours, theirs = LinearSystem(lambda v: A @ v, u, kind).at(d), FunctionObjective(define, d).at(d)
     exact = {"rtol": 1e-13, "atol": 1e-13, "err_msg": f"seed {SEED}"}  # sums of five products
@@ -36,7 +36,7 @@ def test_the_system_is_the_definition_with_its_derivatives(kind):
         for a, b in zip(ours.model(s, order)[:2], theirs.model(s, order)[:2], strict=True):
             np.testing.assert_allclose(a, b, **exact)
     if kind == "residual":
-        np.testing.assert_allclose(np.sum(ours.residuals ** 2), ours.f, **exact)
+        np.testing.assert_allclose(np.sum(ours.residuals**2), ours.f, **exact)
         np.testing.assert_allclose(2 * ours.jacobian.T @ ours.residuals, ours.g, **exact)
     else:
         with pytest.raises(TypeError, match="no residuals"):
