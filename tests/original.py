@@ -58,9 +58,16 @@ class Original:
         """(n,): a copy of where the run is."""
         return self.flat().detach().numpy().copy()
 
-    def step(self, fun: Callable[[Any, Any], Any]) -> None:
-        """One step on ``fun(torch, x)``."""
+    def step(self, fun: Any) -> None:
+        """One step on ``fun(torch, x)``; `fun` that is an array (n,) is the gradient itself."""
         import torch
+
+        if isinstance(fun, np.ndarray):
+            sizes = [p.numel() for p in self.parameters]
+            for p, g in zip(self.parameters, np.split(fun, np.cumsum(sizes)[:-1]), strict=True):
+                p.grad = torch.tensor(g.reshape(p.shape), dtype=p.dtype)
+            self.optimizer.step()
+            return
 
         def closure(backward: bool = True) -> Any:
             loss = fun(torch, self.flat())
@@ -74,7 +81,7 @@ class Original:
 
 def original(
     modules: Modules,
-    fun: Callable[[Any, Any], Any],
+    fun: Any,
     x0: Any,
     steps: int,
     shapes: Any = None,
@@ -85,7 +92,8 @@ def original(
     Parameters
     ----------
     modules : ``modules(torchzero.m, torchzero.modules.experimental)``, or a list of modules
-    fun : ``fun(torch, x) -> tensor`` of a flat x; one number, or residuals for a module that takes those
+    fun : ``fun(torch, x) -> tensor`` of a flat x: one number, or residuals for a module that takes those; or an
+        array (steps, n) of gradients
     x0 : (n,) the start
     shapes : the tensors that x is the concatenation of; None: one flat tensor
     dtype : float64 or float32
@@ -94,13 +102,13 @@ def original(
         warnings.simplefilter("ignore")  # the original's own
         run = Original(modules, x0, shapes, dtype)
         path = [run.x()]
-        for _ in range(steps):
-            run.step(fun)
+        for k in range(steps):
+            run.step(fun[k] if isinstance(fun, np.ndarray) else fun)
             path.append(run.x())
     return np.array(path)
 
 
-def ours(method: Any, fun: Callable[..., Any], x0: Any, steps: int, shapes: Any = None) -> np.ndarray:
+def ours(method: Any, fun: Any, x0: Any, steps: int, shapes: Any = None) -> np.ndarray:
     """(steps + 1, n): our iterates on ``fun(autograd.numpy, x)``, or on a function made by refopt."""
     objective = fun if isinstance(fun, refopt.ModelLoss) else lambda x: fun(anp, x)
     result = refopt.minimize(
