@@ -40,6 +40,9 @@ from .parts.subspace import SubspaceAdam
 __all__ = ["Entry", "ENTRIES", "methods", "resolve"]
 
 
+KINDS = ("elementwise", "projection", "reformulation", "Newton type", "support")
+
+
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """One row of the table.
@@ -47,10 +50,11 @@ class Entry:
     Attributes
     ----------
     cls : the method
-    kind : "elementwise", "projection", "reformulation", "Newton type", or "support"
+    kind : one of `KINDS`, a heading for tables and nothing else: what a method is and needs, its class says
     recipe : ``recipe(instance, **settings)`` -> the complete method a bare name stands for
     settings : the recipe's own options and their defaults
     example : keyword arguments without which the class cannot be made (inner methods); for tables and tests
+    quick : hyperparameters that keep a step short on hundreds of variables; for tests
     """
 
     cls: type[Method]
@@ -58,6 +62,10 @@ class Entry:
     recipe: Callable[..., Method] = lambda method: method
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     example: dict[str, Any] = dataclasses.field(default_factory=dict)
+    quick: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checks.one_of(f"the row of {self.name} in the registry", "kind", self.kind, KINDS)
 
     @property
     def name(self) -> str:
@@ -141,12 +149,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(FFTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
     Entry(DCTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
     Entry(CurveBall, "Newton type", automatic_curve_ball, {"auto": True, "lam": 1.0, "acceptance": None}),
-    Entry(ScipyNewtonCG, "Newton type", with_backtracking),
-    Entry(NewtonSolver, "Newton type", with_backtracking),
+    Entry(ScipyNewtonCG, "Newton type", with_backtracking, quick={"kwargs": {"maxiter": 2}}),
+    Entry(NewtonSolver, "Newton type", with_backtracking, quick={"maxiter": 5}),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
     Entry(NewtonNewton, "Newton type", descending, {"direction": "newton"}),
     Entry(InfinityNormTrustRegion, "Newton type"),
-    Entry(HigherOrderNewton, "Newton type", robust_trust, {"trust_method": "regularized", "solver": "native"}),
+    Entry(HigherOrderNewton, "Newton type", robust_trust, {"trust_method": "regularized", "solver": "native"},
+          quick={"order": 2}),
     Entry(GaussNewton, "support", with_backtracking),
     Entry(LR, "support"),
     Entry(Adam, "support", with_step_size, {"lr": 1e-2}),

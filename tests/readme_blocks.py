@@ -1,6 +1,6 @@
-"""The parts of README.md that a program writes, so that they cannot drift from what the package does.
+"""The parts of README.md and the pages beside it that a program writes, so that they cannot drift.
 
-    python tests/readme_blocks.py          rewrites the blocks between `<!-- begin: NAME -->` and `<!-- end -->`
+    python tests/readme_blocks.py     rewrites the blocks between `<!-- begin: NAME -->` and `<!-- end -->`
 
 tests/test_readme.py fails when a block is out of date.
 """
@@ -13,15 +13,31 @@ import re
 import sys
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
-FOURTEEN = ("HigherOrderNewton", "NewtonNewton", "ScipyNewtonCG", "NewtonSolver", "CurveBall", "InfinityNormTrustRegion",
-            "CubicAdam", "SubspaceCubicAdam", "CoordinateMomentum", "ReduceOutwardLR", "GradMin", "BlockPartition",
-            "TensorizeProjection", "FFTProjection")
+ROOT = Path(__file__).parent.parent
+README, DEVIATIONS, LESSONS = ROOT / "README.md", ROOT / "DEVIATIONS.md", ROOT / "notebooks" / "README.md"
+PAGES = (README, DEVIATIONS, LESSONS, ROOT / "CONTRIBUTING.md", ROOT / "tests" / "README.md")
+FOURTEEN = (
+    "HigherOrderNewton",
+    "NewtonNewton",
+    "ScipyNewtonCG",
+    "NewtonSolver",
+    "CurveBall",
+    "InfinityNormTrustRegion",
+    "CubicAdam",
+    "SubspaceCubicAdam",
+    "CoordinateMomentum",
+    "ReduceOutwardLR",
+    "GradMin",
+    "BlockPartition",
+    "TensorizeProjection",
+    "FFTProjection",
+)
 
 
 def command_output(arguments: list[str]) -> str:
     """What the command prints."""
     from refopt.cli import main
+
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         main(arguments)
@@ -40,6 +56,7 @@ def one_line(name: str) -> str:
 
 def methods() -> str:
     from refopt.registry import find
+
     rows = ["| method | what it does | kind | needs |", "| --- | --- | --- | --- |"]
     for name in FOURTEEN:
         entry = find(name)
@@ -49,27 +66,34 @@ def methods() -> str:
 
 
 def deviations() -> str:
-    from refopt.oracle.torchzero.deviations import DEVIATIONS
+    from refopt.oracle.torchzero.deviations import DEVIATIONS as TABLE
+
     rows = ["| method | name | `torchzero` 0.4.4 | `refopt` | why |", "| --- | --- | --- | --- | --- |"]
     clean = lambda text: " ".join(text.split()).replace("|", "\\|")  # noqa: E731
-    for d in sorted(DEVIATIONS, key=lambda d: (d.method, d.name)):
+    for d in sorted(TABLE, key=lambda d: (d.method, d.name)):
         rows.append(f"| {d.method} | {d.name} | {clean(d.original)} | {clean(d.ours)} | {clean(d.why)} |")
     return "\n".join(rows)
 
 
 def lessons() -> str:
     from notebooks.lessons import index
+
     return index()
 
 
-BLOCKS = {"fit": fit, "methods": methods, "deviations": deviations, "lessons": lessons}
+BLOCKS = {
+    "fit": (README, fit),
+    "methods": (README, methods),
+    "deviations": (DEVIATIONS, deviations),
+    "lessons": (LESSONS, lessons),
+}
 
 
 def replaced(text: str, name: str, content: str) -> str:
     """`text` with the block `name` filled with `content`."""
     pattern = re.compile(rf"(<!-- begin: {name} -->\n)(?:.*?\n)??(<!-- end -->)", re.S)
     if not pattern.search(text):
-        raise ValueError(f"README.md has no block {name!r}")
+        raise ValueError(f"{BLOCKS[name][0].name} has no block {name!r}")
     return pattern.sub(lambda m: m.group(1) + content + "\n" + m.group(2), text)
 
 
@@ -77,13 +101,11 @@ def block(text: str, name: str) -> str:
     """The content of the block `name`."""
     found = re.search(rf"<!-- begin: {name} -->\n(.*?)\n?<!-- end -->", text, re.S)
     if not found:
-        raise ValueError(f"README.md has no block {name!r}")
+        raise ValueError(f"{BLOCKS[name][0].name} has no block {name!r}")
     return found.group(1)
 
 
 if __name__ == "__main__":
-    text = README.read_text()
-    for name, make in BLOCKS.items():
-        text = replaced(text, name, make())
-    README.write_text(text)
-    sys.stdout.write(f"wrote {len(BLOCKS)} blocks of {README}\n")
+    for name, (page, make) in BLOCKS.items():
+        page.write_text(replaced(page.read_text(), name, make()))
+        sys.stdout.write(f"wrote {name} of {page.relative_to(ROOT)}\n")

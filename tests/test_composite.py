@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import refopt
+from refopt.composite import LeastSquares
 from refopt.derivatives import gradient
 from refopt.function import FunctionObjective
 
@@ -142,3 +143,11 @@ def test_wrong_types(call, message):
 def test_a_loss_that_is_no_number():
     with pytest.raises(ValueError, match="one number"):
         point_of(refopt.ModelLoss(lambda x: x, lambda y: y**2), np.ones(2)).f  # noqa: B018
+
+
+def test_least_squares():
+    f = LeastSquares(lambda x, a: a * x)
+    assert f(np.array([1.0, 2.0]), 3.0) == 45.0 and f.residuals(2.0, 3.0) == 6.0
+    assert "lambda" in repr(f)
+    with pytest.raises(TypeError, match="LeastSquares: residuals must be callable, got 3"):
+        LeastSquares(3)

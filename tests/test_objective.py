@@ -1,87 +1,31 @@
-"""Objective and Point: each quantity once, by the user's function or by autograd, and nobody can spoil it."""
+"""Objective and Point: each quantity once, counted and limited, and nobody can spoil it."""
 
 from __future__ import annotations
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
-import scipy.sparse
-from scipy.sparse.linalg import aslinearoperator
 
+import refopt
+from refopt import minimize
 from refopt.function import FunctionObjective
+from refopt.objective import Objective, locked, symmetrised
+from refopt.status import Status, Stop
 
+START = np.array([-1.2, 1.0])
 X = np.array([0.3, -0.7, 1.1])
-V = np.array([1.0, -2.0, 0.5])
+
+
+def rosenbrock(x):
+    return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
 
 
 def fun(x):
     return anp.sum(anp.exp(x[:-1] * x[1:])) + anp.sin(x[0]) * x[2] ** 3
 
 
-def exact(x):
-    """Gradient and Hessian by hand."""
-    a, b, c = x
-    p, q = np.exp(a * b), np.exp(b * c)
-    g = np.array([b * p + np.cos(a) * c**3, a * p + c * q, b * q + 3 * np.sin(a) * c**2])
-    H = np.array([
-        [b * b * p - np.sin(a) * c**3, p + a * b * p, 3 * np.cos(a) * c**2],
-        [p + a * b * p, a * a * p + c * c * q, q + b * c * q],
-        [3 * np.cos(a) * c**2, q + b * c * q, b * b * q + 6 * np.sin(a) * c]])
-    return g, H
-
-
 def at(x=X, **given):
     return FunctionObjective(fun, x, **given).at(x)
-
-
-def test_derivatives_agree_with_the_hand_calculation():
-    g, H = exact(X)
-    point = at()
-    eps = np.finfo(float).eps
-    assert np.allclose(point.g, g, rtol=8 * eps, atol=0)  # a handful of operations each
-    assert np.allclose(point.hess, H, rtol=16 * eps, atol=4 * eps)
-    assert np.allclose(point.hvp(V), H @ V, rtol=32 * eps, atol=0)
-
-
-@pytest.mark.parametrize("method, h, error", [("fd_forward", 1e-6, 1e-4), ("fd_central", 1e-4, 1e-6)])
-def test_finite_difference_products(method, h, error):
-    H = exact(X)[1]
-    assert np.allclose(at().hvp(V, method, h), H @ V, rtol=error)  # O(h), O(h^2) plus rounding eps/h
-    assert not np.any(at().hvp(np.zeros(3), method, h))
-    assert np.allclose(at().hvp(1e6 * V, method, h), 1e6 * H @ V, rtol=error)  # the step does not scale with v
-
-
-def test_the_order_of_the_differences():
-    H = exact(X)[1]
-    for method, order in [("fd_forward", 1), ("fd_central", 2)]:
-        errors = [np.linalg.norm(at().hvp(V, method, h) - H @ V) for h in (1e-2, 1e-3)]
-        assert abs(np.log10(errors[0] / errors[1]) - order) < 0.1
-
-
-def test_unknown_product_method():
-    with pytest.raises(ValueError, match="hvp method must be one of 'autograd', 'fd_forward', 'fd_central', got 'fd'"):
-        at().hvp(V, "fd")
-
-
-def test_products_share_one_trace():
-    point = at()
-    for _ in range(5):
-        point.hvp(V)
-    assert (point.objective.nfev, point.objective.nhvp) == (1, 5)
-
-
-@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_array, aslinearoperator])
-def test_the_users_hessian_serves_products(form):
-    H = exact(X)[1]
-    point = at(hess=lambda x: form(exact(x)[1]))
-    assert np.allclose(point.hvp(V), H @ V) and np.allclose(point.dense_hessian(), H)
-    assert (point.objective.nfev, point.objective.nhev, point.objective.nhvp) == (0, 1, 0)
-
-
-def test_the_users_hessp_is_used_and_counted():
-    point = at(hessp=lambda x, v: exact(x)[1] @ v)
-    assert np.allclose(point.hvp(V), exact(X)[1] @ V) and point.objective.nhvp == 1
-    assert np.allclose(point.hess, exact(X)[1]) and point.objective.nhvp == 4 and point.objective.nhev == 0
 
 
 def test_everything_is_computed_once():
@@ -105,21 +49,81 @@ def test_arrays_are_read_only_and_independent():
         assert not base.flags.writeable
 
 
-def test_float32_stays_float32():
-    point = at(X.astype(np.float32))
-    assert point.g.dtype == point.hess.dtype == point.hvp(V.astype(np.float32)).dtype == np.float32
+@pytest.mark.parametrize("method", ["LBFGS", "Newton", "Backtracking", "CubicAdam"])
+@pytest.mark.parametrize("maxfev", [1, 2, 5, 8])
+def test_maxfev_is_never_exceeded(method, maxfev):
+    calls = []
+
+    def fun(x):
+        calls.append(0)
+        return rosenbrock(x)
+
+    result = minimize(fun, START, method=method, options={"maxfev": maxfev, "gtol": 0})
+    assert len(calls) == result.nfev <= maxfev and result.status == 11
+    assert np.isfinite(result.fun) and result.fun <= rosenbrock(START)
 
 
-def test_a_function_that_ignores_x_has_zero_derivatives():
-    point = FunctionObjective(lambda x: 3.0, X).at(X)
-    assert point.f == 3.0 and not point.g.any() and not point.hess.any()
+def test_maxtime_stops_between_evaluations():
+    options = {"maxtime": 0.05, "gtol": 0, "maxiter": 10**9}
+    result = minimize(lambda x: anp.sum(x ** 2), START, method=refopt.LR(1e-6), options=options)
+    assert result.status == 12 and "maxtime = 0.05" in result.message and result.nit > 0
 
 
-def test_a_linear_function_has_a_zero_hessian():
-    point = FunctionObjective(lambda x: anp.sum(2 * x), X).at(X)
-    assert np.array_equal(point.g, [2, 2, 2]) and not point.hess.any() and not point.hvp(V).any()
+def test_the_last_three_points_are_remembered():
+    """The iterate, an accepted trial and one more; a fourth pushes the first out."""
+    objective = FunctionObjective(fun, X)
+    points = [objective.at(X + k) for k in range(3)]
+    assert all(objective.at(X + k) is points[k] for k in range(3))
+    objective.at(X + 3.0)
+    assert objective.at(X) is not points[0] and objective.at(X + 2.0) is points[2]
 
 
-def test_one_element_results_are_numbers():
-    point = FunctionObjective(lambda x: anp.sum(x ** 2).reshape(1), X).at(X)
-    assert isinstance(point.f, float) and np.allclose(point.g, 2 * X)
+def test_trials_are_clipped_to_the_bounds_and_listed_on_request():
+    objective = FunctionObjective(fun, X, bounds=(X - 1, X + 1))
+    point = objective.at(X)
+    assert np.array_equal(point.after(np.array([5.0, -5.0, 0.5])).x, X + [-1, 1, -0.5])
+    assert objective.tried is None
+    objective.tried = []
+    trial = point.after(np.full(3, 0.1))
+    assert len(objective.tried) == 1 and objective.tried[0] is trial.x
+
+
+def test_with_bounds_the_gradient_counts_as_far_as_it_can_be_followed():
+    bounds = (np.array([0.0, -0.5]), np.ones(2))
+    objective = FunctionObjective(lambda x: anp.sum(3 * x), np.zeros(2), bounds=bounds)
+    point = objective.at(np.zeros(2))
+    assert point.gradient_norm() == 0.5 and np.array_equal(point.g, [3, 3])  # x_1 is half a unit off
+
+
+def test_the_best_finite_value_is_kept_through_limits():
+    objective = FunctionObjective(lambda x: x[0], np.array([3.0]), jac=lambda x: np.ones(1))
+    objective.begin(np.array([3.0]), maxfev=3)
+    for x in (2.0, -np.inf, 5.0):
+        objective.at(np.array([x])).f  # noqa: B018
+    assert objective.best_f == 2.0 and objective.best_x[0] == 2.0
+    with pytest.raises(Stop) as stop:
+        objective.at(np.array([1.0])).f  # noqa: B018
+    assert stop.value.status is Status.MAXFEV and objective.nfev == 3
+
+
+def test_what_an_objective_does_not_have_it_says():
+    class Bare(Objective):
+        n, dtype = 2, np.dtype(float)
+
+    point = Bare().at(np.zeros(2))
+    for ask, words in [(lambda: point.residuals, "no residuals; give refopt.LeastSquares"),
+                       (lambda: point.gauss_newton, "not made of a model and a loss"),
+                       (lambda: point.taylor(X[:2], 2), "Bare has no Taylor series"),
+                       (lambda: point.tensors(2), "Bare has no derivative tensors")]:
+        with pytest.raises(TypeError, match=words):
+            ask()
+
+
+def test_symmetrised_and_locked():
+    H = np.array([[1.0, 2.0], [2.0 + 1e-12, 3.0]])
+    assert np.array_equal(symmetrised(H, "hess"), (H + H.T) / 2)
+    with pytest.raises(ValueError, match=r"hess must be symmetric, but entry \[0, 1\] = 2 and \[1, 0\] = 2.1"):
+        symmetrised(np.array([[1.0, 2.0], [2.1, 3.0]]), "hess")
+    a = np.arange(4.0)
+    view = locked(a[:2])
+    assert a.flags.writeable and not view.flags.writeable and view.base is None

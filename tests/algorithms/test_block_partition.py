@@ -5,12 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.linalg
-from parts.projection_cases import SHAPES, START, N, fun, gap, original, ours
+from parts.projection_cases import (
+    PARITY,
+    PLAIN,
+    SHAPES,
+    START,
+    STEP,
+    N,
+    fails,
+    follows_the_original,
+    follows_the_original_debiased,
+    fun,
+    gap,
+    original,
+    ours,
+)
 
 import refopt
 from refopt import GGT, LBFGS, LR, Adam, Backtracking, BlockPartition, Newton, SubspaceCubicAdam
 from refopt.algorithms.block_partition import BlocksState, batched_shapes, block_shapes, chunk_sizes
-from refopt.algorithms.tensorize_projection import cube
 from refopt.function import FunctionObjective
 
 SIZES = (3, 1, 4, 2)  # of the blocks of the separable problem
@@ -142,19 +155,6 @@ def test_chunks():
     assert batched_shapes(((2, 2), (3, 3), (7,)), 4) == [(2, 2), (3, 3), (2, 4)]
 
 
-def test_cubes():
-    for side in range(2, 12):
-        for n in [*range(1, 300), 10**6, 10**6 + 1, side**5, side**5 - 1, side**5 + 1]:
-            shape = cube(n, side)
-            s, d = shape[0], len(shape)
-            assert shape == (s,) * d and s <= max(side, n if n < side else 0)
-            if n < side:
-                assert shape == (n,)
-            else:
-                assert side ** (d - 1) < n <= side**d and (s - 1) ** d < n <= s**d
-    assert cube(125, 5) == (5, 5, 5)
-
-
 def test_elementwise_inner_methods_run_in_one_pass():
     state = BlockPartition([Adam(), LR(0.1)], 2).init(START, SHAPES)
     assert not isinstance(state, BlocksState)
@@ -210,3 +210,90 @@ def test_large_blocks_of_many_variables_use_no_square_matrix():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert np.allclose(update, -1) and peak < 8 * n * n / 10
+
+
+# ---------------------------------------------------------------- against the original
+
+RUNS = {
+    **{
+        f"blocks of {m}": (
+            lambda inner, m=m: BlockPartition(inner, m),
+            lambda ex, a, m=m: ex.BlockPartition(a, max_size=m),
+        )
+        for m in (1, 2, 4, 7, 100)
+    },
+    **{
+        f"rows of {m}": (
+            lambda inner, m=m: BlockPartition(inner, m, batched=True),
+            lambda ex, a, m=m: ex.BlockPartition(a, max_size=m, batched=True),
+        )
+        for m in (1, 100)
+    },
+    "blocks, parameters too": (
+        lambda inner: BlockPartition(inner, 3, project_params=True),
+        lambda ex, a: ex.BlockPartition(a, max_size=3, project_params=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_paths_of_the_original_with_adam_inside(name):
+    follows_the_original(*RUNS[name])
+
+
+def test_path_of_the_original_with_debiased_adam_inside():
+    follows_the_original_debiased(*RUNS["blocks of 4"])
+
+
+def test_rows_without_padding_follow_the_original():
+    shapes = ((4, 5), (10,), (2, 3, 5), (3,))
+    x0 = np.random.default_rng(4).standard_normal(N)
+    shapes = (*shapes, (N - 63,))
+    path = original(
+        lambda tz, ex: [ex.BlockPartition([tz.Adam(debias=False)], max_size=5, batched=True), tz.LR(0.03)],
+        shapes=shapes,
+        x0=x0,
+    )
+    assert gap(ours([BlockPartition(PLAIN, 5, batched=True), STEP], shapes=shapes, x0=x0), path) < PARITY
+
+
+def test_original_batched_fails_where_padding_is_needed():
+    fails(lambda tz, ex: [ex.BlockPartition([tz.Adam()], max_size=4, batched=True)])
+    path = ours([BlockPartition(PLAIN, 4, batched=True), STEP])
+    assert gap(path, ours([PLAIN, STEP])) < 1e-13  # elementwise: as without any projection
+
+
+def test_original_blocks_fail_on_tensors_without_axes():
+    shapes, x0 = ((), (N - 1,)), START
+    fails(lambda tz, ex: [ex.BlockPartition([tz.Adam()], max_size=4)], shapes=shapes, x0=x0)
+    assert gap(ours([BlockPartition(PLAIN, 4), STEP], shapes=shapes), ours([PLAIN, STEP])) < 1e-13
+
+
+def test_original_blocks_share_one_inner_state():
+    """Its L-BFGS inside blocks is that of the whole vector; ours is one per block, and `batched` shares."""
+    whole = ours([LBFGS(), LR(0.1)], 10)
+    path = original(
+        lambda tz, ex: [ex.BlockPartition([tz.LBFGS()], max_size=7, project_params=True), tz.LR(0.1)], 10
+    )
+    assert gap(path, whole) < 1e-9
+    assert gap(ours([BlockPartition(LBFGS(), 7, project_params=True), LR(0.1)], 10), whole) > 1e-3
+    assert (
+        gap(ours([BlockPartition(LBFGS(), 7, batched=True, project_params=True), LR(0.1)], 10), whole) < 1e-9
+    )
+
+
+# ---------------------------------------------------------------- bad input
+
+BAD = [
+    (lambda: BlockPartition(max_size=3), TypeError, "inner methods are missing"),
+    (lambda: BlockPartition(PLAIN), TypeError, "max_size must be a whole number >= 1, got None"),
+    (lambda: BlockPartition(PLAIN, 0), ValueError, "max_size must be a whole number >= 1, got 0"),
+    (lambda: BlockPartition(PLAIN, 2.5), ValueError, "max_size must be a whole number >= 1, got 2.5"),
+    (lambda: BlockPartition(PLAIN, 3, batched="yes"), TypeError, "batched must be True or False"),
+]
+
+
+@pytest.mark.parametrize("make, error, message", BAD)
+def test_bad_input_says_what_to_do(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

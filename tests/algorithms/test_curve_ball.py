@@ -7,6 +7,7 @@ import autograd.numpy as anp
 import mpmath
 import numpy as np
 import pytest
+from original import original, ours
 
 import refopt
 from refopt.solvers.span import minimise_over_span
@@ -14,6 +15,11 @@ from refopt.status import Status
 
 rosenbrock = refopt.LeastSquares(lambda x: anp.concatenate((10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1])))
 START = np.array([-0.25, -0.25])
+THREE = np.array([-0.25, -0.25, 0.3])
+
+
+def rosenbrock_of(xp, x):
+    return xp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
 # ---------------------------------------------------------------- the yardstick
@@ -268,28 +274,6 @@ def test_finite_differences(hvp_method):
 # ---------------------------------------------------------------- the original
 
 
-def original_path(steps, inner=None, **options):
-    torch = pytest.importorskip("torch")
-    tz = pytest.importorskip("torchzero")
-    from torchzero.modules.experimental import CurveBall
-
-    p = torch.nn.Parameter(torch.tensor([-0.25, -0.25, 0.3], dtype=torch.float64))
-    optimizer = tz.Optimizer([p], CurveBall(inner=None if inner is None else tz.m.LR(inner), **options))
-
-    def closure(backward=True):
-        loss = (100 * (p[1:] - p[:-1] ** 2) ** 2).sum() + ((1 - p[:-1]) ** 2).sum()
-        if backward:
-            optimizer.zero_grad()
-            loss.backward()
-        return loss
-
-    path = []
-    for _ in range(steps):
-        optimizer.step(closure)
-        path.append(p.detach().numpy().copy())
-    return path
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -303,30 +287,20 @@ def original_path(steps, inner=None, **options):
 @pytest.mark.parametrize("inner", [None, 0.5])
 def test_fixed_form_equals_the_original(options, inner):
     """50 steps; 1e-9 (1e-6 with differences): rounding of the products, amplified by 50 steps."""
-    theirs = original_path(50, inner, **options)
-    method = refopt.CurveBall(**options, inner=None if inner is None else refopt.LR(inner))
-    records = list(refopt.iterate(rosenbrock, [-0.25, -0.25, 0.3], method=method, options={"maxiter": 50}))
+    within = lambda lr: None if inner is None else lr(inner)  # noqa: E731
+    theirs = original(lambda m, ex: ex.CurveBall(inner=within(m.LR), **options), rosenbrock_of, THREE, 50)
+    mine = ours(refopt.CurveBall(**options, inner=within(refopt.LR)), rosenbrock, THREE, 50)
     rtol = 1e-9 if options.get("hvp_method", "autograd") == "autograd" else 1e-6
-    np.testing.assert_allclose([r.x for r in records], theirs, rtol=rtol)
+    np.testing.assert_allclose(mine, theirs, rtol=rtol)
 
 
 def test_the_original_has_no_automatic_form():
-    pytest.importorskip("torchzero")
-    from torchzero.modules.experimental import CurveBall
-
     with pytest.raises(TypeError, match="auto"):
-        CurveBall(auto=True)
+        original(lambda m, ex: ex.CurveBall(auto=True), rosenbrock_of, THREE, 1)
 
 
 def test_the_original_comparison_sees_a_planted_difference():
-    theirs = original_path(5)
-    records = list(
-        refopt.iterate(
-            rosenbrock,
-            [-0.25, -0.25, 0.3],
-            method=refopt.CurveBall(momentum=0.9 + 1e-7),
-            options={"maxiter": 5},
-        )
-    )
+    theirs = original(lambda m, ex: ex.CurveBall(), rosenbrock_of, THREE, 5)
+    mine = ours(refopt.CurveBall(momentum=0.9 + 1e-7), rosenbrock, THREE, 5)
     with pytest.raises(AssertionError):
-        np.testing.assert_allclose([r.x for r in records], theirs, rtol=1e-9)
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9)

@@ -7,10 +7,11 @@ import itertools
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from original import original, ours
 
 import refopt
 from refopt.algorithms.grad_min import GradMin
-from refopt.derivatives import gradient, hessian
+from refopt.derivatives import gradient
 from refopt.function import FunctionObjective
 from refopt.views.gradient_size import GradientSize, mixture
 
@@ -18,21 +19,12 @@ START = np.array([-1.2, 1.0, 0.7])
 EXACT = 1e-12  # relative: a few hundred roundings of sums of products
 
 
+def fun_of(xp, x):
+    return xp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2) + 2 + xp.sum(x ** 3 * xp.sin(x))
+
+
 def fun(x):
-    return anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2) + 2 + anp.sum(x ** 3 * anp.sin(x))
-
-
-def phi(x, *, loss_term=0.0, relative=None, square=False, mean=True, maximize=False):
-    """The definition, to be differentiated by autograd twice."""
-    g = gradient(fun, x)
-    G = anp.sum(g ** 2) if square else anp.sum(anp.abs(g))
-    G = G / len(x) if mean else G
-    L = fun(x)
-    if relative == "grad_to_loss":
-        G = G * L
-    if relative == "loss_to_grad":
-        L = L * G
-    return (-1 if maximize else 1) * (loss_term * L + G)
+    return fun_of(anp, x)
 
 
 def phi_point(x=START, f=fun, objective=None, **options):
@@ -48,65 +40,11 @@ def close(a, b, rtol=EXACT):
 # ---------------------------------------------------------------- the mathematics
 
 
-@pytest.mark.parametrize("relative, square, mean, maximize", list(itertools.product(
-    (None, "loss_to_grad", "grad_to_loss"), *3 * [(False, True)])))
-def test_value_gradient_and_hessian_are_those_of_the_definition(relative, square, mean, maximize):
-    options = dict(loss_term=0.7, relative=relative, square=square, mean=mean)
-    point = phi_point(maximize_grad=maximize, **options)
-    define = lambda x: phi(x, maximize=maximize, **options)  # noqa: E731
-    assert close(point.f, define(START))
-    assert close(point.g, gradient(define, START))
-    assert close(point.dense_hessian(), hessian(define, START))
-
-
-@pytest.mark.parametrize("graft, relative", list(itertools.product(
-    ("loss_to_grad", "grad_to_loss"), (None, "loss_to_grad", "grad_to_loss"))))
-def test_grafts_hold_their_scale_constant(graft, relative):
-    point = phi_point(loss_term=0.7, graft=graft, relative=relative)
-    f, S = fun(START), float(np.abs(gradient(fun, START)).mean())
-    g_scale = f / S if graft == "grad_to_loss" else 1.0
-    l_scale = 1.0
-    if graft == "loss_to_grad":
-        l_scale = S * f / f if relative == "grad_to_loss" else S / f
-
-    def define(x):
-        g = anp.mean(anp.abs(gradient(fun, x))) * g_scale
-        g = g * fun(x) if relative == "grad_to_loss" else g
-        loss = fun(x) * l_scale
-        loss = loss * g if relative == "loss_to_grad" else loss
-        return 0.7 * loss + g
-
-    assert close(point.f, define(START))
-    assert close(point.g, gradient(define, START))
-    assert close(point.dense_hessian(), hessian(define, START))
-
-
-def test_the_checks_of_the_definition_see_a_wrong_third_derivative(monkeypatch):
-    point = phi_point(square=True)
-    right = hessian(lambda x: phi(x, square=True), START)
-    point.g  # noqa: B018
-    third = FunctionObjective.third
-    monkeypatch.setattr(FunctionObjective, "third", lambda self, p, w: (third(self, p, w)[0], np.zeros_like))
-    assert not close(point.dense_hessian(), right)
-
-
-def test_third_products_with_user_hessp_are_central_differences():
-    given = FunctionObjective(fun, START, jac=lambda x: gradient(fun, x),
-                              hessp=lambda x, v: hessian(fun, x) @ v)
-    exact = hessian(lambda x: phi(x, square=True), START)
-    # central differences of step eps^(1/3): error of order eps^(2/3) = 4e-11 relative to the terms
-    assert close(phi_point(objective=given, square=True).dense_hessian(), exact, 1e-7)
-
-
 def test_dividing_by_zero_in_a_graft_is_not_finite_and_says_so():
     assert not np.isfinite(mixture(0.0, 1.0, 1.0, None, "loss_to_grad", False).by_f)
     result = refopt.minimize(lambda x: x[0] ** 2 + 3 * x[0], [0.0], method=GradMin(refopt.LR(), 1.0,
                                                                                   graft="loss_to_grad"))
     assert result.status == refopt.Status.NONFINITE.number and "GradMin" in result.message
-
-
-def test_no_loss_term_needs_no_finite_scale():
-    assert mixture(0.0, 2.0, 0.0, None, "loss_to_grad", False) == (2.0, 0.0, 1.0, 0.0)
 
 
 # ---------------------------------------------------------------- options
@@ -150,28 +88,6 @@ def test_create_graph_saves_a_product_for_second_order_inner_methods():
 def test_bad_options_are_refused(option, value, message):
     with pytest.raises((TypeError, ValueError), match=message):
         GradMin(**{"inner": refopt.LR(), option: value})
-
-
-# ---------------------------------------------------------------- cost
-
-
-def test_a_gradient_costs_one_product_more_than_a_plain_one():
-    plain, objective = FunctionObjective(fun, START), FunctionObjective(fun, START)
-    plain.at(START).g  # noqa: B018
-    point = phi_point(objective=objective, loss_term=1.0, relative="loss_to_grad", graft="grad_to_loss")
-    point.g  # noqa: B018
-    assert (objective.njev, objective.nhvp, objective.nhev) == (plain.njev, plain.nhvp + 1, 0)
-    assert objective.nfev == plain.nfev + 1  # the trace that gives the product
-
-
-def test_a_product_costs_one_third_derivative_and_at_most_two_hessians():
-    objective = FunctionObjective(fun, START)
-    point = phi_point(objective=objective, square=True)
-    point.g  # noqa: B018
-    point.hvp(np.ones(3))
-    before = objective.nhvp
-    point.hvp(np.arange(3.0))
-    assert objective.nhvp == before + 3
 
 
 # ---------------------------------------------------------------- inner methods and the driver
@@ -250,43 +166,12 @@ OPTIONS = [dict(), dict(square=True), dict(mean=False), dict(square=True, mean=F
                ("loss_to_grad", "grad_to_loss"), repeat=2))]
 
 
-def original(x0, modules, steps, torch_fun):
-    """Iterates of torchzero's modules."""
-    torch, tz = pytest.importorskip("torch"), pytest.importorskip("torchzero")
-    x = torch.tensor(x0, dtype=torch.float64, requires_grad=True)
-    optimizer = tz.Optimizer([x], *modules)
-
-    def closure(backward=True):
-        loss = torch_fun(torch, x)
-        if backward:
-            optimizer.zero_grad()
-            loss.backward()
-        return loss
-
-    iterates = []
-    for _ in range(steps):
-        optimizer.step(closure)
-        iterates.append(x.detach().numpy().copy())
-    return np.array(iterates)
-
-
-def torch_version(torch, x):
-    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum() + 2 + (x ** 3 * torch.sin(x)).sum()
-
-
-def ours(method, steps, x0=START, f=fun):
-    records = list(refopt.iterate(f, x0, method=method, options={"maxiter": steps, "gtol": 0}))
-    return np.array([r.x for r in records])
-
-
 @pytest.mark.filterwarnings("ignore:both relative and graft")
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_trajectory_of_the_original(options):
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    tz = pytest.importorskip("torchzero")
     lr = 1e-9 if options.get("relative") or options.get("square") else 1e-6
-    theirs = original(START, [experimental.GradMin(tz.m.LR(lr), **options)], 20, torch_version)
-    mine = ours(GradMin(refopt.LR(lr), **options), 20)
+    theirs = original(lambda m, ex: ex.GradMin(m.LR(lr), **options), fun_of, START, 20)
+    mine = ours(GradMin(refopt.LR(lr), **options), fun_of, START, 20)
     moved = np.abs(theirs[-1] - START).max()
     # both round x at every step: 20 eps |x| against the distance gone
     assert np.abs(mine - theirs).max() <= 1e-12 * moved + 20 * 2.3e-16 * np.abs(START).max()
@@ -294,37 +179,30 @@ def test_trajectory_of_the_original(options):
 
 @pytest.mark.parametrize("square", [False, True])
 def test_newton_inside_follows_the_original(square):
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    tz = pytest.importorskip("torchzero")
-    theirs = original(START, [experimental.GradMin([tz.m.Newton()], square=square)], 2, torch_version)
+    theirs = original(lambda m, ex: ex.GradMin([m.Newton()], square=square), fun_of, START, 2)
 
     class Plain(refopt.Method):
         def step(self, point, update, state):
             return np.linalg.solve(point.dense_hessian(), update), state
 
-    mine = ours(GradMin(Plain(), square=square), 2)
+    mine = ours(GradMin(Plain(), square=square), fun_of, START, 2)
     # condition number of the Hessian of phi: 1e5
     assert np.abs(mine - theirs).max() <= 1e-9 * np.abs(theirs).max()
 
 
 def test_modify_loss_acts_on_inner_searches_as_in_the_original():
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    tz = pytest.importorskip("torchzero")
-
     def well(torch, x):
         return ((x ** 2 - 1) ** 2).sum()
 
     def end(flag):
-        module = experimental.GradMin([tz.m.Backtracking()], square=True, modify_loss=flag)
-        return original([0.3, 0.4], [module], 8, well)[-1]
+        modules = lambda m, ex: ex.GradMin([m.Backtracking()], square=True, modify_loss=flag)  # noqa: E731
+        return original(modules, well, [0.3, 0.4], 8)[-1]
 
     ends = {flag: end(flag) for flag in (True, False)}
     assert np.abs(ends[True]).max() < 0.1 and np.abs(ends[False]).min() > 0.9
 
 
 def test_create_graph_makes_no_difference_in_the_original():
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    tz = pytest.importorskip("torchzero")
-    paths = [original(START, [experimental.GradMin([tz.m.Newton()], square=True, create_graph=flag)], 3,
-                      torch_version) for flag in (True, False)]
+    paths = [original(lambda m, ex, flag=flag: ex.GradMin([m.Newton()], square=True, create_graph=flag), fun_of,
+                      START, 3) for flag in (True, False)]
     assert np.array_equal(*paths)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import numpy as np
 import pytest
-from parts import projection_cases
-from parts.projection_cases import START, fun, gap, original, ours
+from parts.projection_cases import START, fun, gap, original, ours, steep
 
 import refopt
 from refopt import GGT, LR, CubicAdam, SubspaceAdam, SubspaceCubicAdam
@@ -171,21 +171,16 @@ def test_a_bare_name_sets_up_the_host():
 
 # ---------------------------------------------------------------- against the original
 
-
-@pytest.fixture
-def steeper(monkeypatch):
-    """The shared problem times 30: no cubic terms so small that the original's root loses digits."""
-    plain = projection_cases.problem
-    monkeypatch.setattr(projection_cases, "problem", lambda xp, x: 30 * plain(xp, x))
+steep_path, steep_original = functools.partial(ours, problem=steep), functools.partial(original, problem=steep)
 
 
 @pytest.mark.parametrize("mode", ["signed_cbrt", "halve"])
 @pytest.mark.parametrize("h", [1, 3, 5, 10])
-def test_paths_of_the_original_under_ggt(mode, h, steeper):
-    path = original(
+def test_paths_of_the_original_under_ggt(mode, h):
+    path = steep_original(
         lambda tz, ex: [tz.GGT(history_size=h, basis_optimizer=ex.SubspaceCubicAdam(mode=mode)), tz.LR(0.01)]
     )
-    assert gap(ours([GGT(h, basis_optimizer=SubspaceCubicAdam(mode=mode)), STEP]), path) < PARITY
+    assert gap(steep_path([GGT(h, basis_optimizer=SubspaceCubicAdam(mode=mode)), STEP]), path) < PARITY
     assert np.abs(path[-1] - path[0]).max() > 0.3, "the path must go somewhere"
 
 
@@ -197,16 +192,16 @@ def test_paths_of_the_original_under_ggt(mode, h, steeper):
     ],
     ids=str,
 )
-def test_paths_of_the_original_with_options(options, steeper):
-    path = original(
+def test_paths_of_the_original_with_options(options):
+    path = steep_original(
         lambda tz, ex: [tz.GGT(history_size=5, basis_optimizer=ex.SubspaceCubicAdam(**options)), tz.LR(0.01)]
     )
-    assert gap(ours([GGT(5, basis_optimizer=SubspaceCubicAdam(**options)), STEP]), path) < PARITY
+    assert gap(steep_path([GGT(5, basis_optimizer=SubspaceCubicAdam(**options)), STEP]), path) < PARITY
 
 
-def test_original_ignores_cautious_and_exact_reproject(steeper):
+def test_original_ignores_cautious_and_exact_reproject():
     paths = [
-        original(
+        steep_original(
             lambda tz, ex, o=o: [
                 tz.GGT(history_size=5, basis_optimizer=ex.SubspaceCubicAdam(**o)),
                 tz.LR(0.01),
@@ -218,7 +213,7 @@ def test_original_ignores_cautious_and_exact_reproject(steeper):
     assert np.array_equal(paths[0], paths[1])
     assert gap(paths[2], paths[0]) < 1e-12
     mine = [
-        ours([GGT(5, basis_optimizer=SubspaceCubicAdam(**o)), STEP], 30)
+        steep_path([GGT(5, basis_optimizer=SubspaceCubicAdam(**o)), STEP], 30)
         for o in ({}, {"cautious": True}, {"exact_reproject": False})
     ]
     assert gap(mine[1], mine[0]) > 1e-3 and gap(mine[2], mine[0]) > 1e-3
@@ -246,12 +241,12 @@ def test_original_in_our_basis(mode):
     assert worst < PARITY
 
 
-def test_plain_adam_follows_the_original(steeper):
+def test_plain_adam_follows_the_original():
     import torchzero  # noqa: F401
 
     adam = sys.modules["torchzero.modules.adaptive.lre_optimizers"].Adam
-    path = original(lambda tz, ex: [tz.GGT(history_size=5, basis_optimizer=adam(eps=1e-30)), tz.LR(0.01)])
-    assert gap(ours([GGT(5, basis_optimizer=SubspaceAdam(eps=1e-30)), STEP]), path) < PARITY
+    path = steep_original(lambda tz, ex: [tz.GGT(history_size=5, basis_optimizer=adam(eps=1e-30)), tz.LR(0.01)])
+    assert gap(steep_path([GGT(5, basis_optimizer=SubspaceAdam(eps=1e-30)), STEP]), path) < PARITY
 
 
 def test_original_root_in_the_basis():
@@ -278,14 +273,14 @@ def test_original_adam_adds_eps_before_debiasing():
     assert method.step(None, u.numpy(), method.init(np.zeros(1)))[0][0] == pytest.approx(2 / 2.5, rel=1e-12)
 
 
-def test_original_follows_the_signs_of_its_eigensolver(monkeypatch, steeper):
+def test_original_follows_the_signs_of_its_eigensolver(monkeypatch):
     """The same solver with the other signs: another path in "unsigned_cbrt", the same in "signed_cbrt"."""
     import torch
 
     plain = torch.linalg.eigh
 
     def path(mode):
-        return original(
+        return steep_original(
             lambda tz, ex: [
                 tz.GGT(history_size=3, basis_optimizer=ex.SubspaceCubicAdam(mode=mode)),
                 tz.LR(0.01),

@@ -15,12 +15,6 @@ import sys
 import time
 from pathlib import Path
 
-# Settings that keep a step short.
-SHORT = {
-    "ScipyNewtonCG": {"kwargs": {"maxiter": 1}},
-    "HigherOrderNewton": {"order": 2},
-    "NewtonSolver": {"maxiter": 5},
-}
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -67,7 +61,7 @@ def agreement(device: str) -> bool:
     print(f"{'method':>24} {'dtype':>8} {'difference':>11}")
     good = True
     for entry in refopt.methods():
-        method = entry.complete(**SHORT.get(entry.name, {}))
+        method = entry.complete(**entry.quick)
         if {"gauss-newton", "residuals"} & method.all_needs():
             continue
         for dtype, allowed in ((torch.float64, 1e-6), (torch.float32, 1e-2)):

@@ -76,21 +76,26 @@ def same(a, b):
 
 
 def test_registry_holds_every_method_there_is():
-    found = set()
+    found = {}
     for package in ("refopt.algorithms", "refopt.parts"):
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, type) and issubclass(value, Method) and value not in (Method, Chain):
                     if not value.__name__.startswith("_") and value.__module__ == module.name \
                             and not getattr(value, "abstract", False):
-                        found.add(value.__name__)
-    assert found == set(NAMES), "methods in the folders and in the registry differ"
+                        found[value.__name__] = value.__module__.replace(".", "/") + ".py"
+    unlisted = {name: file for name, file in found.items() if name not in NAMES}
+    assert not unlisted, "; ".join(
+        f"{name} of {file} has no row in the table of methods: import it in refopt/registry.py and add "
+        f"Entry({name}, ...) to ENTRIES there, or mark a base class with `abstract = True`"
+        for name, file in unlisted.items())
+    assert set(NAMES) == set(found), "ENTRIES of refopt/registry.py lists a method that no file defines"
 
 
 @each_method
 def test_public_name(entry):
-    assert getattr(refopt, entry.name) is entry.cls
-    assert entry.name in refopt.__all__
+    add = f"import {entry.name} in refopt/__init__.py and add its name to __all__ there"
+    assert getattr(refopt, entry.name, None) is entry.cls and entry.name in refopt.__all__, add
     assert entry.name in str(refopt.methods())
 
 
@@ -316,9 +321,9 @@ def test_needs_are_honest(entry):
             break
         point = watching.at(point.x - update)
     undeclared = watching.asked - method.all_needs()
-    assert not undeclared, f"{entry.name} asks for {undeclared} but declares {set(method.all_needs())}"
+    assert not undeclared, f"{entry.name} asks for {undeclared}, which its `needs` do not declare: add them"
     unused = method.all_needs() - watching.asked - {"rng"}
-    assert not unused, f"{entry.name} declares {unused} and never asked"
+    assert not unused, f"{entry.name} declares {unused} in `needs` and never asks for it: leave it out"
 
 
 # ---------------------------------------------------------------- options
@@ -327,7 +332,11 @@ def test_needs_are_honest(entry):
 @each_method
 def test_every_option_is_probed(entry):
     declared = {field.name for field in dataclasses.fields(entry.cls)}
-    assert declared == set(OPTIONS.get(entry.name, {})), "tests/contract/options.py does not match the fields"
+    probed = set(OPTIONS.get(entry.name, {}))
+    assert declared <= probed, (
+        f"add to OPTIONS[{entry.name!r}] in tests/contract/options.py a Probe, with another value than the default, "
+        f"for {', '.join(sorted(declared - probed))}")
+    assert probed <= declared, f"OPTIONS[{entry.name!r}] names what is no field: {', '.join(sorted(probed - declared))}"
 
 
 CASES = [(entry, option) for entry in ENTRIES for option in OPTIONS.get(entry.name, {})]
@@ -352,7 +361,8 @@ def test_each_option_changes_something_observable(entry, option):
     base = {} if probe.base is ... else {option: probe.base}
     default, other = told(**base), told(**{option: probe.value})
     assert not (len(default) == len(other) and all(map(same, default, other))), \
-        f"{entry.name}({option}={probe.value!r}) does what the default does"
+        (f"{entry.name}({option}={probe.value!r}) does what the default does: the option is ignored, or its Probe "
+         "in tests/contract/options.py needs another value or problem, more steps, or more settings in `also`")
 
 
 # ---------------------------------------------------------------- ends

@@ -1,19 +1,13 @@
-"""Quasi-Newton strategies against their defining equations, SciPy's own, and its interface; curvature
-models."""
+"""Quasi-Newton strategies against their defining equations, SciPy's own, and its interface."""
 
 from __future__ import annotations
 
-import autograd.numpy as anp
 import numpy as np
 import pytest
 import scipy.optimize
-from scipy.optimize import BFGS, SR1
-from scipy.sparse.linalg import LinearOperator
+from scipy.optimize import BFGS
 
 import refopt
-from refopt.function import FunctionObjective
-from refopt.method import copy_state
-from refopt.models.curvature import make_model
 from refopt.models.quasi_newton import broyden_update, psb_update
 
 
@@ -157,46 +151,3 @@ def test_wrong_options(call, message):
 def test_before_initialize():
     with pytest.raises(RuntimeError, match="initialize"):
         refopt.PSB().dot(np.ones(2))
-
-
-# ---------------------------------------------------------------- models
-
-fun = refopt.LeastSquares(lambda x: anp.concatenate((x**2 - 1, x[:1] * x[1:])))
-
-
-def points():
-    objective = FunctionObjective(fun, np.array([1.5, 0.5]))
-    return objective.at(np.array([1.5, 0.5])), objective.at(np.array([1.2, 0.8]))
-
-
-@pytest.mark.parametrize("hess", ["exact", "gauss-newton"])
-def test_dense_matrix_and_products_agree(hess):
-    point, _ = points()
-    dense, products = make_model(hess, 2).at(point), make_model(hess, 2, prefer_dense=False).at(point)
-    assert isinstance(dense, np.ndarray) and isinstance(products, LinearOperator)
-    np.testing.assert_allclose(products @ np.eye(2), dense, rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(products.T @ np.eye(2), dense, rtol=1e-13, atol=1e-13)
-
-
-def test_gauss_newton_factor():
-    point, _ = points()
-    A, b = make_model("gauss-newton", 2).factor(point)
-    np.testing.assert_allclose(A.T @ A, point.gauss_newton, rtol=1e-13)
-    np.testing.assert_allclose(A.T @ b, point.g, rtol=1e-13)
-    assert make_model("exact", 2).factor(point) is None
-
-
-@pytest.mark.parametrize("strategy", [SR1(), refopt.PSB()])
-def test_a_strategy_learns_between_points(strategy):
-    first, second = points()
-    model = make_model(strategy, 2)
-    model.at(first)
-    kept = copy_state(model)
-    B = model.at(second)
-    s, y = second.x - first.x, second.g - first.g
-    np.testing.assert_allclose(B @ s, y, rtol=1e-12)
-    assert np.array_equal(model.at(second), B)  # the same point teaches nothing new
-    assert np.array_equal(kept.at(second), B)  # a copied state goes its own way to the same place
-    operator = make_model(strategy, 2, prefer_dense=False)
-    operator.at(first)
-    np.testing.assert_allclose(operator.at(second) @ s, y, rtol=1e-12)

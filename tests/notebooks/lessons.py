@@ -16,7 +16,7 @@ The script:
     # %% [markdown]
     # # CubicAdam: the title of the lesson
     #
-    # One sentence that says what the reader will understand. It becomes the row in README.md.
+    # One sentence that says what the reader will understand. It becomes the row in notebooks/README.md.
     #
     # | symbol | meaning |
     # | --- | --- |
@@ -226,13 +226,13 @@ def picture(notebook: Any) -> Any:
 
 
 def index() -> str:
-    """The table of lessons for README.md."""
+    """The table of lessons for notebooks/README.md."""
     rows = ["| | lesson | |", "| --- | --- | --- |"]
     for name in names():
         title, sentence = title_and_sentence(read(name))
         clean = sentence.replace("|", "\\|")
-        rows.append(f'| <img src="notebooks/images/{name}.png" width="210" alt=""> '
-                    f"| [{title}](notebooks/{name}.ipynb) | {clean} |")
+        rows.append(f'| <img src="images/{name}.png" width="210" alt=""> '
+                    f"| [{title}]({name}.ipynb) | {clean} |")
     return "\n".join(rows)
 
 

@@ -1,19 +1,31 @@
-"""What the tests of projections share: a problem over several tensors, and the original run on it."""
+"""What the tests of projections share: a problem over several tensors, both paths on it, a method that watches."""
 
 from __future__ import annotations
 
-import warnings
-
 import autograd.numpy as anp
 import numpy as np
+import pytest
+from original import gap
+from original import original as path_of_the_original
+from original import ours as our_path
 
 import refopt
+from refopt import LR, Adam
+from refopt.function import FunctionObjective
 
 SHAPES = ((3, 4), (5,), (7, 2, 3), (1,), (8,))
 N = sum(int(np.prod(s)) for s in SHAPES)
 START = np.random.default_rng(20260102).standard_normal(N)
 WEIGHTS = np.linspace(0.5, 3.0, N)
 LINKS = np.random.default_rng(20260103).standard_normal((N, N)) / np.sqrt(N)
+
+PARITY = 1e-9  # relative, after 100 steps
+
+PLAIN = Adam(debiased=False)  # with debiasing the original adds eps elsewhere, see the deviation of Adam
+
+TINY_EPS = Adam(eps=1e-30)  # here the place of eps does not matter
+
+STEP = LR(0.03)
 
 
 def problem(xp, x):
@@ -27,50 +39,80 @@ def problem(xp, x):
     )
 
 
+def steep(xp, x):
+    """30 times the problem: no cubic terms so small that the original's root loses digits."""
+    return 30 * problem(xp, x)
+
+
 def fun(x):
     return problem(anp, x)
 
 
-def ours(method, steps=100, shapes=SHAPES, x0=START):
+def ours(method, steps=100, shapes=SHAPES, x0=START, problem=problem):
     """(steps + 1, n): the iterates."""
-    result = refopt.minimize(
-        fun, x0, method=method, shapes=shapes, options={"maxiter": steps, "gtol": 0.0, "return_all": True}
-    )
-    return np.array(result.allvecs)
+    return our_path(method, problem, x0, steps, shapes)
 
 
-def original(modules, steps=100, shapes=SHAPES, x0=START):
+def original(modules, steps=100, shapes=SHAPES, x0=START, problem=problem):
     """(steps + 1, n): torchzero's iterates with ``modules(torchzero.m, torchzero.m.experimental)``."""
-    import torch
+    return path_of_the_original(modules, problem, x0, steps, shapes)
+
+
+def follows_the_original(projection, theirs):
+    """The path of the projection, Adam inside, against the original's ``theirs(ex, inner)``."""
+    path = original(lambda tz, ex: [theirs(ex, [tz.Adam(debias=False)]), tz.LR(0.03)])
+    assert gap(ours([projection(PLAIN), STEP]), path) < PARITY
+    assert np.abs(path[-1] - path[0]).max() > 0.5, "the path must go somewhere"
+
+
+def follows_the_original_debiased(projection, theirs):
+    path = original(lambda tz, ex: [theirs(ex, [tz.Adam(eps=1e-30)]), tz.LR(0.03)])
+    assert gap(ours([projection(TINY_EPS), STEP]), path) < PARITY
+
+
+class Seen(refopt.Method):
+    """Notes what it is given and returns the update as it is."""
+
+    def __init__(self):
+        object.__setattr__(self, "log", [])
+
+    def init(self, x, shapes=None, rng=None):
+        self.log.append(("init", x.copy(), shapes))
+        return ()
+
+    def step(self, point, update, state):
+        self.log.append(("step", point, update.copy()))
+        return update, state
+
+
+def one_step(projection, update=None, before=None):
+    """Take a step at START; the point, the incoming update and the output."""
+    point = FunctionObjective(fun, START, shapes=SHAPES).at(START)
+    state = projection.init(point.x, SHAPES, None)
+    incoming = point.g if update is None else update
+    out, _ = projection.step(point, incoming, state)
+    return point, incoming, out
+
+
+def fails(modules, **where):
+    with pytest.raises((RuntimeError, AssertionError, AttributeError, ZeroDivisionError)):
+        original(modules, 2, **where)
+
+
+def spy(log, of):
+    """A module of the original that notes ``of(objective)``."""
     import torchzero
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        parameters, start = [], 0
-        for shape in shapes:
-            size = int(np.prod(shape))
-            parameters.append(torch.nn.Parameter(torch.tensor(x0[start : start + size].reshape(shape))))
-            start += size
-        optimizer = torchzero.Optimizer(parameters, *modules(torchzero.m, torchzero.m.experimental))
+    class Spy(torchzero.core.Module):
+        def __init__(self):
+            super().__init__({})
 
-        def closure(backward=True):
-            loss = problem(torch, torch.cat([p.reshape(-1) for p in parameters]))
-            if backward:
-                optimizer.zero_grad()
-                loss.backward()
-            return loss
+        def apply(self, objective):
+            objective.get_updates()
+            log.append([tuple(t.shape) for t in of(objective)])
+            return objective
 
-        def flat():
-            return np.concatenate([p.detach().numpy().reshape(-1) for p in parameters])
+        def update(self, objective):
+            pass
 
-        path = [flat()]
-        for _ in range(steps):
-            optimizer.step(closure)
-            path.append(flat())
-    return np.array(path)
-
-
-def gap(a, b):
-    """The largest difference of two paths relative to the largest entry."""
-    assert a.shape == b.shape
-    return float(np.abs(a - b).max() / np.abs(b).max())
+    return Spy()

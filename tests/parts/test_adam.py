@@ -1,9 +1,50 @@
-"""Adam's formula is that of torch."""
+"""Adam: its formulas by hand, and torch.optim.Adam."""
+
+from __future__ import annotations
 
 import numpy as np
 import pytest
+from steps import outputs
 
+from refopt import Adam
 from refopt.parts.adam import adam
+
+
+def test_two_steps_by_hand():
+    """beta1 = 1/2, beta2 = 3/4, u = 2, -4: m1 = 1, -3/2; m2 = 1, 19/4; divided by 1/2, 3/4 and 1/4, 7/16."""
+    first, second = outputs(Adam(beta1=0.5, beta2=0.75, eps=0.0), [[2.0], [-4.0]])
+    assert first[0] == pytest.approx(2 / 2, rel=1e-15)
+    assert second[0] == pytest.approx(-2 / np.sqrt(19 / 4 / (7 / 16)), rel=1e-15)
+    first, second = outputs(Adam(beta1=0.5, beta2=0.75, eps=0.0, debiased=False), [[2.0], [-4.0]])
+    assert first[0] == pytest.approx(1 / 1, rel=1e-15) and second[0] == pytest.approx(
+        -1.5 / np.sqrt(19 / 4), rel=1e-15
+    )
+
+
+def test_eps_is_added_after_debiasing():
+    """So the first step is u / (|u| + eps), Kingma and Ba's."""
+    u = np.array([[2.0, -1e-8, 0.0]])
+    assert np.allclose(outputs(Adam(eps=0.5), u), u / (np.abs(u) + 0.5), rtol=1e-12)
+
+
+def test_the_first_step_does_not_depend_on_the_scale_of_the_gradient():
+    u = np.array([[1.0, -3.0, 1e-3]])
+    assert np.allclose(outputs(Adam(eps=0.0), u), np.sign(u)) and np.allclose(
+        outputs(Adam(eps=0.0), 1e6 * u), np.sign(u)
+    )
+
+
+def test_path_of_torch():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(21)
+    gradients, p = rng.normal(size=(30, 20)), torch.nn.Parameter(torch.zeros(20, dtype=torch.float64))
+    peer = torch.optim.Adam([p], lr=0.1)
+    for g in gradients:
+        p.grad = torch.tensor(g)
+        peer.step()
+    mine = -0.1 * outputs(Adam(), gradients).sum(axis=0)
+    np.testing.assert_allclose(mine, p.detach().numpy(), rtol=1e-12, atol=1e-12)  # 30 steps of rounding
+
 
 # Both compute the same formula in float64, in another order: a few roundings a step, of numbers near 1.
 ROUNDING = 1e-12

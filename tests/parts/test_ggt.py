@@ -10,7 +10,7 @@ from parts.projection_cases import START, fun, gap, original, ours
 
 import refopt
 from refopt import EMA, GGT, LR, SubspaceAdam, SubspaceCubicAdam
-from refopt.parts.subspace import SubspaceMethod, agree, carry, inherit
+from refopt.parts.subspace import SubspaceMethod
 
 UPDATES = np.random.default_rng(51).standard_normal((25, 12)) * np.linspace(0.5, 2, 12)
 
@@ -229,24 +229,6 @@ def original_gradient():
 
 
 # ---------------------------------------------------------------- the rules for moments
-
-
-def test_carry_and_inherit_are_their_formulas():
-    rng = np.random.default_rng(53)
-    C, m = rng.standard_normal((3, 5)), rng.standard_normal(5)
-    for power in (1, 2, 3):
-        wanted = [sum(C[i, j] ** power * m[j] for j in range(5)) for i in range(3)]
-        assert np.allclose(carry(C, m, power), wanted, rtol=1e-13)
-        places = [m[j] * np.sign(C[i, j]) ** power for i, j in ((0, 2), (1, 3), (2, 4))]
-        assert np.array_equal(inherit(C, m, power), places)
-    grown = inherit(C.T, m[:3], 3)  # a larger basis: the new small places begin at zero
-    assert np.array_equal(grown[:2], [0, 0])
-    assert np.array_equal(grown[2:], m[:3] * np.sign([C[0, 2], C[1, 3], C[2, 4]]))
-    assert inherit(np.zeros((2, 0)), np.zeros(0), 2).tolist() == [0, 0] and inherit(C[:0], m, 2).size == 0
-
-
-def test_agree_keeps_coordinates_of_one_sign():
-    assert agree(np.array([1.0, -2.0, 3.0, 0.0]), np.array([2.0, 1.0, 0.0, 1.0])).tolist() == [1, 0, 0, 0]
 
 
 BAD = [

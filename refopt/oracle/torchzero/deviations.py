@@ -231,7 +231,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "fails with batched=True whenever the last chunk is shorter",
         "pads it with zeros",
         "the documented behaviour",
-        "tests/parts/test_projection.py::test_original_batched_fails_where_padding_is_needed",
+        "tests/algorithms/test_block_partition.py::test_original_batched_fails_where_padding_is_needed",
     ),
     Deviation(
         "0-d-blocks",
@@ -239,7 +239,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "fails if one of several tensors has no axes",
         "takes it as a block of one",
         "every shape must round-trip",
-        "tests/parts/test_projection.py::test_original_blocks_fail_on_tensors_without_axes",
+        "tests/algorithms/test_block_partition.py::test_original_blocks_fail_on_tensors_without_axes",
     ),
     Deviation(
         "block-states",
@@ -247,7 +247,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "gives all blocks to one inner method with one state",
         "runs the inner methods on each block with a state of its own; with batched=True on all together",
         "so Newton, L-BFGS and GGT inside become block diagonal; for elementwise methods the same",
-        "tests/parts/test_projection.py::test_original_blocks_share_one_inner_state",
+        "tests/algorithms/test_block_partition.py::test_original_blocks_share_one_inner_state",
     ),
     Deviation(
         "integer-dimension",
@@ -255,7 +255,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "takes the dimension from a floating logarithm: 125 numbers with max_side=5 become (4, 4, 4, 4)",
         "computes it in integers: (5, 5, 5)",
         "exact powers must not depend on rounding",
-        "tests/parts/test_projection.py::test_original_takes_the_dimension_from_a_floating_logarithm",
+        "tests/algorithms/test_tensorize_projection.py::test_original_takes_the_dimension_from_a_floating_logarithm",
     ),
     Deviation(
         "without-update",
@@ -264,7 +264,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "modules outside, whatever else is projected",
         "inner methods start from the projected gradient where project_params or project_grad provide one",
         "the flags would mean nothing otherwise",
-        "tests/parts/test_projection.py::test_original_without_project_update_mixes_spaces",
+        "tests/algorithms/test_fft_projection.py::test_original_without_project_update_mixes_spaces",
     ),
     Deviation(
         "gradient-alone",
@@ -272,7 +272,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "(all projections) with project_grad but not project_params shows inner modules the unprojected gradient",
         "shows the projected one; with project_params always",
         "the inner methods' updates live in the projected space",
-        "tests/parts/test_projection.py::test_original_shows_the_raw_gradient_without_project_params",
+        "tests/algorithms/test_fft_projection.py::test_original_shows_the_raw_gradient_without_project_params",
     ),
     Deviation(
         "update-as-parameters",
@@ -280,7 +280,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "(all projections) without project_params the parameters that inner modules see are the projected update",
         "refuses inner methods that look at the parameters, and names the flag",
         "weight decay and the like would silently act on the wrong numbers",
-        "tests/parts/test_projection.py::test_original_shows_the_projected_update_as_parameters",
+        "tests/algorithms/test_fft_projection.py::test_original_shows_the_projected_update_as_parameters",
     ),
     Deviation(
         "second-order-inside",
@@ -296,7 +296,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "has no cosine transform",
         "adds one, orthonormal",
         "real, as many coefficients as variables, and gradients project to gradients",
-        "tests/parts/test_projection.py::test_original_has_no_cosine_transform",
+        "tests/parts/test_dct_projection.py::test_original_has_no_cosine_transform",
     ),
     Deviation(
         "matrix-power",

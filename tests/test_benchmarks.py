@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-FILE = pathlib.Path(__file__).parents[1] / "benchmarks" / "nist_table.py"
+FILE = pathlib.Path(__file__).parents[0] / "benchmarks" / "nist_table.py"
 SPEC = importlib.util.spec_from_file_location("nist_table", FILE)
 table = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(table)
