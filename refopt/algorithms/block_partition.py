@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..method import works_elementwise
+from ..method import option, works_elementwise
 from ..parts.projection import Projection, tensor_shapes
 from ..status import Status, Stop
 from ..views.linear_map import LinearMap, Padding, Restriction, size_of
@@ -115,12 +115,9 @@ class BlockPartition(Projection):
     (True, True)
     """
 
-    max_size: int = None  # type: ignore[assignment]  # required; None gives the message that says so
-    batched: bool = False  # as in torchzero 0.4.4
+    max_size: int = option(None, "whole >= 1")  # required; None gives the message that says so
+    batched: bool = option(False, bool)  # as in torchzero 0.4.4
 
-    def __post_init__(self):
-        super().__post_init__()
-        self.check(max_size="whole >= 1", batched=bool)
 
     def space(self, n, shapes) -> LinearMap:
         shapes = tensor_shapes(shapes, n)

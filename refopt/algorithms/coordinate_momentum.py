@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .. import checks, kernels
-from ..method import Method
+from ..method import Method, option
 
 __all__ = ["CoordinateMomentum"]
 
@@ -80,11 +80,11 @@ class CoordinateMomentum(Method):
     (True, True)
     """
 
-    p: float = 0.1  # as in torchzero 0.4.4
+    p: float = option(0.1, "[0, 1]")  # as in torchzero 0.4.4
     mask: Callable[[int, int], Any] | Sequence[Any] | None = None
 
     def __post_init__(self):
-        self.check(p="[0, 1]")
+        super().__post_init__()
         if not (self.mask is None or callable(self.mask) or hasattr(self.mask, "__getitem__")):
             raise TypeError("CoordinateMomentum: mask must be a function (t, n) -> booleans, a sequence of "
                             f"boolean arrays or None, got {checks.describe(self.mask)}")

@@ -11,7 +11,7 @@ from .. import kernels
 from ..kernels.averages import average, unbias
 from ..kernels.cbrt import cbrt
 from ..kernels.scales import SCALES
-from ..method import Method
+from ..method import Method, option
 
 __all__ = ["CubicAdam"]
 
@@ -151,17 +151,14 @@ class CubicAdam(Method):
     (True, array([3.]))
     """
 
-    beta1: float = 0.9  # all as in torchzero 0.4.4
-    beta2: float = 0.99
-    beta3: float = 0.99
-    eps: float = 1e-8
-    debiased: bool = True
-    alpha: float = 1.0
-    mode: str = "signed_cbrt"
+    beta1: float = option(0.9, "[0, 1)")  # all as in torchzero 0.4.4
+    beta2: float = option(0.99, "[0, 1)")
+    beta3: float = option(0.99, "[0, 1)")
+    eps: float = option(1e-8, "[0, inf)")
+    debiased: bool = option(True, bool)
+    alpha: float = option(1.0, "(-inf, inf)")
+    mode: str = option("signed_cbrt", MODES)
 
-    def __post_init__(self):
-        self.check(beta1="[0, 1)", beta2="[0, 1)", beta3="[0, 1)", eps="[0, inf)", debiased=bool,
-                   alpha="(-inf, inf)", mode=MODES)
 
     elementwise: ClassVar[bool] = True
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.fft
 
+from ..method import option
 from ..parts.projection import GRADIENTS, Projection, tensor_shapes
 from ..views.linear_map import LinearMap, size_of
 
@@ -155,13 +156,10 @@ class FFTProjection(Projection):
     True
     """
 
-    one_d: bool = False  # this and the next two: what torchzero 0.4.4 does
-    norm: str | None = None
-    gradient: str = dataclasses.field(default="project", kw_only=True)  # type: ignore[misc]
+    one_d: bool = option(False, bool)  # this and the next two: what torchzero 0.4.4 does
+    norm: str | None = option(None, NORMS)
+    gradient: str = dataclasses.field(default="project", kw_only=True, metadata={"rule": GRADIENTS})  # type: ignore[misc]
 
-    def __post_init__(self):
-        self.check(one_d=bool, norm=NORMS, gradient=GRADIENTS)
-        super().__post_init__()
 
     def space(self, n, shapes):
         shapes = tensor_shapes(shapes, n)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any, ClassVar, NamedTuple
 
-from ..method import Method, as_method
+from ..method import Method, as_method, option
 from ..objective import Point
 from ..status import Status, Stop
 from ..views.gradient_size import GradientSize, Terms
@@ -107,23 +107,22 @@ class GradMin(Method):
     """
 
     inner: Any
-    loss_term: float | None = 0.0  # this and the others as in torchzero 0.4.4
-    relative: str | None = None
-    graft: str | None = None
-    square: bool = False
-    mean: bool = True
-    maximize_grad: bool = False
-    create_graph: bool = False
-    modify_loss: bool = True
+    loss_term: float | None = option(0.0, ["(-inf, inf)"])  # this and the others as in torchzero 0.4.4
+    relative: str | None = option(None, [DIRECTIONS])
+    graft: str | None = option(None, [DIRECTIONS])
+    square: bool = option(False, bool)
+    mean: bool = option(True, bool)
+    maximize_grad: bool = option(False, bool)
+    create_graph: bool = option(False, bool)
+    modify_loss: bool = option(True, bool)
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "inner", as_method(self.inner))
         parts = self.inner.all_needs() & {"residuals", "gauss-newton"}
         if parts:
             raise ValueError(f"GradMin: {self.inner!r} needs {' and '.join(sorted(parts))}, which phi "
                              "has not; choose inner methods that take gradients, products or Hessians")
-        self.check(loss_term=["(-inf, inf)"], relative=[DIRECTIONS], graft=[DIRECTIONS], square=bool,
-                   mean=bool, maximize_grad=bool, create_graph=bool, modify_loss=bool)
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g", "hvp"})
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method, takes_inner
+from ..method import Method, option, takes_inner
 from ..models.curvature import CurvatureModel, make_model, needs_of
 from ..objective import Point
 from ..solvers.box import box_around, least_squares_step, quadratic_step, residual_step
@@ -118,30 +118,27 @@ class InfinityNormTrustRegion(Method):
     """
 
     hess: Any = "exact"
-    eta: float = 0.0
-    nplus: float = 3.5
-    nminus: float = 0.25
-    rho_good: float = 0.99
-    rho_bad: float = 1e-4
-    boundary_tol: float | None = None
-    init_radius: float = 1.0
-    update_freq: int = 1
-    max_attempts: int = 10
-    tol: float = 1e-10
-    prefer_dense: bool = True
-    fallback: bool = False
+    eta: float = option(0.0, "[0, inf)")
+    nplus: float = option(3.5, "[1, inf)")
+    nminus: float = option(0.25, "(0, 1)")
+    rho_good: float = option(0.99, "(-inf, inf)")
+    rho_bad: float = option(1e-4, "(-inf, inf)")
+    boundary_tol: float | None = option(None, ["[0, 1)"])
+    init_radius: float = option(1.0, "(0, inf)")
+    update_freq: int = option(1, "whole >= 1")
+    max_attempts: int = option(10, "whole >= 1")
+    tol: float = option(1e-10, "(0, inf)")
+    prefer_dense: bool = option(True, bool)
+    fallback: bool = option(False, bool)
     inner: Method | None = None
-    subproblem: str = "quadratic"
+    subproblem: str = option("quadratic", ("quadratic", "residual"))
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("rho", "attempts", "active", "solver", "accepted")
     supports_bounds: ClassVar[bool] = True
 
     def __post_init__(self):
-        self.check(eta="[0, inf)", nplus="[1, inf)", nminus="(0, 1)", rho_good="(-inf, inf)",
-                   rho_bad="(-inf, inf)", boundary_tol=["[0, 1)"], init_radius="(0, inf)",
-                   update_freq="whole >= 1", max_attempts="whole >= 1", tol="(0, inf)",
-                   prefer_dense=bool, fallback=bool, subproblem=("quadratic", "residual"))
+        super().__post_init__()
         needs_of("InfinityNormTrustRegion", self.hess)
         if self.rho_bad > self.rho_good:
             raise ValueError("InfinityNormTrustRegion: rho_bad must not be above rho_good, got "

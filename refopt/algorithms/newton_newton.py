@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from ..method import Method, takes_inner
+from ..method import Method, option, takes_inner
 from ..objective import Point
 from ..parts.newton import descent_solve
 from ..solvers.tower import Krylov, Tower, factorised
@@ -117,18 +117,15 @@ class NewtonNewton(Method):
     (True, 1, True)
     """
 
-    reg: float = 1e-6  # this and the next three as in torchzero 0.4.4
-    order: int = 3
-    vectorize: bool = True
-    update_freq: int = 1
-    solver: str = "dense"  # the matrices of the original
-    rtol: float = 1e-10  # ours, well above rounding error
-    direction: str = "keep"  # what the original does
+    reg: float = option(1e-6, "[0, inf)")  # this and the next three as in torchzero 0.4.4
+    order: int = option(3, "whole >= 2")
+    vectorize: bool = option(True, bool)
+    update_freq: int = option(1, "whole >= 1")
+    solver: str = option("dense", SOLVERS)  # the matrices of the original
+    rtol: float = option(1e-10, "(0, 1)")  # ours, well above rounding error
+    direction: str = option("keep", ("keep", "newton"))  # what the original does
     inner: Method | None = None
 
-    def __post_init__(self):
-        self.check(reg="[0, inf)", order="whole >= 2", vectorize=bool, update_freq="whole >= 1",
-                   solver=SOLVERS, rtol="(0, 1)", direction=("keep", "newton"))
 
     needs: ClassVar[frozenset[str]] = frozenset({"g", "hvp"})
 

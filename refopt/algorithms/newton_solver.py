@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .. import checks
-from ..method import Method, as_method, takes_inner
+from ..method import Method, as_method, option, takes_inner
 from ..objective import HVP_METHODS
 from ..parts.lbfgs import LBFGS
 from ..solvers.by_descent import SCIPY_METHODS, Descent, by_method, by_scipy
@@ -129,21 +129,20 @@ class NewtonSolver(Method):
     """
 
     solver: Any = LBFGS()  # all but `objective` as in torchzero 0.4.4
-    maxiter: int | None = None
-    maxiter1: int | None = None
-    tol: float | None = 1e-3
-    reg: float = 0.0
-    warm_start: bool = True
-    hvp_method: str = "autograd"
-    reset_solver: bool = False
-    h: float = 1e-3
+    maxiter: int | None = option(None, ["whole >= 1"])
+    maxiter1: int | None = option(None, ["whole >= 1"])
+    tol: float | None = option(1e-3, ["[0, inf)"])
+    reg: float = option(0.0, "[0, inf)")
+    warm_start: bool = option(True, bool)
+    hvp_method: str = option("autograd", HVP_METHODS)
+    reset_solver: bool = option(False, bool)
+    h: float = option(1e-3, "(0, inf)")
     inner: Any = None
-    objective: str = "residual"  # what the original minimises
+    objective: str = option("residual", KINDS)  # what the original minimises
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "solver", the_solver(self.solver))
-        self.check(maxiter=["whole >= 1"], maxiter1=["whole >= 1"], tol=["[0, inf)"], reg="[0, inf)",
-                   warm_start=bool, hvp_method=HVP_METHODS, reset_solver=bool, h="(0, inf)", objective=KINDS)
         if self.reset_solver and not isinstance(self.solver, Method):
             raise ValueError("NewtonSolver: reset_solver=True needs a method as solver; "
                              f"{self.solver!r} keeps no state")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..method import Method
+from ..method import Method, option
 
 __all__ = ["ReduceOutwardLR"]
 
@@ -80,12 +80,10 @@ class ReduceOutwardLR(Method):
     (True, array([3.]))
     """
 
-    mul: float = 0.5  # all as in torchzero 0.4.4
-    use_grad: bool = False
-    invert: bool = False
+    mul: float = option(0.5, "(-inf, inf)")  # all as in torchzero 0.4.4
+    use_grad: bool = option(False, bool)
+    invert: bool = option(False, bool)
 
-    def __post_init__(self):
-        self.check(mul="(-inf, inf)", use_grad=bool, invert=bool)
 
     elementwise: ClassVar[bool] = True
 

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
-from ..method import Method, takes_inner
+from ..method import Method, option, takes_inner
 from ..objective import HVP_METHODS, Point
 from ..solvers import forcing, krylov
 
@@ -122,20 +122,19 @@ class ScipyNewtonCG(Method):
     """
 
     solver: Any = "gcrotmk"  # this and the next five as in torchzero 0.4.4
-    hvp_method: str = "autograd"
-    h: float = 1e-3
-    warm_start: bool = False
+    hvp_method: str = option("autograd", HVP_METHODS)
+    h: float = option(1e-3, "(0, inf)")
+    warm_start: bool = option(False, bool)
     inner: Any = None
     kwargs: dict[str, Any] | None = None
     M: Any = None  # this and the next two: what the original does
-    forcing: str | None = None
-    direction: str = "keep"
+    forcing: str | None = option(None, [("eisenstat-walker",)])
+    direction: str = option("keep", DIRECTIONS)
 
     def __post_init__(self):
+        super().__post_init__()
         who = type(self).__name__
         object.__setattr__(self, "solver", krylov.find_solver(who, self.solver))
-        self.check(hvp_method=HVP_METHODS, h="(0, inf)", warm_start=bool, forcing=[("eisenstat-walker",)],
-                   direction=DIRECTIONS)
         refused = {"x0": "warm_start=True begins at the solution before", "M": "give M= to the method itself"}
         if self.forcing is not None:
             refused.update(dict.fromkeys(("rtol", "btol"), f"forcing={self.forcing!r} sets the tolerance"))

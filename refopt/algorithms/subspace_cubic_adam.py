@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from .. import kernels
+from ..method import option
 from ..parts.subspace import SubspaceMethod, agree, carry, inherit
 from .cubic_adam import MODES, CubicAdamState, cubic_adam
 
@@ -73,17 +74,14 @@ class SubspaceCubicAdam(SubspaceMethod):
     array([3., 0.])
     """
 
-    beta1: float = 0.9  # all as in torchzero 0.4.4
-    beta2: float = 0.95
-    beta3: float = 0.95
-    eps: float = 1e-8
-    mode: str = "signed_cbrt"
-    cautious: bool = False
-    exact_reproject: bool = True
+    beta1: float = option(0.9, "[0, 1)")  # all as in torchzero 0.4.4
+    beta2: float = option(0.95, "[0, 1)")
+    beta3: float = option(0.95, "[0, 1)")
+    eps: float = option(1e-8, "[0, inf)")
+    mode: str = option("signed_cbrt", MODES)
+    cautious: bool = option(False, bool)
+    exact_reproject: bool = option(True, bool)
 
-    def __post_init__(self):
-        self.check(beta1="[0, 1)", beta2="[0, 1)", beta3="[0, 1)", eps="[0, inf)", mode=MODES, cautious=bool,
-                   exact_reproject=bool)
 
     def init(self, x, shapes=None, rng=None):
         return CubicAdamState(0, np.zeros_like(x), np.zeros_like(x), np.zeros_like(x))

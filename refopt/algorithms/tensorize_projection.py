@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..method import option
 from ..parts.projection import Projection, tensor_shapes
 from ..views.linear_map import Padding
 
@@ -69,11 +70,8 @@ class TensorizeProjection(Projection):
     ((5, 5, 5),)
     """
 
-    max_side: int = None  # type: ignore[assignment]  # required; None gives the message that says so
+    max_side: int = option(None, "whole >= 2")  # required; None gives the message that says so
 
-    def __post_init__(self):
-        super().__post_init__()
-        self.check(max_side="whole >= 2")
 
     def space(self, n, shapes):
         return Padding(tensor_shapes(shapes, n), (cube(n, self.max_side),), (n,))

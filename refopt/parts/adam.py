@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import kernels
 from ..kernels.averages import average, unbias
-from ..method import Method
+from ..method import Method, option
 
 __all__ = ["Adam"]
 
@@ -80,13 +80,11 @@ class Adam(Method):
     True
     """
 
-    beta1: float = 0.9  # these three are those of the paper's algorithm 1
-    beta2: float = 0.999
-    eps: float = 1e-8
-    debiased: bool = True
+    beta1: float = option(0.9, "[0, 1)")  # these three are those of the paper's algorithm 1
+    beta2: float = option(0.999, "[0, 1)")
+    eps: float = option(1e-8, "[0, inf)")
+    debiased: bool = option(True, bool)
 
-    def __post_init__(self):
-        self.check(beta1="[0, 1)", beta2="[0, 1)", eps="[0, inf)", debiased=bool)
 
     elementwise: ClassVar[bool] = True
 

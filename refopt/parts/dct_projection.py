@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.fft
 
+from ..method import option
 from ..views.linear_map import Isometry, size_of
 from .projection import Projection, tensor_shapes
 
@@ -88,11 +89,8 @@ class DCTProjection(Projection):
     True
     """
 
-    one_d: bool = False  # as in FFTProjection
+    one_d: bool = option(False, bool)  # as in FFTProjection
 
-    def __post_init__(self):
-        super().__post_init__()
-        self.check(one_d=bool)
 
     def space(self, n, shapes):
         shapes = tensor_shapes(shapes, n)

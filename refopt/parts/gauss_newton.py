@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.linalg
 
-from ..method import Method
+from ..method import Method, option
 from ..models.curvature import has_residuals
 from ..status import Status, Stop
 
@@ -70,10 +70,8 @@ class GaussNewton(Method):
     array([0.994, 0.474])
     """
 
-    reg: float = 0.0  # the method of the book
+    reg: float = option(0.0, "[0, inf)")  # the method of the book
 
-    def __post_init__(self):
-        self.check(reg="[0, inf)")
 
     needs: ClassVar[frozenset[str]] = frozenset({"gauss-newton"})
 

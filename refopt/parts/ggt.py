@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..method import Method
+from ..method import Method, option
 from ..status import Status, Stop
 from .subspace import SubspaceMethod
 
@@ -118,27 +118,18 @@ class GGT(Method):
     True
     """
 
-    history_size: int = 100  # all as in torchzero 0.4.4
-    update_freq: int = 1
-    eig_tol: float = 1e-7
-    truncate: int | None = None
-    damping: float = 1e-4
-    rdamping: float = 0.0
-    matrix_power: float = -0.5
+    history_size: int = option(100, "whole >= 1")  # all as in torchzero 0.4.4
+    update_freq: int = option(1, "whole >= 1")
+    eig_tol: float = option(1e-7, "[0, 1)")
+    truncate: int | None = option(None, ["whole >= 1"])
+    damping: float = option(1e-4, "[0, inf)")
+    rdamping: float = option(0.0, "[0, inf)")
+    matrix_power: float = option(-0.5, "(-inf, inf)")
     basis_optimizer: SubspaceMethod | None = None
     inner: Any = None
 
     def __post_init__(self):
-        self.check(
-            history_size="whole >= 1",
-            update_freq="whole >= 1",
-            eig_tol="[0, 1)",
-            damping="[0, inf)",
-            rdamping="[0, inf)",
-            matrix_power="(-inf, inf)",
-        )
-        if self.truncate is not None:
-            self.check(truncate="whole >= 1")
+        super().__post_init__()
         if self.basis_optimizer is not None and not isinstance(self.basis_optimizer, SubspaceMethod):
             raise TypeError(
                 "GGT: basis_optimizer must be a method that can follow a change of basis, such as "

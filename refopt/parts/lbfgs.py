@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method
+from ..method import Method, option
 
 __all__ = ["LBFGS"]
 
@@ -76,10 +76,8 @@ class LBFGS(Method):
     True
     """
 
-    history_size: int = 10  # as in torchzero 0.4.4 and SciPy's L-BFGS-B
+    history_size: int = option(10, "whole >= 1")  # as in torchzero 0.4.4 and SciPy's L-BFGS-B
 
-    def __post_init__(self):
-        self.check(history_size="whole >= 1")
 
     needs: ClassVar[frozenset[str]] = frozenset({"g"})
 

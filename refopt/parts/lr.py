@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from ..method import Method
+from ..method import Method, option
 
 __all__ = ["LR"]
 
@@ -42,10 +42,8 @@ class LR(Method):
     True
     """
 
-    lr: float = 1e-3  # customary with Adam and torch.optim.SGD
+    lr: float = option(1e-3, "(-inf, inf)")  # customary with Adam and torch.optim.SGD
 
-    def __post_init__(self):
-        self.check(lr="(-inf, inf)")
 
     elementwise: ClassVar[bool] = True
 

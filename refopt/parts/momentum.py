@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import kernels
 from ..kernels.averages import average, unbias
-from ..method import Method
+from ..method import Method, option
 
 __all__ = ["HeavyBall", "EMA"]
 
@@ -99,12 +99,10 @@ class HeavyBall(Method):
     True
     """
 
-    momentum: float = 0.9  # as in torchzero 0.4.4
-    dampening: float = 0.0  # this and the next give Polyak's method
-    nesterov: bool = False
+    momentum: float = option(0.9, "[0, 1)")  # as in torchzero 0.4.4
+    dampening: float = option(0.0, "[0, 1]")  # this and the next give Polyak's method
+    nesterov: bool = option(False, bool)
 
-    def __post_init__(self):
-        self.check(momentum="[0, 1)", dampening="[0, 1]", nesterov=bool)
 
     elementwise: ClassVar[bool] = True
 
@@ -153,11 +151,9 @@ class EMA(Method):
     True
     """
 
-    beta: float = 0.9  # the paper's beta1
-    debiased: bool = True
+    beta: float = option(0.9, "[0, 1)")  # the paper's beta1
+    debiased: bool = option(True, bool)
 
-    def __post_init__(self):
-        self.check(beta="[0, 1)", debiased=bool)
 
     elementwise: ClassVar[bool] = True
 

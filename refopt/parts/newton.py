@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import scipy.linalg
 
-from ..method import Method
+from ..method import Method, option
 from ..status import Status, Stop
 
 __all__ = ["Newton"]
@@ -79,10 +79,8 @@ class Newton(Method):
     True
     """
 
-    delta: float = 1e-8  # ours: half the digits of float64
+    delta: float = option(1e-8, "(0, 1)")  # ours: half the digits of float64
 
-    def __post_init__(self):
-        self.check(delta="(0, 1)")
 
     needs: ClassVar[frozenset[str]] = frozenset({"hess"})
     shown: ClassVar[tuple[str, ...]] = ("solver",)

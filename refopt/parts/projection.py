@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method, as_method
+from ..method import Method
 from ..objective import Point
 from ..views.linear_map import LinearMap, Shapes, size_of
 from ..views.projected import ProjectedObjective, UpdateOnly
@@ -78,22 +78,21 @@ class Projection(Method):
     """
 
     inner: Any = None  # required; None gives the message that says so. The flags are those of torchzero 0.4.4
-    project_update: bool = dataclasses.field(default=True, kw_only=True)
-    project_params: bool = dataclasses.field(default=False, kw_only=True)
-    project_grad: bool = dataclasses.field(default=False, kw_only=True)
+    project_update: bool = dataclasses.field(default=True, kw_only=True, metadata={"rule": bool})
+    project_params: bool = dataclasses.field(default=False, kw_only=True, metadata={"rule": bool})
+    project_grad: bool = dataclasses.field(default=False, kw_only=True, metadata={"rule": bool})
 
     abstract: ClassVar[bool] = True
     gradient: ClassVar[str] = "chain-rule"  # for isometries P g = Q^T g, and there is nothing to choose
 
     def __post_init__(self):
+        super().__post_init__()
         who = type(self).__name__
         if self.inner is None:
             raise TypeError(
                 f"{who}: inner methods are missing; give a method or a sequence of methods that run in the "
                 f"projected space, for example {who}(inner=Adam(), ...)"
             )
-        object.__setattr__(self, "inner", as_method(self.inner))
-        self.check(project_update=bool, project_params=bool, project_grad=bool)
         needs = self.inner.all_needs()
         if self.project_params:
             if self.gradient == "project" and needs & BEYOND_GRADIENT:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..method import Method
+from ..method import Method, option
 from .adam import AdamState, adam
 
 __all__ = ["SubspaceMethod", "SubspaceAdam"]
@@ -118,14 +118,12 @@ class SubspaceAdam(SubspaceMethod):
     True
     """
 
-    beta1: float = 0.9  # all as in torchzero 0.4.4
-    beta2: float = 0.95
-    eps: float = 1e-8
-    cautious: bool = False
-    exact_reproject: bool = True
+    beta1: float = option(0.9, "[0, 1)")  # all as in torchzero 0.4.4
+    beta2: float = option(0.95, "[0, 1)")
+    eps: float = option(1e-8, "[0, inf)")
+    cautious: bool = option(False, bool)
+    exact_reproject: bool = option(True, bool)
 
-    def __post_init__(self):
-        self.check(beta1="[0, 1)", beta2="[0, 1)", eps="[0, inf)", cautious=bool, exact_reproject=bool)
 
     def init(self, x, shapes=None, rng=None):
         return AdamState(0, np.zeros_like(x), np.zeros_like(x))
