@@ -116,6 +116,14 @@ def whole_number(who: str, name: str, value: Any, least: int = 0) -> int:
     return int(value)
 
 
+def increasing(who: str, **values: float) -> None:
+    """Each value must be below the next."""
+    names = list(values)
+    for low, high in zip(names, names[1:], strict=False):
+        if not values[low] < values[high]:
+            raise ValueError(f"{who}: {low} must be below {high}, got {low}={values[low]:g}, {high}={values[high]:g}")
+
+
 def boolean(who: str, name: str, value: Any) -> bool:
     """`value` if it is True or False."""
     if not isinstance(value, (bool, np.bool_)):

@@ -71,6 +71,12 @@ class Rule:
     power: int = 0
     takes_all: bool = False
 
+    @classmethod
+    def of(cls, method: Any, kind: str, first: float, **other: Any) -> Rule:
+        """The rule with the constants of a method that has hyperparameters of these names, but for those in `other`."""
+        names = ("eta", "nplus", "nminus", "rho_good", "rho_bad", "boundary_tol")
+        return cls(kind, first, **{**{name: getattr(method, name) for name in names}, **other})
+
     def next_scale(self, scale: float, size: float, rho: float, error: float) -> float:
         """The scale after a trial of length `size` whose model was wrong by `error`; rho nan changes nothing."""
         bad, good = rho < self.rho_bad, rho > self.rho_good

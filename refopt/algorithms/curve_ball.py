@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from .. import checks
 from ..method import Method, option, takes_inner
 from ..objective import HVP_METHODS
 from ..rounding import flatter, nothing_left, rounding_error, values_decide
@@ -70,9 +71,8 @@ class CurveBall(Method):
         ratio > 3/4                            lam <- lam / 2
         ratio <= 1e-4                          x stays
 
-    With ``acceptance="ratio"`` the gradient judges the step where rounding hides the change of f
-    (`refopt.rounding`). If no step is accepted with any damping, the first damping is tried once more, and
-    then the run ends.
+    There the gradient judges the step where rounding hides the change of f (`refopt.rounding`). If no step is
+    accepted with any damping, the first damping is tried once more, and then the run ends.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class CurveBall(Method):
     hvp_method : {"autograd", "fd_forward", "fd_central"}
         How Hessian-vector products are computed.
     h : float > 0
-        Step of the finite-difference products.
+        Step of the finite differences.
     reg : float >= 0
         Damping in the fixed form.
     inner : Method, sequence of methods or None
@@ -91,22 +91,17 @@ class CurveBall(Method):
     curvature : {"hessian", "gauss-newton"}
         "gauss-newton" needs `refopt.LeastSquares` or `refopt.ModelLoss` as `fun`.
     lam : float >= 0
-        First damping with ``auto=True``; 1, the curvature of a well-scaled problem. It is measured against
-        the curvature, so the scale of f matters.
+        First damping with ``auto=True``. It is measured against the curvature, so the scale of f matters.
     alpha : float > 0
         Share of z that is taken as step.
     acceptance : {"none", "ratio"}
-        With ``auto=True``: take every step and adapt `lam` slowly, as published, or refuse steps that do not
-        decrease f enough and adapt `lam` by ordinary factors.
+        Take every step, as published, or refuse those that do not decrease f enough (``auto=True``).
 
     Raises
     ------
     TypeError, ValueError
-        For a hyperparameter of another type or outside its range, or one that its form does not use (`reg`
-        with ``auto=True``, `lam` without).
-    Stop
-        (Inside a run, ending it) where a product with C is not finite or, with ``acceptance="ratio"``, where
-        refused steps promise no more than the rounding error of f.
+        For a hyperparameter outside its range, or one that its form does not use (`reg` with ``auto=True``,
+        `lam` without).
 
     Notes
     -----
@@ -116,11 +111,9 @@ class CurveBall(Method):
     Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 4.1, with lam in the place of 1/radius.
 
     Deviations: the branches (the paper's code solves the 2x2 system in float32 whatever its rank);
-    `acceptance` is an addition. `torchzero` has the fixed form only. The paper's numbers that the tests
-    compare with hold for f = sum r^2, without 1/2.
+    `acceptance` is an addition. `torchzero` has the fixed form only.
 
-    Cost per step: one product with C (fixed form) or two (auto), O(n) arithmetic and memory; the value of f
-    at the trial point is the one that the next step needs.
+    Cost per step: one product with C (fixed form) or two (auto), O(n) arithmetic and memory.
 
     Examples
     --------
@@ -149,11 +142,11 @@ class CurveBall(Method):
         unused = {True: ("precond_lr", "momentum", "reg"), False: ("lam", "acceptance")}[self.auto]
         for field in dataclasses.fields(self):
             if field.name in unused and getattr(self, field.name) != field.default:
-                raise ValueError(f"CurveBall: {field.name} has no effect with auto={self.auto}, got "
-                                 f"{getattr(self, field.name)!r}; leave it out, or set auto={not self.auto}")
-        if self.curvature == "gauss-newton" and self.hvp_method != "autograd":
-            raise ValueError("CurveBall: hvp_method must be 'autograd' with curvature='gauss-newton' (finite "
-                             f"differences of the gradient give the Hessian), got {self.hvp_method!r}")
+                what = f"{field.name} has no effect with auto={self.auto}, got {getattr(self, field.name)!r}"
+                raise ValueError(f"CurveBall: {what}; leave it out, or set auto={not self.auto}")
+        if self.curvature == "gauss-newton":  # differences of the gradient would give the Hessian
+            who = "CurveBall: with curvature='gauss-newton'"
+            checks.one_of(who, "hvp_method", self.hvp_method, ("autograd",))
 
     needs: ClassVar[frozenset[str]] = frozenset({"f"})
     shown: ClassVar[tuple[str, ...]] = ("lam", "beta", "rho", "branch", "ratio", "accepted")
@@ -185,8 +178,7 @@ class CurveBall(Method):
         D = Kz + u
         KD = self.product(point, D) + lam * D
         if not (np.all(np.isfinite(KD)) and np.all(np.isfinite(Kz))):
-            reason = f"a product with the curvature is not finite where f = {point.f:.6g}"
-            raise Stop(Status.NONFINITE, reason=reason)
+            raise Stop(Status.NONFINITE, reason=f"a curvature product is not finite where f = {point.f:.6g}")
         beta, rho, branch = minimise_over_span(u, D, z, KD, Kz)
         dtype = z.dtype.type
         p = dtype(rho) * z - dtype(beta) * D
@@ -218,12 +210,11 @@ class CurveBall(Method):
         lam, restarted = RAISE * (old.lam or np.finfo(step.dtype).eps), old.restarted
         if not values_decide(promise, 0.0, error) or predicted <= error or not np.isfinite(lam):
             if restarted or old.lam <= self.lam:
-                raise nothing_left(f"CurveBall found no decrease of f = {point.f:.6g} with any damping up to "
-                                   f"{old.lam:.3g}", promise, error)
+                tried = f"no damping up to {old.lam:.3g} gives a step that lowers f = {point.f:.6g}"
+                raise nothing_left(tried, promise, error)
             lam, restarted = self.lam, True  # damping may be what keeps the promise small
-        return np.zeros_like(step), old._replace(lam=lam, ratio=ratio, beta=new.beta, rho=new.rho,
-                                                 branch=new.branch, accepted=False, promise=promise,
-                                                 restarted=restarted)
+        refused = {"lam": lam, "accepted": False, "promise": promise, "restarted": restarted, "z": old.z}
+        return np.zeros_like(step), new._replace(ratio=ratio, **refused)
 
     def figures(self, state):
         return super().figures(state) if self.auto else {}

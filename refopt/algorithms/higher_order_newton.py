@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .. import checks
 from ..method import Method, option
 from ..models.curvature import indefinite
 from ..models.taylor import prefers_tensors, taylor_model, transient
@@ -20,6 +21,8 @@ __all__ = ["HigherOrderNewton"]
 
 TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
 DERIVATIVES = ("auto", "tensors", "matrix-free")
+IN_BALL = ("native", *BALL_SOLVERS)
+CERTIFICATE = ("residual", "multiplier", "curvature", "quadratics")  # of the subproblem's answer
 REGULAR = 0.9  # rho above which sigma falls
 TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small: another try costs no evaluation
 
@@ -27,19 +30,19 @@ TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small: another t
 class HigherOrderNewtonState(NamedTuple):
     """Changes at every step."""
 
-    scale: float  # radius, or sigma; 0 before the first step
-    tried: float  # radius or sigma of the last subproblem
-    rho: float  # actual over predicted decrease of the last trial
-    accepted: bool
-    attempts: int  # subproblems solved in the last step
-    trials: int  # values of f asked for in the last step; attempts less those refused before
-    unbounded: bool  # the model descended without end in the last step
-    answer: BallAnswer  # the last subproblem's
-    decrease: float  # -m(s) of the last subproblem
-    promise: float  # largest decrease predicted since x last moved
-    restarted: bool  # whether radius or sigma went back to its first value since then
-    flattest: float  # least |g|_inf since rounding began to hide the change of f
+    answer: BallAnswer  # that of the last subproblem
     rng: Any  # numpy.random.Generator for `de_iters`
+    scale: float = 0.0  # radius, or sigma; 0 before the first step
+    tried: float = np.nan  # radius or sigma of the last subproblem
+    rho: float = np.nan  # actual over predicted decrease of the last trial
+    accepted: bool = True
+    attempts: int = 0  # subproblems solved in the last step
+    trials: int = 0  # values of f asked for in the last step; attempts less those refused before
+    unbounded: bool = False  # the model descended without end in the last step
+    decrease: float = np.nan  # -m(s) of the last subproblem
+    promise: float = 0.0  # largest decrease predicted since x last moved
+    restarted: bool = False  # whether radius or sigma went back to its first value since then
+    flattest: float = np.inf  # least |g|_inf since rounding began to hide the change of f
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +72,9 @@ class HigherOrderNewton(Method):
     minimiser of m is the wrong target: it is often a far point where the polynomial means nothing, and rates
     of convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept for comparison.
 
-    Where rounding hides the change of f the gradient judges, and `refopt.trust` says how a run ends. A point
-    with a small gradient but negative curvature is left: it is no minimiser. The incoming update is not used,
-    and no line search follows. From order 3 on all derivatives come from `fun` by Taylor mode; a `jac` serves
-    the tests of convergence and must agree at x0. A model found unbounded is reported (figure `unbounded`):
+    `refopt.trust` says how a run ends. A point with a small gradient but negative curvature is left. The
+    incoming update is not used, and no line search follows. From order 3 on all derivatives come from `fun`;
+    a `jac` serves the tests of convergence and must agree at x0. A model found unbounded is reported:
     "none" then takes the step of "bounds", "proximal" a smaller radius. "none" accepts every finite trial.
 
     Parameters
@@ -81,13 +83,10 @@ class HigherOrderNewton(Method):
         p, the degree of the model. 1 is steepest descent, 2 the classical trust-region Newton method.
     trust_method : {"bounds", "proximal", "none", "regularized"}
         What keeps the step where the model can be trusted.
-    nplus, nminus : floats, nplus >= 1, nminus in (0, 1)
-        Growth and shrinkage of the radius (of ``sigma^(-1/(p+1))``).
-    rho_good, rho_bad : floats, rho_bad < rho_good
-        Ratios of actual to predicted decrease above which the radius grows and below which it shrinks.
+    nplus, nminus, rho_good, rho_bad : floats, nplus >= 1, nminus in (0, 1), rho_bad < rho_good
+        Growth and shrinkage of the radius; ratios above which it grows and below which it shrinks.
     init_radius : float > 0 or None
-        First radius; None: 1, with "proximal" 0.1. For "regularized" a first step of about this length: sigma
-        is ``|g(x0)| / init_radius^p``.
+        First radius; None: 1, with "proximal" 0.1. "regularized": sigma is ``|g(x0)| / init_radius^p``.
     eta : float >= 0
         Least ratio of an accepted step.
     max_attempts : int >= 1
@@ -95,22 +94,19 @@ class HigherOrderNewton(Method):
     boundary_tol : float in [0, 1) or None
         "bounds": the radius grows only if the step is at least ``(1 - boundary_tol) radius``. None: always.
     de_iters : int >= 1 or None
-        Generations of `scipy.optimize.differential_evolution` that search the model globally first. For order
-        >= 3 the global minimiser is the wrong target (see above).
+        Generations of `scipy.optimize.differential_evolution` that search the model globally first.
     derivatives : {"auto", "tensors", "matrix-free"}
         Representation of the model; "auto" by cost (tensors up to n = 31 at order 4, n = 70 at order 3).
     solver : str
         "native", or a method of `scipy.optimize.minimize` for comparison: "trust-constr" or "SLSQP" with
         "bounds", also "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
     theta : float >= 0
-        "regularized": a subproblem is solved when the gradient of its model is below
-        ``theta min(|s|^p, |g|)``.
+        "regularized": a subproblem is solved when its gradient is below ``theta min(|s|^p, |g|)``.
 
     Raises
     ------
     TypeError, ValueError
-        For a hyperparameter outside its range; in a run, from order 3 on, for a `jac` that is not the
-        derivative of `fun`.
+        For a hyperparameter outside its range; in a run, for a `jac` that is not the derivative of `fun`.
     MemoryError
         (In a run) with ``derivatives="tensors"`` where they would not fit.
 
@@ -124,7 +120,6 @@ class HigherOrderNewton(Method):
 
     Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal"
     works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" is added.
-
     Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some dozens of Taylor propagations in
     O(n) memory; one value of f for each trial.
 
@@ -153,16 +148,13 @@ class HigherOrderNewton(Method):
     theta: float = option(1e-2, "[0, inf)")
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})  # and by order, see `all_needs`
+    shown: ClassVar[tuple[str, ...]] = ("rho", "accepted", "attempts", "trials", "unbounded", "decrease")
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.rho_bad < self.rho_good:
-            raise ValueError("HigherOrderNewton: rho_bad must be below rho_good, got "
-                             f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")
-        if self.trust_method == "bounds" and self.solver not in ("native", *BALL_SOLVERS):
-            able = ", ".join(map(repr, ("native", *BALL_SOLVERS)))
-            raise ValueError(f"HigherOrderNewton: solver {self.solver!r} cannot keep a step inside a ball; "
-                             f"with trust_method='bounds' use one of {able}")
+        checks.increasing("HigherOrderNewton", rho_bad=self.rho_bad, rho_good=self.rho_good)
+        if self.trust_method == "bounds":  # only some keep a step inside a ball
+            checks.one_of("HigherOrderNewton: with trust_method='bounds'", "solver", self.solver, IN_BALL)
 
     def all_needs(self):
         second = {"hvp"} if self.derivatives == "matrix-free" else {"hess"}
@@ -170,8 +162,7 @@ class HigherOrderNewton(Method):
         return self.needs | by_order | ({"rng"} if self.de_iters is not None else set())
 
     def init(self, x, shapes=None, rng=None):
-        nothing = BallAnswer(np.zeros(x.size), 0.0, 0.0, np.nan, np.nan, np.nan, 0, True)
-        return HigherOrderNewtonState(0.0, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, 0.0, False, np.inf, rng)
+        return HigherOrderNewtonState(BallAnswer(np.zeros(x.size)), rng)
 
     def step(self, point, update, state):
         model = taylor_model(point, self.order, self.derivatives, check=not state.scale and self.order >= 3)
@@ -179,56 +170,50 @@ class HigherOrderNewton(Method):
         state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
         while state.attempts < self.max_attempts:
             state = self.solved(model, state)
-            refused = self.refused(model, state)
-            if refused:
+            if refused := self.refused(model, state):
                 state = state._replace(scale=state.scale * refused)
                 continue
-            update = (-state.answer.s).astype(point.x.dtype)
-            trial = Trial(point.after(update), state.answer.s, state.decrease, nrm2(state.answer.s),
-                          held_back(state.answer, self.trust_method, state.tried, self.order))
-            state = judged(rule, state._replace(trials=state.trials + 1), point, trial,
-                           state.attempts == self.max_attempts)
+            s, last = state.answer.s, state.attempts == self.max_attempts
+            update = (-s).astype(point.x.dtype)
+            held = held_back(state.answer, self.trust_method, state.tried, self.order)
+            trial = Trial(point.after(update), s, state.decrease, nrm2(s), held)
+            state = judged(rule, state._replace(trials=state.trials + 1), point, trial, last)
             if state.accepted:
                 return update, state
         return np.zeros_like(point.x), state
 
     def rule(self, point: Point) -> Rule:
-        """How the region answers a trial; the first sigma is that whose step is about as long as the first radius."""
+        """How the region answers a trial; the first sigma makes a step about as long as the first radius."""
         radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
-        constants = (self.eta, self.nplus, self.nminus)
         if self.trust_method == "regularized":
             sigma = (nrm2(point.g) or 1.0) / radius**self.order
-            return Rule("sigma", sigma, *constants, REGULAR, self.rho_bad, power=self.order + 1)
+            return Rule.of(self, "sigma", sigma, rho_good=REGULAR, power=self.order + 1)
         kind = "proximal" if self.trust_method == "proximal" else "radius"
-        return Rule(kind, radius, *constants, self.rho_good, self.rho_bad, self.boundary_tol,
-                    takes_all=self.trust_method == "none")
+        return Rule.of(self, kind, radius, takes_all=self.trust_method == "none")
 
     def solved(self, model: Any, state: HigherOrderNewtonState) -> HigherOrderNewtonState:
-        """The state with the answer of the subproblem of its scale, and the decrease that the model predicts."""
-        with np.errstate(over="ignore", invalid="ignore"):  # far out a polynomial overflows
-            answer = subproblem(model, self.trust_method, state.scale, self.order, self.theta, state.attempts == 0,
-                                solver=self.solver, de_iters=self.de_iters, rng=state.rng)
-        hopeless = not answer.bounded and self.trust_method == "proximal"
-        return state._replace(tried=state.scale, attempts=state.attempts + 1, answer=answer,
-                              unbounded=state.unbounded or not answer.bounded,
-                              decrease=state.decrease if hopeless else -model.value(answer.s))
+        """The state with the answer of the subproblem of its scale and the decrease predicted there."""
+        how = {"solver": self.solver, "de_iters": self.de_iters, "rng": state.rng}
+        form = (self.trust_method, state.scale, self.order, self.theta, state.attempts == 0)
+        answer = subproblem(model, *form, **how)
+        state = state._replace(tried=state.scale, attempts=state.attempts + 1, answer=answer)
+        if answer.bounded or self.trust_method != "proximal":
+            state = state._replace(decrease=-model.value(answer.s))
+        return state._replace(unbounded=state.unbounded or not answer.bounded)
 
     def refused(self, model: Any, state: HigherOrderNewtonState) -> float:
         """The factor of the scale for a step that is refused before f is evaluated, 0 for one worth a trial."""
         if self.trust_method == "proximal" and not state.answer.bounded:
             return self.nminus
-        if self.trust_method == "regularized" and state.decrease > 0 and transient(model.line(state.answer.s)):
-            return TRANSIENT
-        return 0.0
+        penalised = self.trust_method == "regularized" and state.decrease > 0
+        return TRANSIENT if penalised and transient(model.line(state.answer.s)) else 0.0
 
     def settled(self, point):
         """Whether a point with a small gradient may be a minimiser; looked at where a dense Hessian is cheap."""
-        return self.order == 1 or not prefers_tensors(point.x.size, 2) or not indefinite(point.dense_hessian())
+        looks = self.order > 1 and prefers_tensors(point.x.size, 2)
+        return not (looks and indefinite(point.dense_hessian()))
 
     def figures(self, state):
-        answer = state.answer
-        return {"sigma" if self.trust_method == "regularized" else "radius": state.scale, "rho": state.rho,
-                "accepted": state.accepted, "attempts": state.attempts, "trials": state.trials,
-                "unbounded": state.unbounded, "decrease": state.decrease, "residual": answer.residual,
-                "multiplier": answer.multiplier, "curvature": answer.curvature,
-                "quadratics": answer.quadratics}
+        scale = "sigma" if self.trust_method == "regularized" else "radius"
+        certificate = {name: getattr(state.answer, name) for name in CERTIFICATE}
+        return {scale: state.scale, **super().figures(state), **certificate}

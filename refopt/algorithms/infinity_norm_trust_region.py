@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .. import checks
 from ..method import Method, option, takes_inner
 from ..models.curvature import CurvatureModel, make_model, needs_of
 from ..objective import Point
@@ -140,9 +141,7 @@ class InfinityNormTrustRegion(Method):
     def __post_init__(self):
         super().__post_init__()
         needs_of("InfinityNormTrustRegion", self.hess)
-        if self.rho_bad > self.rho_good:
-            raise ValueError("InfinityNormTrustRegion: rho_bad must not be above rho_good, got "
-                             f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")
+        checks.increasing("InfinityNormTrustRegion", rho_bad=self.rho_bad, rho_good=self.rho_good)
 
     def all_needs(self):
         return self.needs | needs_of("InfinityNormTrustRegion", self.hess)
@@ -152,8 +151,7 @@ class InfinityNormTrustRegion(Method):
         return InfinityNormState(0, 0.0, model, None, 0.0, False, np.inf, np.nan, 0, True, 0, "none")
 
     def step(self, point, update, state):
-        rule = Rule("radius", self.init_radius, self.eta, self.nplus, self.nminus, self.rho_good, self.rho_bad,
-                    self.boundary_tol)
+        rule = Rule.of(self, "radius", self.init_radius)
         H, factor = self.curvature(point, update, state)
         state = started(rule, state)._replace(t=state.t + 1, H=H)
         for attempts in range(1, self.max_attempts + 1):

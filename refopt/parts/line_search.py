@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import scipy.optimize
 
+from .. import checks
 from ..method import Method, option
 from ..objective import Point
 from ..rounding import flatter, nothing_left, rounding_error, values_decide
@@ -189,8 +190,7 @@ class StrongWolfe(Method):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.c1 < self.c2:
-            raise ValueError(f"StrongWolfe: c1 must be below c2, got c1={self.c1:g}, c2={self.c2:g}")
+        checks.increasing("StrongWolfe", c1=self.c1, c2=self.c2)
 
     def init(self, x, shapes=None, rng=None):
         return LineSearchState(1.0, 0, False)

@@ -53,13 +53,13 @@ class BallAnswer(NamedTuple):
     """The step and its certificate."""
 
     s: np.ndarray  # (n,)
-    value: float  # m(s)
-    multiplier: float  # lam of the constraint |s| <= r; 0 inside
-    residual: float  # |grad m(s) + lam s|
-    first: float  # |grad m| at the start, what the residual is measured against
-    curvature: float  # least eigenvalue (least Ritz value without tensors) of the Hessian of m, plus lam
-    quadratics: int  # solved
-    bounded: bool  # False: m descends beyond every ball that was tried
+    value: float = 0.0  # m(s)
+    multiplier: float = 0.0  # lam of the constraint |s| <= r; 0 inside
+    residual: float = np.nan  # |grad m(s) + lam s|
+    first: float = np.nan  # |grad m| at the start, what the residual is measured against
+    curvature: float = np.nan  # least eigenvalue (least Ritz value without tensors) of the Hessian of m, plus lam
+    quadratics: int = 0  # solved
+    bounded: bool = True  # False: m descends beyond every ball that was tried
 
 
 # ---------------------------------------------------------------- one quadratic

@@ -37,6 +37,7 @@ HALF = 0.5  # see `held_back`
 POPULATION = 15  # members per variable, SciPy's default
 
 
+@np.errstate(over="ignore", invalid="ignore")  # far out a polynomial overflows
 def subproblem(model: TensorModel | MatrixFree, trust_method: str, scale: float, p: int, theta: float, first: bool,
                **how: Any) -> BallAnswer:
     """The step that the model and the radius or sigma, `scale`, ask for; `first` is the first attempt at this point.

@@ -243,7 +243,7 @@ def test_the_model_and_loss_pair():
         ({"auto": True, "reg": 2.0}, "reg has no effect with auto=True"),
         ({"lam": 2.0}, "lam has no effect with auto=False"),
         ({"acceptance": "ratio"}, "acceptance has no effect"),
-        ({"curvature": "gauss-newton", "hvp_method": "fd_central"}, "hvp_method must be 'autograd'"),
+        ({"curvature": "gauss-newton", "hvp_method": "fd_central"}, "hvp_method must be one of 'autograd'"),
         ({"curvature": "fisher"}, "curvature must be one of"),
         ({"alpha": 0.0}, "alpha must be in"),
     ],

@@ -475,7 +475,7 @@ def test_residuals_and_scalars_confused():
         ({"hess": BFGS}, r"give an instance, BFGS\(\)"),
         ({"nminus": 1.0}, "nminus must be in"),
         ({"nplus": 0.5}, "nplus must be in"),
-        ({"rho_bad": 0.999}, "rho_bad must not be above rho_good"),
+        ({"rho_bad": 0.999}, "rho_bad must be below rho_good"),
         ({"init_radius": 0.0}, "init_radius must be in"),
         ({"max_attempts": 0}, "whole number >= 1"),
         ({"subproblem": "cubic"}, "subproblem must be one of"),
