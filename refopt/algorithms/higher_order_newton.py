@@ -120,6 +120,7 @@ class HigherOrderNewton(Method):
 
     Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal"
     works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" is added.
+
     Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some dozens of Taylor propagations in
     O(n) memory; one value of f for each trial.
 

@@ -315,7 +315,7 @@ def test_counters_equal_the_calls_of_the_function():
     ({"nplus": 0.5}, r"nplus must be in \[1, inf\)"), ({"nminus": 1.0}, r"nminus must be in \(0, 1\)"),
     ({"init_radius": 0.0}, "init_radius"), ({"de_iters": 0}, "de_iters"),
     ({"max_attempts": 0}, "max_attempts"), ({"boundary_tol": 1.0}, "boundary_tol"),
-    ({"derivatives": "nested"}, "derivatives"), ({"solver": "BFGS"}, "with trust_method='bounds': solver must be one of 'native'"),
+    ({"derivatives": "nested"}, "derivatives"), ({"solver": "BFGS"}, "'bounds': solver must be one of 'native'"),
     ({"solver": "magic"}, "solver must be one of"), ({"theta": -1.0}, "theta"),
     ({"rho_bad": 0.9, "rho_good": 0.5}, "rho_bad must be below rho_good"),
 ])
