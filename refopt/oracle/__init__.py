@@ -1,11 +1,12 @@
-"""The oracle: is this optimizer right, and if not, where does it first go wrong?
+"""The oracle: is an optimizer right, and if not, where does it first go wrong?
 
     from refopt import Adam, LR, chain, oracle
-    report = oracle.compare(lambda params: torch.optim.Adam(params, lr=1e-3), chain(Adam(), LR(1e-3)), "mgh/rosenbrock")
-    print(report)          # the first differing step and quantity, in rounding bounds, with a hint at the mistake
+    adam = lambda params: torch.optim.Adam(params, lr=1e-3)
+    report = oracle.compare(adam, chain(Adam(), LR(1e-3)), "mgh/rosenbrock")
+    print(report)      # the first step and quantity that differ, in rounding bounds, and the likely mistake
 
 `compare` runs a candidate and judges each step against the same step in more digits; `assert_matches` raises;
-`record` and `Trace` keep runs in files; `deviations` lists where refopt knowingly differs from its original.
+`record` and `Trace` keep runs in files; `deviations` lists where refopt differs from its original on purpose.
 """
 
 from .candidates import Stepper

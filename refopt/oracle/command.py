@@ -54,7 +54,7 @@ def add_compare_command(subparsers: Any) -> argparse.ArgumentParser:
         "--table", action="store_true", help="the parity table: every method against torchzero 0.4.4"
     )
     parser.add_argument(
-        "--deviations", action="store_true", help="list the knowing differences from torchzero"
+        "--deviations", action="store_true", help="list the deliberate differences from torchzero"
     )
     parser.set_defaults(command=run_compare)
     return parser
@@ -181,7 +181,7 @@ def candidate_from(text: str) -> Any:
 
 
 def attribute(module: str, name: str, text: str) -> Any:
-    """An object of a module, or the error that says what is missing."""
+    """An object of a module; the error names what is missing."""
     try:
         found = importlib.import_module(module)
     except ImportError as error:

@@ -32,7 +32,7 @@ def compare(
     hints: bool = True,
     hyperparameters: str = "check",
 ) -> Report:
-    """Run a candidate and say whether its steps are the reference's, and if not, where they part first.
+    """Run a candidate and compare its steps with the reference's: do they agree, or where do they part first?
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ def compare(
     arithmetic : "longdouble", "mpmath" or None
         In which the reference's step is repeated; None: the first that has more digits than float64.
     hints : bool
-        Plant common mistakes into the reference and tell which one reproduces a candidate that differs.
+        For a candidate that differs, look for a common mistake that reproduces it when planted into the
+        reference.
     hyperparameters : "check" or "ignore"
         Whether a candidate whose own hyperparameters (torch: ``param_groups``) differ from the reference's
         is refused.
@@ -137,9 +138,8 @@ HYPERPARAMETERS: dict[str, tuple[str, ...]] = {
 
 
 def check_hyperparameters(trace: Trace, method: Method) -> None:
-    """Refuse a candidate that says of itself that it has other hyperparameters than the reference."""
+    """Refuse a candidate that lists other hyperparameters than the reference has."""
     ours: dict[str, Any] = {}
-
     for part in walk(method):
         for field in dataclasses.fields(part):
             ours.setdefault(field.name, getattr(part, field.name))

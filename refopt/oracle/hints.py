@@ -1,8 +1,8 @@
 """Which mistake, or which declared deviation, explains a candidate? One that reproduces it, or none is named.
 
-`explain` runs the reference with each mistake of the table beside the candidate, in precise numbers. A mistake is the
-hint if it takes all the candidate's steps up to a few after the first difference, and if that difference is gone: what
-is left of it is rounding, or at most a tenth.
+`explain` runs the reference with each mistake of the table beside the candidate, in precise numbers. A
+mistake is the hint if it takes all the candidate's steps up to a few after the first difference, each to
+within rounding, and if at most a tenth of that difference is left.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Search:
         return True
 
     def gaps(self, mistake: Mistake, method: Method) -> Iterator[tuple[int, float]]:
-        """``(k, gap)`` for each step: how far the method with the mistake is from the candidate, 1 is allowed."""
+        """``(k, gap)`` of each step: the distance of the method with the mistake from the candidate."""
         judge, arithmetic, context = self.judge, Arithmetic(), Context(self.judge.method)
         own = judge.first_state(method)
         state = arithmetic.value(own)
@@ -102,8 +102,10 @@ class Search:
             point, before = judge.point(step), judge.before(step, own)
             state = handed_over(judge, step, own, state, arithmetic)
             with np.errstate(all="ignore"):
-                changed = mistake.method is not None  # then a choice that its definition leaves open is its own
-                answer = method.step(point, point.g, copy_state(before)) if changed else judge.answers[k]
+                if mistake.method is None:
+                    answer = judge.answers[k]
+                else:  # what the definition leaves open is chosen by the changed method
+                    answer = method.step(point, point.g, copy_state(before))
                 p = PrecisePoint(point, arithmetic, answer, mistake.table)
                 context.k, context.x = k, p.x
                 u = p.g if mistake.before is None else mistake.before(p.g, context)
@@ -116,7 +118,9 @@ class Search:
     def gap(self, k: int, out: Any, state: Any, before: Any, answer: Any) -> float:
         """The largest distance of an update and a state from the candidate's, in units of what is allowed."""
         judge, step = self.judge, self.judge.trace.steps[k]
-        moved = 2 * judge.eps * (np.abs(step.x) + np.abs(step.x - step.update)) if judge.trace.moved_x else 0.0
+        moved = 0.0
+        if judge.trace.moved_x:
+            moved = 2 * judge.eps * (np.abs(step.x) + np.abs(step.x - step.update))
         largest = apart(step.update, out, ULPS * judge.eps, judge.bounds[k].get("update"), moved)
         for path, value in judge.theirs(step.after).items():
             if isinstance(leaf(answer, path), np.ndarray) and not left_open(state, answer, before, path):
@@ -137,7 +141,7 @@ def handed_over(judge: Lockstep, step: Any, own: Any, state: Any, arithmetic: Ar
 
 
 def apart(theirs: Any, ours: Any, tolerance: float, bound: Any, moved: Any = 0.0) -> float:
-    """The largest distance of two arrays in units of what is allowed; NaN equals NaN, other shapes are infinitely far."""
+    """The largest distance of two arrays in units of what is allowed; infinite for another shape."""
     a, b = np.asarray(theirs, dtype=np.float64), plain(ours)
     if a.shape != b.shape:
         return np.inf
@@ -174,7 +178,7 @@ def scattered(errors: np.ndarray) -> bool:
 
 
 def constant_factor(judge: Lockstep, step: int, last: int) -> str:
-    """Whether steps ``step..last`` are one constant times the reference's: the sentence that says so, or ""."""
+    """The sentence of the hint where steps ``step..last`` are one constant times the reference's, else ""."""
     ks = range(step, last + 1)
     steps = [judge.trace.steps[k] for k in ks]
     ours = np.concatenate([np.asarray(judge.answers[k][0], dtype=np.float64) for k in ks])
@@ -185,7 +189,7 @@ def constant_factor(judge: Lockstep, step: int, last: int) -> str:
     if judge.trace.moved_x:
         rounding += judge.eps * np.concatenate([np.abs(s.x) + np.abs(s.x - s.update) for s in steps])
     allowed = 1e2 * judge.eps * np.maximum(np.abs(ours), np.abs(theirs)) + 2 * rounding
-    if np.count_nonzero(np.abs(ours) > 1e2 * allowed) < 2:  # one number says nothing of a constant
+    if np.count_nonzero(np.abs(ours) > 1e2 * allowed) < 2:  # one number is always a constant times another
         return ""
     weight = 1 / np.where(allowed > 0, allowed, np.inf)
     c = float(np.sum(weight**2 * ours * theirs) / np.sum((weight * ours) ** 2))

@@ -1,13 +1,13 @@
-"""The two ways to hold a candidate's steps against a reference, with bounds that are measured and not guessed.
+"""The two ways to compare a candidate's steps with a reference's; the bounds are measured, not guessed.
 
     exact    the reference's step in more digits (see `exact`), from the candidate's point and state
     own      |reference - exact|, the error that float arithmetic makes
     moved    max over a few runs of |exact(inputs changed by one ulp) - exact|, the conditioning
     bound    4 (own + moved) + 2 ulps           factor = |candidate - exact| / bound
 
-*Lockstep* puts the reference at the candidate's point, with the candidate's gradient and the candidate's state where the
-two share fields, before every step: one wrong step is seen as one wrong step. *Free* lets both run; there the bound is
-what twins of the reference, disturbed by one ulp at every step, differ by.
+*Lockstep* puts the reference at the candidate's point, with the candidate's gradient and the candidate's
+state where the two share fields, before every step: one wrong step counts as one. *Free* lets both run; there
+the bound is what twins of the reference, disturbed by one ulp at every step, differ by.
 """
 
 from __future__ import annotations
@@ -145,7 +145,8 @@ class Judge:
         ours = point.hvp(v)
         near = self.task.objective().at(locked((point.x * (1 + self.eps)).astype(self.dtype))).hvp(v)
         size = np.abs(ours).max(initial=0.0)
-        yield Quantity("product", Hv, ours, SAFETY * np.abs(near - ours) + 64 * self.eps * (np.abs(ours) + size))
+        bound = SAFETY * np.abs(near - ours) + 64 * self.eps * (np.abs(ours) + size)
+        yield Quantity("product", Hv, ours, bound)
 
 
 # ---------------------------------------------------------------- the two modes
@@ -191,7 +192,8 @@ class Lockstep(Judge):
         try:
             right, twins = self.exact(point, g, before, answer)
         except (exact.Undefined, ZeroDivisionError) as missing:
-            why = str(missing) if isinstance(missing, exact.Undefined) else "the reference solves a singular system"
+            singular = isinstance(missing, ZeroDivisionError)
+            why = "the reference solves a singular system" if singular else str(missing)
             right, twins = self.measured(point, g, before, answer, why)
         bound_of = self.bound_by(right, twins, answer)
         fields = {path: (value, leaf(answer[1], path)) for path, value in self.theirs(step.after).items()}
@@ -232,7 +234,7 @@ class Lockstep(Judge):
         run = partial(exact.run, self.method, point, g, before)
         right, twins = run(Arithmetic(self.kind), answer), []
         for seed in range(TWINS):
-            # a condition that is met with nothing to spare breaks when disturbed, and a matrix may become singular
+            # disturbed, a condition met with nothing to spare breaks, and a matrix may become singular
             with contextlib.suppress(exact.Violation, ZeroDivisionError):
                 twins.append(run(Arithmetic(self.kind, seed, self.eps), answer))
         return right, twins or [right]
@@ -241,8 +243,8 @@ class Lockstep(Judge):
         """A figure of a result, from a plain or precise state."""
         return self.method.figures(result[1])[name]
 
-    def measured(self, point: Point, g: np.ndarray, before: Any, answer: Any, missing: str) -> tuple[Any, list]:
-        """Without a precise definition the reference itself is the measure, disturbed twins the bound."""
+    def measured(self, point: Point, g: np.ndarray, before: Any, answer: Any, why: str) -> tuple[Any, list]:
+        """Without a precise definition: the reference's own step, and those of twins with disturbed input."""
         twins = []
         for seed in range(TWINS):
             rng = np.random.default_rng(seed)
@@ -256,9 +258,9 @@ class Lockstep(Judge):
             for path, value in paths(before):
                 if isinstance(value, np.ndarray) and value.dtype.kind == "f":
                     state = with_leaf(state, path, disturb(value))
-            with contextlib.suppress(Stop):  # a twin may find itself at a minimum
+            with contextlib.suppress(Stop):  # a twin may stand at a minimum
                 twins.append(self.method.step(near, near.g, state))
-        note = f"{missing}; so the bound is measured in {self.dtype} alone"
+        note = f"{why}; so the bound is measured in {self.dtype} alone"
         if note not in self.report.notes:
             self.report.notes.append(note)
         return answer, twins or [answer]
@@ -292,18 +294,18 @@ def state_entry(path: tuple, result: Any) -> Any:
 
 
 class Free(Judge):
-    """Both run alone; disturbed twins of the reference say how far two correct runs may drift apart."""
+    """Both run alone; disturbed twins of the reference show how far two correct runs may drift apart."""
 
     def __init__(self, *args: Any):
         super().__init__(*args)
-        self.runs = [FreeRun(self.method, self.task, None if i == 0 else i, self.eps) for i in range(TWINS + 1)]
+        self.runs = [FreeRun(self.method, self.task, seed, self.eps) for seed in (None, *range(1, TWINS + 1))]
 
     def quantities(self, k, step):
         main, twins = self.runs[0].step(), []
         for run in tuple(self.runs[1:]):
             try:
                 twins.append(run.step())
-            except Stop:  # a twin may find itself at a minimum a step earlier
+            except Stop:  # a twin may reach a minimum a step earlier
                 self.runs.remove(run)
         if not twins:
             raise Stop(Status.STALLED, reason="all disturbed twins of the reference have ended their runs")
@@ -319,7 +321,8 @@ class Free(Judge):
 
         yield Quantity("x", step.x, x, bound(lambda r: r[0]) + 8 * self.eps * np.abs(x).max(initial=0.0))
         if step.g is not None:
-            yield Quantity("gradient", step.g, g, bound(lambda r: r[1]) + 64 * self.eps * np.abs(g).max(initial=0.0))
+            floor = 64 * self.eps * np.abs(g).max(initial=0.0)
+            yield Quantity("gradient", step.g, g, bound(lambda r: r[1]) + floor)
         for path, value in self.theirs(step.after).items():
             own = leaf(state, path)
             if is_decision(own):

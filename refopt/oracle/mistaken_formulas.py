@@ -18,7 +18,7 @@ __all__ = [
     "never", "plus", "reduce_outward_other", "right", "shortened", "shrinking", "single", "twice",
 ]
 
-# ---------------------------------------------------------------- bias corrections of an average m with decay beta at step t
+# ---------------------------------------------------------------- bias corrections of an average m
 
 
 def right(m, beta, t):

@@ -1,7 +1,7 @@
-"""The table of common mistakes: what each changes in a step of the reference. `hints` looks for the one that explains.
+"""The table of common mistakes: what each changes in a step of the reference. `hints` searches it.
 
-A `Mistake` changes the hyperparameters, the formula of one method, the incoming update, or the outgoing one. To add
-one, add a line to `MISTAKES`; the first line that reproduces a candidate is its hint.
+A `Mistake` changes the hyperparameters, the formula of one method, the incoming update, or the outgoing one.
+To add one, add a line to `MISTAKES`; the first line that reproduces a candidate is its hint.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class Context:
 
 def step_size(method: Method) -> float:
     """The lr of the outermost `LR`, 1.0 without one."""
-    own = [part for part in (method.methods if isinstance(method, Chain) else [method]) if isinstance(part, LR)]
-    return next((part.lr for part in (*own, *walk(method)) if isinstance(part, LR)), 1.0)
+    outer = method.methods if isinstance(method, Chain) else (method,)
+    return next((part.lr for part in (*outer, *walk(method)) if isinstance(part, LR)), 1.0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""How well does the oracle see? Planted faults, and correct rewritings that it must not accuse.
+"""The oracle examined: planted faults, which it must find, and correct rewritings, which it must accept.
 
 A `Subject` is a correct candidate as source text. A `Fault` replaces a piece of that text with a wrong one
-and says which quantity of which step must be blamed; a variant replaces it with another correct one.
-`examine` runs them all.
+and names the step and the quantity where the difference must appear first; a variant replaces it with another
+correct one. `examine` runs them all.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["Fault", "Subject", "Finding", "plant", "examine"]
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """A piece of text, what it is replaced with, and what the oracle should say.
+    """A piece of text, what it is replaced with, and what the oracle should find.
 
     Attributes
     ----------
     old, new : text; `old` must occur exactly once in the subject's source
-    quantity : name of the quantity to blame
+    quantity : name of the quantity that differs first
     step : number of the first wrong step
     hint : part of the hint it should give, or "" where any (or none) will do
     """
@@ -71,7 +71,7 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What the oracle said about one planted text."""
+    """The oracle's report on one planted text."""
 
     subject: Subject
     fault: Fault | None  # None: a correct variant
@@ -84,7 +84,7 @@ class Finding:
 
     @property
     def named(self) -> bool:
-        """Blamed at the right quantity and step."""
+        """Found in the right quantity of the right step."""
         return (self.fault is not None and self.caught and self.report.quantity == self.fault.quantity
                 and self.report.step == self.fault.step)
 

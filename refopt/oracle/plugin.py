@@ -1,7 +1,7 @@
 """A pytest plugin: compare optimizers in tests; when they differ, the report has a section of its own.
 
-Switch it on in ``conftest.py`` or on the command line (it is not loaded by itself, so that a test run that
-does not need it imports neither refopt nor SciPy)::
+Switch it on in ``conftest.py`` or on the command line. It has no entry point: a test run that does not ask
+for it imports neither refopt nor SciPy. ::
 
     pytest_plugins = ["refopt.oracle.plugin"]         # or: pytest -p refopt.oracle.plugin
 

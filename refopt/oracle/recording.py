@@ -40,7 +40,7 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
     ----------
     candidate : see the table at the top of `refopt.oracle.candidates`
     problem : name, Problem, ``(fun, x0)`` or `Task`
-    steps : number of steps; fewer are recorded where the run breaks off (then ``trace.ended`` says why)
+    steps : number of steps; fewer are recorded where the run breaks off (``trace.ended`` has the reason)
     rng : seed of a candidate's randomness
     dtype : float64 or float32; None keeps that of the problem's start
     tape : random masks, ``tape[t]`` boolean (n,), for a candidate that takes them; a function
@@ -62,7 +62,7 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
     x = np.array(task.x0)
     for k in range(steps):
         try:
-            with np.errstate(all="ignore"):  # a candidate may overflow; its numbers tell
+            with np.errstate(all="ignore"):  # a candidate may overflow; its numbers show it
                 step = run.step(x, k)
             check_update(step, task)
         except Broken as broken:
@@ -89,11 +89,10 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
 
 
 def check_update(step: Step, task: Task) -> None:
+    """Refuse an update of another size than the problem."""
     if step.update.shape != task.x0.shape:
-        raise Broken(
-            "shape",
-            f"the candidate changed the number of variables from {task.x0.size} to {step.update.size}",
-        )
+        raise Broken("shape", "the candidate changed the number of variables from "
+                              f"{task.x0.size} to {step.update.size}")
 
 
 class Run:
@@ -118,7 +117,7 @@ class Run:
 
 
 class Tape:
-    """What a source of randomness gave, step by step: it can be asked again, and read off."""
+    """What a source of randomness gave, step by step, to be given again and to be written down."""
 
     def __init__(self, source: Callable[[int, int], Any], fixed: Any = None):
         self.source, self.fixed = source, fixed is not None
@@ -145,7 +144,8 @@ def with_tapes(method: Method, make: Callable[[Callable], Any], rng: np.random.G
 def replaying(method: Method, trace: Trace) -> Method:
     """`method` with the random numbers of a recorded run in the place of its own.
 
-    One recorded sequence serves every part of the method that draws; several serve one part each, in their order.
+    One recorded sequence serves every part of the method that draws; several serve one part each, in their
+    order.
     """
     masks = trace.masks
     sequences = [list(part) for part in trace.draws] or ([] if masks is None else [list(masks)])
@@ -159,8 +159,8 @@ def replaying(method: Method, trace: Trace) -> Method:
 
     replayed = with_tapes(method, make, np.random.default_rng(0))
     if len(sequences) > 1 and len(served) != len(sequences):
-        raise ValueError(f"compare: {len(sequences)} parts of the candidate draw random numbers, but {len(served)} of the "
-                         "reference do; give a tape of masks that both use")
+        raise ValueError(f"compare: {len(sequences)} parts of the candidate draw random numbers, but "
+                         f"{len(served)} of the reference do; give a tape of masks that both use")
     return replayed
 
 
@@ -356,14 +356,15 @@ class TorchRun(Run):
         self.x = self.flat(self.params)
         _, f, g = seen[0]
         if len(seen) > 1:  # the numbers that the optimizer itself was given, if its first evaluation was here
-            near = 1e2 * np.finfo(x.dtype).eps * np.abs(x).max(initial=0.0)  # it may have transformed x and back
+            # it may have transformed x there and back
+            near = 1e2 * np.finfo(x.dtype).eps * np.abs(x).max(initial=0.0)
             if np.all(np.abs(seen[1][0] - x) <= near):
                 _, f, g = seen[1]
         return Step(np.array(x), x - self.x, f, np.array(g), before, torch_fields(self.optimizer, self.params))
 
 
 def takes_argument(function: Callable) -> bool:
-    """Whether a function can be called with one positional argument; yes where it does not tell."""
+    """Whether a function can be called with one positional argument; yes where its signature is hidden."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What a comparison found: the first difference, its size against rounding, and what may have caused it."""
+"""What a comparison found: the first difference, its size beside rounding, and a mistake that explains it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Difference:
     index : worst coordinate, None for a single number
     candidate, reference : the two values there
     absolute, relative, ulps : the error there
-    factor : error / rounding bound; above 1 the difference is none of rounding
+    factor : error / rounding bound; above 1 the difference is more than rounding
     """
 
     step: int
@@ -66,7 +66,7 @@ class Report:
     steps : number of steps compared
     wrong : numbers of the steps with a difference
     factors : {quantity: (steps,) factors, nan where not compared}
-    notes : what else is worth knowing
+    notes : remarks, such as how a run ended
     deviation : name of the declared deviation that explains the candidate, or ""
     error : the exception that the candidate raised, or None
     """

@@ -1,4 +1,4 @@
-"""The fields of a state by name: those of refopt's states, of torch's, of optax's, and which of them mean the same."""
+"""The fields of a state by name: those of refopt, torch and optax, and which of them mean the same."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from ..method import copy_state
 from .exact.precise import plain
 
-__all__ = ["ALIASES", "comparable", "is_decision", "leaf", "left_open", "like", "named", "names_of", "optax_fields", "paths",
-           "torch_fields", "with_leaf"]
+__all__ = ["ALIASES", "comparable", "is_decision", "leaf", "left_open", "like", "named", "names_of",
+           "optax_fields", "paths", "torch_fields", "with_leaf"]
 
 
 def named(state: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def named(state: Any) -> dict[str, Any]:
 
 
 def names_of(state: Any) -> dict[tuple, str]:
-    """``{path: name}`` of the fields, nested records and chains flattened: the last word alone where that is unique."""
+    """``{path: name}`` of the fields, flattened: the last word of the path where that is unique."""
     found = [path for path, _ in paths(state)]
     last = [path[-1] for path in found]
     return {path: path[-1] if last.count(path[-1]) == 1 else ".".join(map(str, path)) for path in found}
@@ -139,7 +139,7 @@ def like(value: Any, own: Any) -> Any:
 
 
 def left_open(after: Any, answer: Any, before: Any, path: tuple) -> bool:
-    """Whether a definition says nothing about a field that the step changed.
+    """Whether a definition does not give a field that the step changed.
 
     Parameters
     ----------

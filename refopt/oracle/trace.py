@@ -57,7 +57,7 @@ class Trace:
     steps : list of `Step`
     own_gradient : the candidate computed f and g itself (they are then compared, not only used)
     moved_x : updates are differences of points, so each carries the rounding of ``x``
-    hyperparameters : what the candidate says about itself, by name
+    hyperparameters : those that the candidate lists (torch: its ``param_groups``), by name
     ended : (kind, message) where the run broke off: "exception", "shape", "input", "nonfinite"; else None
     libraries : versions of what made the trace
     draws : random arrays of every part of a refopt method that draws, in the order of its steps

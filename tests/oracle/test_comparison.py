@@ -1,4 +1,4 @@
-"""`compare` and `assert_matches`: right candidates agree, input that makes no sense is refused before a run."""
+"""`compare` and `assert_matches`: right candidates agree, wrong input is refused before a run."""
 
 import pytest
 from oracle.examples import ADAM, START, adam_state, adam_step, rosenbrock

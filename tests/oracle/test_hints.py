@@ -1,4 +1,4 @@
-"""Hints: the planted mistake that reproduces a candidate, in every part of a tree; none where nothing does."""
+"""Hints: the mistake that reproduces a candidate, in every part of a tree; none where nothing does."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_hints_on_a_step_with_momentum(options, hint):
 
 
 def test_single_precision_shows_in_errors_that_scatter():
-    """Errors of its size in a quantity without a planted mistake: random ones are rounding, equal ones not."""
+    """Errors of that size where no mistake of the table fits: random ones are rounding, equal ones not."""
     rng = np.random.default_rng(0)
 
     def random(x, g):
@@ -141,7 +141,7 @@ def test_a_wrong_formula_is_named_inside_another_method():
 
 
 def test_a_choice_that_the_definition_leaves_open_is_made_by_the_wrong_method_itself():
-    """Two step sizes of strong Wolfe searches: the hint is found with the other step size, not refuted by ours."""
+    """The two methods take different step sizes: the hint is tried with its own step size, not with ours."""
     make = lambda m: chain(HeavyBall(m), StrongWolfe())  # noqa: E731
     report = compare(make(0.8), make(0.5), (rosenbrock, START), 6)
     assert not report.ok and report.hint == "momentum is 0.8, the value of another library or paper"
@@ -192,7 +192,7 @@ def test_a_wrong_product_does_not_blame_the_step():
 
 
 def test_a_difference_of_a_few_ulps_is_explained_by_what_makes_it_alone():
-    """1e-14 is beyond the rounding bound and below a thousand ulps, which a mistake may miss: no mistake is named."""
+    """1e-14 is beyond rounding, but less than a mistake may miss the candidate by: no mistake is named."""
     step = Stepper(lambda g: 0.001 * g * (1 + np.array([1e-14, 3e-14])), returns="update")
     report = compare(step, LR(0.001), (rosenbrock, START), 6)
     assert not report.ok and report.hint == ""

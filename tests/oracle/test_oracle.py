@@ -18,4 +18,5 @@ def test_public_names_are_there_and_hide_no_module():
 
     for name in oracle.__all__:
         assert getattr(oracle, name).__doc__, name
-        assert importlib.util.find_spec(f"refopt.oracle.{name}") is None, f"a module is named like the function {name}"
+        module = importlib.util.find_spec(f"refopt.oracle.{name}")
+        assert module is None, f"a module is named like the function {name}"

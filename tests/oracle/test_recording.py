@@ -138,7 +138,7 @@ def test_every_part_that_draws_is_replayed(method, mode):
 
 def test_parts_that_draw_must_match():
     two = chain(CoordinateMomentum(0.3), CoordinateMomentum(0.5), LR(1e-3))
-    with pytest.raises(ValueError, match="2 parts of the candidate draw random numbers, but 1 of the reference do"):
+    with pytest.raises(ValueError, match="2 parts of the candidate draw random .* 1 of the reference"):
         compare(two, chain(CoordinateMomentum(0.3), LR(1e-3)), (rosenbrock, START), 5)
 
 
@@ -207,4 +207,5 @@ def test_an_optax_pair_that_modifies_the_gradient():
 def test_a_candidate_that_ends_its_own_run_is_recorded_as_far_as_it_goes():
     uphill = Task("wrong gradient", rosenbrock, START, jac=lambda x: np.array([1.0, 0.0]))
     trace = record(Backtracking(), uphill, 3)
-    assert len(trace) == 0 and trace.ended[0] == "stop" and "the candidate ended its run at step 0" in trace.ended[1]
+    assert len(trace) == 0 and trace.ended[0] == "stop"
+    assert "the candidate ended its run at step 0" in trace.ended[1]

@@ -7,10 +7,11 @@ One function per method, independent of the NumPy code that it judges, registere
         return h.lr * u, {}
 
     h  hyperparameters, ``h.beta1``: floats are precise numbers, all else is as in the method
-    p  the point: ``p.x, p.f, p.g, p.hess, p.hvp(v), p.after(update)`` in precise numbers. The objective itself
-       stays the float function it is. ``p.answer`` is the (update, state) of the implementation that is judged: a
-       definition that leaves a choice open (a step size that only has to satisfy conditions) reads the choice there
-       and checks the conditions. A matrix that is about to be factored goes through ``p.arithmetic.backward(A)``
+    p  the point: ``p.x, p.f, p.g, p.hess, p.hvp(v), p.after(update)`` in precise numbers. The objective
+       stays a function of floats. ``p.answer`` is the (update, state) of the implementation that is judged:
+       a definition that leaves a choice open (a step size that only has to satisfy conditions) reads the
+       choice there and checks the conditions. A matrix to be factored goes through
+       ``p.arithmetic.backward(A)``
     u  the incoming update
     s  the state before the step, ``s.m1``
     returns the outgoing update and the changed fields of the state; fields it does not give are not compared
@@ -61,8 +62,8 @@ def definition(name: str, ulps: float) -> Callable[[Formula], Formula]:
     Parameters
     ----------
     name : name of the method's class
-    ulps : how far one step in float64 may be from its definition, in ulps of the largest entry of the update; about
-        three times the worst seen on the test problems
+    ulps : how far one step in float64 may be from its definition, in ulps of the largest entry of the update;
+        about three times the worst of the test problems
     """
 
     def register(formula: Formula) -> Formula:
@@ -77,8 +78,8 @@ def definition(name: str, ulps: float) -> Callable[[Formula], Formula]:
 def step(method: Any, p: PrecisePoint, u: np.ndarray, s: Any) -> tuple[np.ndarray, Any]:
     """One step of `method`, precisely: the update and the next state (a `Record`).
 
-    Formulas in ``p.table`` take the place of the registered ones, also inside other methods. A method that has neither
-    raises `Undefined`.
+    Formulas in ``p.table`` take the place of the registered ones, also inside other methods. A method that
+    has neither raises `Undefined`.
     """
     method = unfolded(method)  # X(inner=A) is a chain
     if isinstance(method, Chain):
@@ -127,6 +128,6 @@ def run(method: Any, point: Any, update: np.ndarray, state: Any, arithmetic: Ari
 def chosen_step(p: PrecisePoint, name: str) -> np.ndarray:
     """The update that the method `name` gave, for a definition that leaves the step itself open."""
     if p.answer is None or p.answer[0] is None:
-        raise Undefined(f"{name} has no precise definition where another method follows or holds it: its step is a "
-                        "choice, and only the step of the whole is known")
+        raise Undefined(f"{name} has no precise definition where another method follows or holds it: its "
+                        "step is a choice, and only the step of the whole is known")
     return p.answer[0]

@@ -1,6 +1,6 @@
-"""Definitions of the elementwise methods: LR, ReduceOutwardLR, CoordinateMomentum, CubicAdam, Adam, HeavyBall, EMA.
+"""Definitions of the elementwise methods: LR, Adam, CubicAdam, HeavyBall, EMA and the masked ones.
 
-An elementwise formula loses a few ulps; the factor ``1 - beta^t`` of Adam's beta2 = 0.999 is known to 1000 only.
+An elementwise formula loses a few ulps; the factor ``1 - beta^t`` of Adam's beta2 = 0.999 loses up to 1000.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def debias(m, beta, t, debiased=True):
     return m / (1 - beta**t) if debiased else m
 
 
-THIRDS = {"signed_cbrt": cbrt, "unsigned_cbrt": lambda m: cbrt(abs(m)), "halve": lambda m: m / 2}  # A, by mode
+# A as a function of the third average, by mode
+THIRDS = {"signed_cbrt": cbrt, "unsigned_cbrt": lambda m: cbrt(abs(m)), "halve": lambda m: m / 2}
 
 
 @definition("CubicAdam", ulps=32)

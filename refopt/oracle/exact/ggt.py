@@ -1,7 +1,8 @@
-"""Definitions of GGT, with the basis from M itself, and of the methods in its basis, SubspaceCubicAdam and SubspaceAdam.
+"""Definitions of GGT and of the methods in its basis, SubspaceAdam and SubspaceCubicAdam.
 
-An eigenvector is known as well as the distance of its eigenvalue to the next, measured by the largest: with eigenvalues
-down to 1e-7 of that seven digits are lost, and Adam in the basis gives all coordinates the same weight.
+The basis comes from M itself. An eigenvector is as accurate as the distance of its eigenvalue to the next, in
+units of the largest: with eigenvalues down to 1e-7 of that seven digits are lost, and Adam in the basis gives
+all coordinates the same weight.
 """
 
 from __future__ import annotations

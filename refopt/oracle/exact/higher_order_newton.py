@@ -1,4 +1,4 @@
-"""Definition of HigherOrderNewton: which local minimiser of the model is taken is a choice, its conditions are checked.
+"""Definition of HigherOrderNewton: which local minimiser of the model it takes is a choice; it is checked.
 
 A polynomial of degree 3 or more has many local minimisers, and an inner tolerance leaves each of them open,
 so the step is read from the answer. Checked in precise numbers, from the derivative tensors: the conditions

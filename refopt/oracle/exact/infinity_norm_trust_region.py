@@ -1,4 +1,4 @@
-"""Definition of InfinityNormTrustRegion: which variables end at the edge of the box is a choice; it is checked."""
+"""Definition of InfinityNormTrustRegion: the set of active variables is a choice; it is checked."""
 
 from __future__ import annotations
 

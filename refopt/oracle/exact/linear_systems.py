@@ -1,7 +1,7 @@
 """Definitions of ScipyNewtonCG and NewtonSolver, which leave open how the linear system is solved.
 
-The solution is read from the answer. If it satisfies the system to rounding it is compared with the solution itself,
-else its residual must be within the tolerance asked for.
+The solution is read from the answer. If it satisfies the system to rounding it is compared with the solution
+itself, else its residual must be within the tolerance asked for.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def scipy_newton_cg(h, p, u, s):
         d = u
     else:
         d = checked_solution(p.hess, u, chosen, None if limit is None else limit * (1 + 1e-6))
-    out, said = d, "kept"
+    out, direction = d, "kept"
     slope = np.dot(p.g, d)
     if h.direction != "keep" and not slope > 0:
-        out, said = (-d, "negated") if h.direction == "negate" and slope < 0 else (p.g, "gradient")
+        out, direction = (-d, "negated") if h.direction == "negate" and slope < 0 else (p.g, "gradient")
     elif answer is not None and answer.outcome == "curvature":
-        said = "truncated"
-    changes = dict(d=d, eta=eta, gnorm=gnorm, direction=said)
+        direction = "truncated"
+    changes = dict(d=d, eta=eta, gnorm=gnorm, direction=direction)
     if answer is not None:
         changes.update(outcome=answer.outcome, exit_code=answer.exit_code, products=answer.products)
     return out, changes

@@ -115,7 +115,7 @@ class Arithmetic:
         return value
 
 
-ASKED = ("x", "f", "g", "hess", "residuals", "jacobian")  # what a PrecisePoint keeps once it is asked for
+KEPT = ("x", "f", "g", "hess", "residuals", "jacobian")  # computed once: a disturbed number stays the same
 
 
 class PrecisePoint:
@@ -127,8 +127,8 @@ class PrecisePoint:
     arithmetic : Arithmetic
     answer : (update, state) the implementation gave, or None
         For methods whose definition leaves a choice open (a step size that only has to satisfy conditions):
-        the definition takes the choice from here and checks the conditions. The update is None for an inner method
-        whose own update is not recorded.
+        the definition takes the choice from here and checks the conditions. The update is None for an inner
+        method whose own update is not recorded.
     table : {class name: formula}, formulas that take the place of the registered definitions
     """
 
@@ -145,13 +145,16 @@ class PrecisePoint:
         ----------
         own : ``own(state) -> state of the method inside``, applied to the state of the answer
         same_update : the update of the method inside is that of the whole
-        point : refopt Point where it stands on another objective; None: here, with the numbers asked for so far
+        point : refopt Point where it stands on another objective; None: here, with the numbers that are known
         known : precise ``x, f, g`` there
         """
-        answer = None if self.answer is None else (self.answer[0] if same_update else None, own(self.answer[1]))
+        answer = None
+        if self.answer is not None:
+            update, state = self.answer
+            answer = update if same_update else None, own(state)
         inner = PrecisePoint(self.point if point is None else point, self.arithmetic, answer, self.table)
         if point is None:
-            vars(inner).update({name: value for name, value in vars(self).items() if name in ASKED})
+            vars(inner).update({name: value for name, value in vars(self).items() if name in KEPT})
         vars(inner).update(known)
         return inner
 
@@ -165,7 +168,7 @@ class PrecisePoint:
             value = (value + value.T) / 2
         else:
             raise AttributeError(name)
-        self.__dict__[name] = value  # asked once, so that a disturbed value is the same each time
+        self.__dict__[name] = value
         return value
 
     def hvp(self, v: np.ndarray, method: str = "autograd", h: float = 1e-3) -> np.ndarray:

@@ -163,7 +163,7 @@ def in_blocks(h, p, u, s):
     return out, dict(inner=tuple(states))
 
 
-# The transforms lose a few ulps beyond the inner methods; Newton inside loses the digits of its condition number.
+# The transforms lose a few ulps; Newton inside loses the digits of its condition number.
 definition("BlockPartition", ulps=1000)(projected(padding))
 definition("TensorizeProjection", ulps=1000)(projected(padding))
 definition("FFTProjection", ulps=256)(projected(by_tensor(lambda h, p, shape: fourier(p, shape, h.norm))))

@@ -1,7 +1,7 @@
 """Rules of the package that the definitions share with it: when f is only rounding. Copies, gathered here.
 
-The formulas of the definitions are independent of the code they judge. What counts as rounding in f is no formula of a
-method but a rule of the package; a definition that had another rule would disagree only there.
+The formulas of the definitions are independent of the code they judge. What counts as rounding in f is no
+formula of a method but a rule of the package; a definition that had another rule would disagree only there.
 """
 
 from __future__ import annotations

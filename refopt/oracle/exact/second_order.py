@@ -1,4 +1,4 @@
-"""Definitions of LBFGS, Newton and GaussNewton; a solve loses as many digits as the condition number of its matrix has."""
+"""Definitions of LBFGS, Newton and GaussNewton. A solve loses as many digits as its condition number has."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Where refopt knowingly differs from `torchzero` 0.4.4, from which its methods come.
+"""Where refopt differs on purpose from `torchzero` 0.4.4, from which its methods come.
 
-One entry per difference. `refopt.oracle.deviations()` prints the table, the README shows it, `parity` reads it: a
-difference that no entry declares fails the comparison, and so does an entry whose difference is no longer there.
+One entry per difference. `refopt.oracle.deviations()` prints the table, the README shows it, `parity` reads
+it: a difference that no entry declares fails the comparison, and so does an entry whose difference is no
+longer there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["Deviation", "DEVIATIONS", "deviations", "find"]
 
 @dataclasses.dataclass(frozen=True)
 class Deviation:
-    """One knowing difference.
+    """One deliberate difference.
 
     Attributes
     ----------
@@ -89,9 +90,9 @@ def armijo_only(h, p, u, s):
 def lower_triangles(h, p, u, s):
     """NewtonNewton to order 4 with Cholesky tried on every J_k and on their product, symmetric or not.
 
-    Cholesky reads the lower triangle and so solves with the symmetric matrix that has it. J_1 is symmetric, and so is
-    J_1 J_2 = H - T[x_2] + reg J_1; J_2 is not. The Jacobian of x_3 in torch is that of a symmetric matrix: it takes the
-    symmetric part of dJ_2.
+    Cholesky reads the lower triangle and so solves with the symmetric matrix that has it. J_1 is symmetric,
+    and so is J_1 J_2 = H - T[x_2] + reg J_1; J_2 is not. The Jacobian of x_3 in torch is that of a symmetric
+    matrix: it takes the symmetric part of dJ_2.
     """
     eye = np.eye(u.size, dtype=np.int64)
     _, g, H, *rest = [p.array(t) for t in derivative_tensors(p.point.objective.fun, p.point.x, h.order)]
@@ -101,16 +102,17 @@ def lower_triangles(h, p, u, s):
         X2 = columns(J1, H - T @ x2)
         product = product @ (X2 + h.reg * eye)
     if h.order > 3:
-        M2 = by_lower_triangle(X2 + h.reg * eye)
-        x3, symmetric = solve(M2, x2), bool((M2 == M2.T).all())
-        rates = [columns(J1, T @ v - rest[1] @ x2 @ v - T @ (X2 @ v) - (T @ v) @ X2) for v in eye]  # dJ_2 along v
+        J2, Q = X2 + h.reg * eye, rest[1]
+        M2 = by_lower_triangle(J2)
+        x3, symmetric = solve(M2, x2), M2 is not J2
+        rates = [columns(J1, T @ v - Q @ x2 @ v - T @ (X2 @ v) - (T @ v) @ X2) for v in eye]  # dJ_2 along v
         moved = [((rate + rate.T) / 2 if symmetric else rate) @ x3 for rate in rates]
         product = product @ (columns(M2, X2 - np.stack(moved, axis=1)) + h.reg * eye)
     return solve(by_lower_triangle(product), u), dict(t=s.t + 1)
 
 
 def by_lower_triangle(A):
-    """The matrix that a solver solves with which tries Cholesky first: A itself where that fails."""
+    """The matrix of the system that is solved by trying Cholesky first: A itself where Cholesky fails."""
     return A if cholesky(A) is None else np.tril(A) + np.tril(A, -1).T
 
 
@@ -118,10 +120,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "order-four",
         "NewtonNewton",
-        "tries Cholesky first on every J_k and on their product, also where they are not symmetric; it reads the lower "
-        "triangle alone and succeeds on a matrix that is not J_k. At order 3 the product H - T[x_2] + reg J_1 is symmetric; "
-        "from order 4 on the step is not the one described",
-        "x_(k+1) = J_k^-1 x_k with J_k the Jacobian of x_k, at every order; agrees with nested Jacobians by autograd",
+        "tries Cholesky first on every J_k and on their product, also where they are not symmetric; it "
+        "reads the lower triangle alone and succeeds on a matrix that is not J_k. At order 3 the product H "
+        "- T[x_2] + reg J_1 is symmetric; from order 4 on the step is not the one described",
+        "x_(k+1) = J_k^-1 x_k with J_k the Jacobian of x_k, at every order; agrees with nested Jacobians by "
+        "autograd",
         "the description is the definition",
         "tests/oracle/torchzero/test_deviations.py::test_newton_newton_of_order_four",
         variant=lower_triangles,
@@ -169,9 +172,9 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "Backtracking",
         "returns a zero step where no trial satisfies Armijo's rule: for an update that goes uphill, and "
         "near a minimiser, where rounding hides the decrease",
-        "takes the gradient instead of an uphill update; where f is only noise it judges by the slope, and "
-        "ends the run when that does not fall either",
-        "a zero step for ever is no answer; wherever Armijo's rule decides the two agree",
+        "takes the gradient instead of an uphill update; where f is only rounding it judges by the slope, "
+        "and ends the run when that does not fall either",
+        "a run of zero steps never ends; wherever Armijo's rule decides the two agree",
         "tests/oracle/torchzero/test_deviations.py::test_armijo_only",
         variant=armijo_only,
     ),
@@ -186,26 +189,29 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "closed-form",
         "CurveBall",
-        "has constant coefficients only (its documentation says so)",
-        "has auto=True: the coefficients in closed form and adaptive damping, as published, for the Hessian and the "
-        "Gauss-Newton matrix",
+        "has constant coefficients only, as documented",
+        "has auto=True: the coefficients in closed form and adaptive damping, as published, for the Hessian "
+        "and the Gauss-Newton matrix",
         "the method of the paper; the fixed form is the same in both",
         "tests/algorithms/test_curve_ball.py::test_the_original_has_no_automatic_form",
     ),
     Deviation(
         "never-ran",
         "InfinityNormTrustRegion",
-        "ends with KeyError('bounds') before its first step; would minimise |H d - g|, which is drawn to saddle "
-        "points, and measure the step by a signed maximum",
-        "minimises the quadratic model over the box; subproblem='residual' is the other; its `init` is `init_radius`",
+        "ends with KeyError('bounds') before its first step; would minimise |H d - g|, which is drawn to "
+        "saddle points, and measure the step by a signed maximum",
+        "minimises the quadratic model over the box; subproblem='residual' is the other; its `init` is "
+        "`init_radius`",
         "a model of f has to be minimised, not made stationary",
         "tests/algorithms/test_infinity_norm_trust_region.py::test_the_original_has_never_run",
     ),
     Deviation(
         "certified-subproblem",
         "HigherOrderNewton",
-        "minimises the Taylor polynomial by scipy.optimize.minimize, with SLSQP in the ball, to its default tolerance",
-        "minimises it by exact ball-constrained quadratics with a certificate, never higher; `init` is `init_radius`",
+        "minimises the Taylor polynomial by scipy.optimize.minimize, with SLSQP in the ball, to its default "
+        "tolerance",
+        "minimises it by exact ball-constrained quadratics with a certificate, never higher; `init` is "
+        "`init_radius`",
         "the step is then a property of the model, and known to be a minimiser",
         "tests/algorithms/test_higher_order_newton.py::test_no_model_value_of_the_original_is_lower",
     ),
@@ -260,8 +266,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "without-update",
         "FFTProjection",
-        "(all projections) with project_update=False fails first in a chain; after another module it runs the inner "
-        "modules outside, whatever else is projected",
+        "(all projections) with project_update=False fails first in a chain; after another module it runs "
+        "the inner modules outside, whatever else is projected",
         "inner methods start from the projected gradient where project_params or project_grad provide one",
         "the flags would mean nothing otherwise",
         "tests/algorithms/test_fft_projection.py::test_original_without_project_update_mixes_spaces",
@@ -269,7 +275,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "gradient-alone",
         "FFTProjection",
-        "(all projections) with project_grad but not project_params shows inner modules the unprojected gradient",
+        "(all projections) with project_grad but not project_params shows inner modules the unprojected "
+        "gradient",
         "shows the projected one; with project_params always",
         "the inner methods' updates live in the projected space",
         "tests/algorithms/test_fft_projection.py::test_original_shows_the_raw_gradient_without_project_params",
@@ -277,7 +284,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "update-as-parameters",
         "FFTProjection",
-        "(all projections) without project_params the parameters that inner modules see are the projected update",
+        "(all projections) without project_params the parameters that inner modules see are the projected "
+        "update",
         "refuses inner methods that look at the parameters, and names the flag",
         "weight decay and the like would silently act on the wrong numbers",
         "tests/algorithms/test_fft_projection.py::test_original_shows_the_projected_update_as_parameters",
@@ -358,7 +366,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "breakdown-nan",
         "ScipyNewtonCG",
         "returns what the solver leaves where it breaks down: NaN on a singular Hessian",
-        "returns the last iterate if it is better than none, else the update, and says 'breakdown'",
+        "returns the last iterate if it is better than none, else the update; the figure `outcome` is "
+        "'breakdown'",
         "the run goes on; a line search decides",
         "tests/algorithms/test_scipy_newton_cg.py::test_original_returns_nan_where_the_solver_breaks_down",
     ),
@@ -391,7 +400,7 @@ class DeviationTable(tuple):
 
 
 def deviations(method: str | None = None) -> DeviationTable:
-    """The knowing differences from `torchzero` 0.4.4, all or those of one method.
+    """The deliberate differences from `torchzero` 0.4.4, all or those of one method.
 
     Examples
     --------

@@ -1,9 +1,9 @@
 """The rows of the parity table: every method of the registry, in every option, beside the original's modules.
 
 A method of the registry without a row fails the tests. A row names the original's modules as data,
-``M("CubicAdam", mode="halve")``. Where refopt knowingly differs the row names the deviation: then the original must
-agree with the deviation's own formula, or only the coordinates that the deviation touches may differ; and somewhere
-they must.
+``M("CubicAdam", mode="halve")``. Where refopt differs on purpose the row names the deviation: then the
+original must agree with the deviation's own formula, or only the coordinates that the deviation touches may
+differ; and somewhere they must.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ class Row:
     ----------
     method : registry name the row belongs to
     ours : the complete method
-    theirs : the original's modules; empty where it cannot run, then `deviation` says why
+    theirs : the original's modules; empty where it cannot run, then `deviation` gives the reason
     deviation : name in `refopt.oracle.deviations`, or ""
     problems : names in `PROBLEMS` it runs on
     tape : ``tape(trace) -> masks`` for a method that draws random numbers
     float32 : False for a row that means nothing in float32 (finite differences of step 1e-3, ...)
-    tolerance : for float64, relative; 1e-10 unless the row says why
+    tolerance : for float64, relative; 1e-10 unless the row has a reason for another
     share : False where the original's state fields of the same name mean something else
     label : what the table prints; None: ours
     """

@@ -104,7 +104,8 @@ def test_a_method_without_a_definition_is_undefined():
 
     point = problems.task("beale").objective().at(locked(np.array([1.0, 0.8])))
     with pytest.raises(exact.Undefined, match="^Mine has no precise definition; add one to refopt/oracle/exact/$"):
-        exact.run(chain(Adam(), Mine(0.1)), point, point.g, chain(Adam(), Mine(0.1)).init(point.x), Arithmetic())
+        method = chain(Adam(), Mine(0.1))
+        exact.run(method, point, point.g, method.init(point.x), Arithmetic())
 
 
 def test_a_second_definition_is_refused():
@@ -114,10 +115,11 @@ def test_a_second_definition_is_refused():
 
 def test_every_file_of_definitions_is_imported():
     folder = Path(exact.__file__).parent
+    filled = {definition.formula.__module__ for definition in exact.DEFINITIONS.values()}
     for path in folder.glob("*.py"):
         if "@definition(" in path.read_text() and path.stem != "definitions":
-            assert f"refopt.oracle.exact.{path.stem}" in {f.formula.__module__ for f in exact.DEFINITIONS.values()}, (
-                f"import {path.stem} in refopt/oracle/exact/__init__.py")
+            module = f"refopt.oracle.exact.{path.stem}"
+            assert module in filled, f"import {path.stem} in refopt/oracle/exact/__init__.py"
 
 
 def test_the_last_method_of_a_chain_has_the_step_of_the_whole():

@@ -1,4 +1,4 @@
-"""Definitions of ScipyNewtonCG and NewtonSolver: a solution outside the tolerance asked for is a violation."""
+"""Definitions of ScipyNewtonCG and NewtonSolver: a solution outside its tolerance is a violation."""
 
 import numpy as np
 import pytest

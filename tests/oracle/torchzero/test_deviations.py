@@ -7,7 +7,19 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from refopt import LR, Adam, Backtracking, CubicAdam, HeavyBall, Newton, NewtonNewton, StrongWolfe, chain, methods, oracle
+from refopt import (
+    LR,
+    Adam,
+    Backtracking,
+    CubicAdam,
+    HeavyBall,
+    Newton,
+    NewtonNewton,
+    StrongWolfe,
+    chain,
+    methods,
+    oracle,
+)
 from refopt.function import FunctionObjective
 from refopt.oracle import exact
 from refopt.oracle.exact.precise import Arithmetic, plain
@@ -138,7 +150,7 @@ def nested(order, x, reg):
 
 @pytest.mark.parametrize("x", [[1.2, 0.7], [1.0, 0.8]])
 def test_newton_newton_of_order_four(x):
-    """Ours is the definition at every order; the original's is that of matrices of which Cholesky read one triangle."""
+    """Ours is the definition; the original's step is that of matrices of which Cholesky read one triangle."""
     point = FunctionObjective(beale, np.array(x)).at(np.array(x))
     for order, same in ((3, True), (4, False)):
         method = NewtonNewton(reg=0.1, order=order)

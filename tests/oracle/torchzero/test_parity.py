@@ -13,7 +13,7 @@ NAMES = [entry.name for entry in methods()]
 @pytest.mark.filterwarnings("ignore")  # the original's own, and overflow where a problem diverges
 @pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_torchzero(name):
-    """100 steps for each method's first row and for deviations, 30 for other options; the command does 100."""
+    """100 steps for each method's first row and for deviations, 30 for other options."""
     seen = {}
     for number, row in enumerate(rows.rows_of(name)):
         if not row.theirs:
