@@ -4,7 +4,7 @@ With p the decrease of f that a step promises and a = f(x) - f(x + step) the dec
 
     e = 4 eps |f(x)| + e_x^T |H| e_x / 2        the rounding error of f;  e_x = eps |x|, H the Hessian where it is known
     values decide   where  max(p, |a|) > 1000 e  or  min(p, a) > e
-    slopes decide   elsewhere: the step is good if the slope falls to 0.9 of what it was
+    slopes decide   elsewhere: the step is good if the slope falls to 0.9 of what it was and f rises by no more than e
     rounding ended  the run where no step is good and none tried at x promised more than 1000 e  (but some decrease)
 
 The first term of e is a well-computed f: two roundings for the sum and two for its terms. Long sums and cancellation
@@ -71,7 +71,7 @@ def flatter(before: float, after: float) -> bool:
     return after <= FLATTER * before
 
 
-def nothing_left(tried: str, promised: float, error: float) -> Stop:
+def nothing_left(tried: str, promised: float, error: float, at_minimiser: bool = False) -> Stop:
     """Why no step is left: rounding, where even the best that was promised is below it, else the steps failed.
 
     Parameters
@@ -82,13 +82,15 @@ def nothing_left(tried: str, promised: float, error: float) -> Stop:
         Largest decrease of f predicted at this x.
     error : float
         Rounding error of f.
+    at_minimiser : bool
+        The model is least at x, so that a promise of 0 is no failure of it.
 
     Examples
     --------
     >>> [nothing_left("no step", promised, 1e-16).status.name for promised in (0.0, 1e-14, 0.1)]
     ['STALLED', 'ROUNDING', 'STALLED']
     """
-    if 0 < promised <= LONG_SUMS * error:
+    if promised <= LONG_SUMS * error and (promised > 0 or at_minimiser):
         return Stop(Status.ROUNDING, promised, error)
     return Stop(Status.STALLED, reason=f"{tried} (up to {promised:.3g} was promised); f may be noisy, non-smooth, not "
                                        "finite nearby, or its gradient wrong")

@@ -13,7 +13,8 @@ The scale of a region is a radius, or the weight sigma of a penalty ``sigma/q |s
                 shrink to  L, kept between sigma/nminus and sigma/nminus^q
                 grow to    L, kept between sigma/nplus^q and sigma
 
-Where rounding hides the change of f, the gradient judges (see `rounding`). If the region is what keeps the step short,
+Where rounding hides the change of f, the gradient judges (see `rounding`): it has to fall below all that it was since
+rounding set in, so f may rise by what long sums lose and no cycle can begin. If the region is what keeps the step short,
 the gradient cannot fall by much; there the mean slope ``-(g(x) + g(x+s))^T s / 2`` may confirm at least half of p, and
 stands for the actual decrease in rho.
 
@@ -42,7 +43,7 @@ CONFIRMED = 0.5  # share of the predicted decrease that the mean slope must show
 TINY = 1e-150  # least radius and sigma; their squares still have room
 LONGEST = 0.45  # a step or -f above this power of the largest number is beyond all bounds: its square still has room
 
-State = TypeVar("State", bound=Any)  # a record with the fields scale, rho, accepted, promise, restarted
+State = TypeVar("State", bound=Any)  # a record with the fields scale, rho, accepted, promise, restarted, flattest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,9 +116,9 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
     Parameters
     ----------
     rule : Rule
-    state : record with the fields scale, rho, accepted, promise, restarted
+    state : record with the fields scale, rho, accepted, promise, restarted, flattest
         `promise` is the largest decrease predicted since x last moved, `restarted` whether the scale went back to its
-        first value since then.
+        first value since then, `flattest` the least gradient since rounding began to hide the change of f.
     point : Point
         x.
     trial : Trial
@@ -129,9 +130,9 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
     f, new = point.f, trial.point.f
     error = rounding_error(f, point.x.dtype, point.x, H)
     hidden = not values_decide(trial.promised, f - new, error)
-    if not trial.promised > 0 or np.array_equal(trial.point.x, point.x):
+    if np.array_equal(trial.point.x, point.x):
         accepted, rho = False, np.nan
-    elif not np.isfinite(new):
+    elif not (np.isfinite(new) and trial.promised > 0):
         accepted, rho = False, -np.inf
     elif hidden:
         accepted, rho = by_slopes(state, point, trial, error)
@@ -142,16 +143,18 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
     small, large = rule.beyond(scale, point.x.dtype)
     state = state._replace(rho=rho, accepted=accepted, scale=scale, promise=max(state.promise, trial.promised))
     if accepted:
+        loud = max(trial.promised, abs(f - new)) > LONG_SUMS * error
+        state = state._replace(flattest=np.inf if loud else min(state.flattest, trial.point.gradient_norm()))
         if falls_for_ever(f, new, trial.size, large, point.x.dtype):
             raise Stop(Status.UNBOUNDED, new, f)
         return state._replace(scale=rule.first if small or large else scale, promise=0.0, restarted=False)
-    noise = 0 < state.promise <= LONG_SUMS * error  # nothing that was tried at x promises more
+    noise = state.promise <= LONG_SUMS * error and trial.promised > 0  # nothing that was tried at x promises more
     if hidden and noise and not trial.edge:  # a larger region changes nothing
-        raise nothing_left("the step", state.promise, error)
+        raise nothing_left("", state.promise, error)
     hopeless = np.isnan(rho) or small or noise and last
     if rule.takes_all and np.isfinite(new) and not hopeless:
         return state._replace(accepted=True, promise=0.0, restarted=False)
-    return restarted(rule, state, f, error) if hopeless else state
+    return restarted(rule, state, f, error, not trial.s.any()) if hopeless else state
 
 
 def by_slopes(state: Any, point: Point, trial: Trial, error: float) -> tuple[bool, float]:
@@ -160,7 +163,7 @@ def by_slopes(state: Any, point: Point, trial: Trial, error: float) -> tuple[boo
     rho is nan where nothing is known of the scale: it stays after an accepted step, and no shorter step betters a
     refused one. It is -inf where the slope says that the step went too far.
     """
-    if flatter(point.gradient_norm(), trial.point.gradient_norm()):
+    if flatter(min(point.gradient_norm(), state.flattest), trial.point.gradient_norm()):
         return True, np.nan
     mean = -float((point.g + trial.point.g) @ trial.s) / 2 / trial.promised
     if not mean >= CONFIRMED:
@@ -170,13 +173,14 @@ def by_slopes(state: Any, point: Point, trial: Trial, error: float) -> tuple[boo
     return confirmed, mean if confirmed else np.nan
 
 
-def restarted(rule: Rule, state: State, f: float, error: float) -> State:
+def restarted(rule: Rule, state: State, f: float, error: float, at_minimiser: bool) -> State:
     """The first scale once more where refusals have shrunk the region; else the end of the run.
 
     What a shrunk step promises says nothing about x: only the largest promise tells rounding from failure.
     """
     if state.restarted or not rule.shrunk(state.scale):
-        raise nothing_left(f"no step, however short, lowers f = {f:.6g} as its model promises", state.promise, error)
+        raise nothing_left(f"no step, however short, lowers f = {f:.6g} as its model promises", state.promise, error,
+                           at_minimiser)
     return state._replace(scale=rule.first, restarted=True)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -13,71 +15,116 @@ import refopt
 
 PACKAGE = Path(refopt.__file__).parent
 
-# From the ground up; a module may import from its own layer and those before it.
-LAYERS = [
-    {"_version", "status", "checks"},
-    {"kernels", "derivatives"},
-    {"objective", "function", "composite"},
-    {"method"},
-    {"models", "views", "solvers", "trust", "parts", "algorithms"},
-    {"registry"},
-    {"request"},
-    {"run"},
-    {"driver"},
-    {"problems", "oracle", "torch", "plot", "cli", "__main__"},
+# From the ground up: each folder and each file at the top is a layer, and imports only what stands before it.
+ORDER = [
+    "_version", "status", "checks", "kernels", "derivatives", "composite", "objective", "function", "rounding", "method",
+    "models", "views", "solvers", "trust", "parts", "algorithms", "registry", "request", "run", "driver",
+    "problems", "plot", "oracle", "torch", "cli", "__main__",
 ]
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+LEVEL = {name: level for level, name in enumerate(ORDER)}
 CORE = {"numpy", "scipy", "autograd", "numba", "refopt"} | set(sys.stdlib_module_names)
 # Where an optional package may be named, and nothing else may.
 OPTIONAL = {"torch": {"torch", "oracle"}, "matplotlib": {"plot", "oracle"}, "sklearn": {"problems"}, "tqdm": {"run"},
-            "torchzero": {"oracle"}, "mpmath": {"oracle"}, "pytest": {"oracle"}, "psutil": set(), "optax": {"oracle"}}
-# The one look upwards: a method called by SciPy starts the driver (a function-level import, see Method.__call__);
-# and the command line is made of pieces.
-UPWARDS = set()
-MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE)
+            "torchzero": {"oracle"}, "mpmath": {"oracle"}, "pytest": {"oracle"}, "optax": {"oracle"}}
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
 
 
-def imports(path: Path) -> list[tuple[str, int]]:
-    """Absolute dotted names of all imports in a file with their line numbers."""
+def dotted(path: Path) -> str:
+    """``refopt.oracle.exact`` for a file or a package's __init__."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("refopt", *(parts[:-1] if parts[-1] == "__init__" else parts)))
+
+
+MODULES = {dotted(path) for path in FILES}
+
+
+def imports(path: Path, text: str | None = None) -> list[tuple[str, int]]:
+    """The modules that a file imports, at its top or inside functions, with line numbers."""
     here = ("refopt", *path.relative_to(PACKAGE).parent.parts)
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text() if text is None else text)):
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = here[:len(here) - node.level + 1] if node.level else ()
             module = ".".join([*base, *([node.module] if node.module else [])])
-            found += [(f"{module}.{alias.name}", node.lineno) for alias in node.names]
+            for alias in node.names:
+                whole = f"{module}.{alias.name}"
+                found.append((whole if whole in MODULES else module, node.lineno))
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_one_way(path):
+def check_one_way(path: Path, text: str | None = None) -> None:
+    """Every import of the file is from its own layer or one before it, or an optional package in its place."""
     relative = path.relative_to(PACKAGE)
     own = relative.parts[0].removesuffix(".py")
-    for name, line in imports(path):
+    assert own in LEVEL, f"{relative}: {own} has no place in ORDER of tests/test_layers.py; put it after all it imports"
+    for name, line in imports(path, text):
         parts = name.split(".")
         if parts[0] == "refopt":
-            target = parts[1] if len(parts) > 1 else ""
-            if target not in LEVEL or (str(relative), target) in UPWARDS:
-                continue
-            assert LEVEL[target] <= LEVEL[own], f"{relative}:{line} imports {name} from a higher layer"
+            if len(parts) > 1:
+                assert LEVEL[parts[1]] <= LEVEL[own], f"{relative}:{line} imports {name} from a higher layer"
         elif parts[0] not in CORE:
             assert own in OPTIONAL.get(parts[0], set()), f"{relative}:{line} imports {parts[0]}, not one of its packages"
 
 
-def test_the_check_sees_a_wrong_import(tmp_path):
-    """A planted upward import is found."""
-    bad = PACKAGE / "kernels" / "_planted_for_test.py"
-    try:
-        bad.write_text("from ..driver import minimize\n")
-        with pytest.raises(AssertionError, match="imports refopt.driver.minimize from a higher layer"):
-            test_imports_go_one_way(bad)
-        bad.write_text("import torch\n")
-        with pytest.raises(AssertionError, match="imports torch"):
-            test_imports_go_one_way(bad)
-    finally:
-        bad.unlink()
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """Modules that import one another in a circle, or nothing."""
+    done: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name):], name]
+        if name not in done:
+            for other in sorted(edges.get(name, ())):
+                if found := visit(other, [*way, name]):
+                    return found
+            done.add(name)
+        return []
+
+    for name in sorted(edges):
+        if found := visit(name, []):
+            return found
+    return []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    check_one_way(path)
+
+
+def test_no_circle_of_files():
+    edges = {dotted(path): {name for name, _ in imports(path) if name in MODULES} - {dotted(path)} for path in FILES}
+    assert not circle(edges), " -> ".join(circle(edges))
+
+
+def test_the_checks_see_what_is_planted():
+    kernel = PACKAGE / "kernels" / "planted.py"
+    with pytest.raises(AssertionError, match="planted.py:1 imports refopt.driver from a higher layer"):
+        check_one_way(kernel, "from ..driver import minimize")
+    with pytest.raises(AssertionError, match="imports torch"):
+        check_one_way(kernel, "def late():\n    import torch")
+    with pytest.raises(AssertionError, match="planted has no place in ORDER"):
+        check_one_way(PACKAGE / "planted.py", "")
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+def test_no_module_is_named_like_a_public_function_of_its_parent():
+    """So that ``import refopt.algorithms.cubic_adam as m`` gives the module."""
+    for name in sorted(MODULES):
+        parent, own = name.rsplit(".", 1)
+        value = getattr(importlib.import_module(parent), own, None)
+        assert value is None or isinstance(value, types.ModuleType), f"{name} is hidden by a public {type(value).__name__}"
+
+
+def test_files_are_short_enough_to_be_read():
+    """Rule tables, kernels and the 35 problems apart."""
+    long = {"problems/mgh.py", "kernels/compiled.py"}
+    for path in FILES:
+        name, lines = str(path.relative_to(PACKAGE)), len(path.read_text().splitlines())
+        limit = 220 if name.startswith("algorithms/") else 450
+        assert lines <= limit or name in long, f"{name} has {lines} lines, more than {limit}: what in it belongs elsewhere?"
 
 
 def run_python(code: str) -> str:

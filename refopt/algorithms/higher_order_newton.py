@@ -1,42 +1,4 @@
-"""HigherOrderNewton: minimise the Taylor polynomial of any order, inside a trust region or with a penalty.
-
-    m(s) = sum_{k=1..p} D_k[s]/k!                  the change of f that Taylor's polynomial predicts
-
-    s = argmin_local m(s)   over |s|_2 <= radius                                 trust_method="bounds"
-    s = argmin_local m(s) + |s|^2/(2 radius)                                     "proximal"
-    s = argmin_local m(s) + sigma/(p+1) |s|^(p+1)                                "regularized", AR-p
-    s = argmin_local m(s)                                                        "none"
-
-    rho = (f(x) - f(x+s)) / -m(s)
-    rho > eta                                       accept x + s (output -s), else again, `max_attempts` times
-    rho < rho_bad or f(x+s) not finite              radius <- nminus |s|         (proximal: nminus radius)
-    rho > rho_good and the step near the boundary   radius <- max(radius, nplus |s|)  (proximal: nplus radius)
-
-    "regularized": with L = (p+1) |f(x+s) - f(x) - m(s)| / |s|^(p+1), where the penalty equals the error,
-    rho < rho_bad      sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
-    rho > REGULAR      sigma <- L, kept between sigma/nplus^(p+1) and sigma
-    and s is refused before f is evaluated, sigma <- 2 sigma, when it is a *transient* minimiser, one that the
-    branch of minimisers starting at s = 0 for sigma = inf does not reach: for some t in (0, 1]
-    sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
-
-argmin_local: the local minimiser to which monotone descent from s = 0 leads (`solvers/ball.py`).
-For p >= 3 the *global* minimiser of m is the wrong target: it is often a far point where the polynomial means
-nothing, and rates of convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept
-for comparison.
-
-Where -m(s) is below the rounding error of f, a step is judged by the gradient; if that does not fall either,
-the first radius or sigma is tried again, and the run ends: with ROUNDING if no step tried at x promised more
-than that, else STALLED; with UNBOUNDED where f falls while steps grow without end (`trust.py`). A point with a
-small gradient but negative curvature is left: it is no minimiser (`settled`).
-
-Source: torchzero 0.4.4, `HigherOrderNewton` (bounds, proximal, none and their constants); Birgin, Gardenghi,
-Martinez, Santos 2019, doi:10.1007/s11590-019-01395-z, and Cartis, Hauser, Liu, Welzel, Zhu, arXiv 2501.00404
-(regularized, transient minimisers); Gould, Porcelli, Toint 2012, doi:10.1007/s10589-011-9446-7 (interpolation
-of sigma). Deviations: derivatives by Taylor mode; a subproblem solver with a certificate instead of
-`scipy.optimize.minimize`; order 1 with "proximal" works; a model unbounded below with "none" or "proximal" is
-reported and a bounded step taken. Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some
-dozens of Taylor propagations in O(n) memory.
-"""
+"""The method HigherOrderNewton."""
 
 from __future__ import annotations
 
@@ -46,12 +8,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ..method import Method
-from ..models.taylor import check_gradient, prefers_tensors, taylor_model
+from ..models.curvature import indefinite
+from ..models.taylor import prefers_tensors, taylor_model, transient
 from ..objective import Point
 from ..solvers.ball import BallAnswer
 from ..solvers.norm import nrm2
-from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, subproblem
-from ..status import Status, Stop
+from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, subproblem
 from ..trust import Rule, Trial, judged, started
 
 __all__ = ["HigherOrderNewton"]
@@ -60,7 +22,6 @@ TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
 DERIVATIVES = ("auto", "tensors", "matrix-free")
 REGULAR = 0.9  # rho above which sigma falls
 TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small: another try costs no evaluation
-NEGATIVE = 1e-8  # a Hessian with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
 
 
 class HigherOrderNewtonState(NamedTuple):
@@ -77,28 +38,42 @@ class HigherOrderNewtonState(NamedTuple):
     decrease: float  # -m(s) of the last subproblem
     promise: float  # largest decrease predicted since x last moved
     restarted: bool  # whether radius or sigma went back to its first value since then
+    flattest: float  # least |g|_inf since rounding began to hide the change of f
     rng: Any  # numpy.random.Generator for `de_iters`
-
-
-def transient(line: np.ndarray) -> bool:
-    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers from s = 0 at sigma = inf.
-
-    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls
-    with t.
-    """
-    p = line.size
-    k = np.arange(1, p + 1)
-    slope = np.polynomial.Polynomial(k * (p + 1 - k) * line)
-    if slope(1.0) >= 0:
-        return True
-    roots = slope.roots()
-    real = roots[np.abs(roots.imag) <= 1e-12 * (1 + np.abs(roots))].real
-    return bool(np.any((real > 0) & (real < 1))) and line[0] < 0
 
 
 @dataclasses.dataclass(frozen=True)
 class HigherOrderNewton(Method):
-    """Newton's method with any number of derivatives. It finds its own step length: follow it with nothing.
+    """Minimise the Taylor polynomial of any order, inside a trust region or with a penalty.
+
+        m(s) = sum_{k=1..p} D_k[s]/k!                the change of f that Taylor's polynomial predicts
+
+        s = argmin_local m(s)   over |s|_2 <= radius                              trust_method="bounds"
+        s = argmin_local m(s) + |s|^2/(2 radius)                                  "proximal"
+        s = argmin_local m(s) + sigma/(p+1) |s|^(p+1)                             "regularized", AR-p
+        s = argmin_local m(s)                                                     "none"
+
+        rho = (f(x) - f(x+s)) / -m(s)
+        rho > eta                              accept x + s (output -s), else again, `max_attempts` times
+        rho < rho_bad or f(x+s) not finite     radius <- nminus |s|               proximal: nminus radius
+        rho > rho_good, step near the edge     radius <- max(radius, nplus |s|)   proximal: nplus radius
+
+    "regularized", with L = (p+1) |f(x+s) - f(x) - m(s)| / |s|^(p+1), where the penalty equals the error:
+
+        rho < rho_bad                          sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
+        rho > 0.9                              sigma <- L, kept between sigma/nplus^(p+1) and sigma
+        s is a transient minimiser             s is refused before f is evaluated, sigma <- 2 sigma
+        transient: for some t in (0, 1]        sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
+
+    argmin_local is the local minimiser to which monotone descent from s = 0 leads. For p >= 3 the *global*
+    minimiser of m is the wrong target: it is often a far point where the polynomial means nothing, and rates
+    of convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept for comparison.
+
+    Where rounding hides the change of f the gradient judges, and `refopt.trust` says how a run ends. A point
+    with a small gradient but negative curvature is left: it is no minimiser. The incoming update is not used,
+    and no line search follows. From order 3 on all derivatives come from `fun` by Taylor mode; a `jac` serves
+    the tests of convergence and must agree at x0. A model found unbounded is reported (figure `unbounded`):
+    "none" then takes the step of "bounds", "proximal" a smaller radius. "none" accepts every finite trial.
 
     Parameters
     ----------
@@ -110,12 +85,13 @@ class HigherOrderNewton(Method):
         Growth and shrinkage of the radius (of ``sigma^(-1/(p+1))``).
     rho_good, rho_bad : floats, rho_bad < rho_good
         Ratios of actual to predicted decrease above which the radius grows and below which it shrinks.
-    init : float > 0 or None
-        First radius; None: 1, with "proximal" 0.1. For "regularized" the first sigma; None: \\|g(x0)\\|.
+    init_radius : float > 0 or None
+        First radius; None: 1, with "proximal" 0.1. For "regularized" a first step of about this length: sigma
+        is ``|g(x0)| / init_radius^p``.
     eta : float >= 0
         Least ratio of an accepted step.
     max_attempts : int >= 1
-        Subproblems per step; after that many refusals the step is zero and the smaller radius is kept.
+        Subproblems for each step; after that many refusals the step is zero and the smaller radius is kept.
     boundary_tol : float in [0, 1) or None
         "bounds": the radius grows only if the step is at least ``(1 - boundary_tol) radius``. None: always.
     de_iters : int >= 1 or None
@@ -127,23 +103,30 @@ class HigherOrderNewton(Method):
         "native", or a method of `scipy.optimize.minimize` for comparison: "trust-constr" or "SLSQP" with
         "bounds", also "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
     theta : float >= 0
-        "regularized": a subproblem is solved when the gradient of its model is below ``theta min(|s|^p,
-        |g|)``.
-
-    Notes
-    -----
-    The incoming update is not used: the method is a whole optimizer. From order 3 on it takes all derivatives
-    from `fun` by Taylor mode; a user's `jac` serves the tests of convergence and must agree at x0. Without
-    constraint or with "proximal", a model of odd order has no minimiser far out. Found unbounded, it is
-    reported (figure `unbounded`); "none" then takes the step of "bounds" with the first radius, "proximal"
-    tries a smaller radius. "none" accepts every finite trial.
+        "regularized": a subproblem is solved when the gradient of its model is below
+        ``theta min(|s|^p, |g|)``.
 
     Raises
     ------
+    TypeError, ValueError
+        For a hyperparameter outside its range; in a run, from order 3 on, for a `jac` that is not the
+        derivative of `fun`.
     MemoryError
         (In a run) with ``derivatives="tensors"`` where they would not fit.
-    ValueError
-        (In a run) for a `jac` that is not the derivative of `fun`, order >= 3.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``HigherOrderNewton``, for "bounds", "proximal", "none" and their
+    constants; Birgin, Gardenghi, Martinez, Santos 2019, doi 10.1007/s11590-019-01395-z, and Cartis, Hauser,
+    Liu, Welzel, Zhu, arXiv 2501.00404, for "regularized" and transient minimisers, those that the branch of
+    minimisers from s = 0, sigma = inf does not reach; Gould, Porcelli, Toint 2012, doi
+    10.1007/s10589-011-9446-7, for the interpolation of sigma.
+
+    Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal"
+    works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" is added.
+
+    Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some dozens of Taylor propagations in
+    O(n) memory; one value of f for each trial.
 
     Examples
     --------
@@ -175,9 +158,7 @@ class HigherOrderNewton(Method):
         self.check(order="whole >= 1", trust_method=TRUST_METHODS, nplus="[1, inf)", nminus="(0, 1)",
                    rho_good="(-inf, inf)", rho_bad="(-inf, inf)", init_radius=["(0, inf)"], eta="[0, inf)",
                    max_attempts="whole >= 1", boundary_tol=["[0, 1)"], derivatives=DERIVATIVES,
-                   solver=SOLVERS, theta="[0, inf)")
-        if self.de_iters is not None:
-            self.check(de_iters="whole >= 1")
+                   solver=SOLVERS, theta="[0, inf)", de_iters=["whole >= 1"])
         if not self.rho_bad < self.rho_good:
             raise ValueError("HigherOrderNewton: rho_bad must be below rho_good, got "
                              f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")
@@ -193,10 +174,11 @@ class HigherOrderNewton(Method):
 
     def init(self, x, shapes=None, rng=None):
         nothing = BallAnswer(np.zeros(x.size), 0.0, 0.0, np.nan, np.nan, np.nan, 0, True)
-        return HigherOrderNewtonState(0.0, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, 0.0, False, rng)
+        return HigherOrderNewtonState(0.0, np.nan, np.nan, True, 0, 0, False, nothing, np.nan, 0.0, False, np.inf, rng)
 
     def step(self, point, update, state):
-        model, rule = self.model(point, state), self.rule(point)
+        model = taylor_model(point, self.order, self.derivatives, check=not state.scale and self.order >= 3)
+        rule = self.rule(point)
         state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
         while state.attempts < self.max_attempts:
             state = self.solved(model, state)
@@ -206,22 +188,12 @@ class HigherOrderNewton(Method):
                 continue
             update = (-state.answer.s).astype(point.x.dtype)
             trial = Trial(point.after(update), state.answer.s, state.decrease, nrm2(state.answer.s),
-                          rule.shrunk(state.scale) or state.answer.multiplier > 0)
+                          held_back(state.answer, self.trust_method, state.tried, self.order))
             state = judged(rule, state._replace(trials=state.trials + 1), point, trial,
                            state.attempts == self.max_attempts)
             if state.accepted:
                 return update, state
         return np.zeros_like(point.x), state
-
-    def model(self, point: Point, state: HigherOrderNewtonState) -> Any:
-        """The Taylor polynomial at the point, checked: finite, and at x0 the function that `jac` belongs to."""
-        model = taylor_model(point, self.order, self.derivatives)
-        if not model.finite():
-            raise Stop(Status.NONFINITE, reason=f"derivatives up to order {self.order} are not finite where "
-                                                f"f = {point.f:.6g}")
-        if not state.scale and self.order >= 3:
-            check_gradient(point, model)
-        return model
 
     def rule(self, point: Point) -> Rule:
         """How the region answers a trial; the first sigma is that whose step is about as long as the first radius."""
@@ -253,11 +225,8 @@ class HigherOrderNewton(Method):
         return 0.0
 
     def settled(self, point):
-        """Whether a point with a small gradient may be a minimiser: no negative curvature beyond rounding."""
-        if self.order == 1 or not prefers_tensors(point.x.size, 2):
-            return True
-        w = np.linalg.eigvalsh(point.dense_hessian())
-        return bool(w[0] >= -NEGATIVE * np.abs(w).max())
+        """Whether a point with a small gradient may be a minimiser; looked at where a dense Hessian is cheap."""
+        return self.order == 1 or not prefers_tensors(point.x.size, 2) or not indefinite(point.dense_hessian())
 
     def figures(self, state):
         answer = state.answer

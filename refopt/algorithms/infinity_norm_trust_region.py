@@ -1,29 +1,4 @@
-"""InfinityNormTrustRegion: minimise a quadratic model over a box, and adapt the box.
-
-    subproblem="quadratic"   d = argmin_{|d_i| <= radius}  q(d) = d^T H d / 2 - u^T d    (u: the gradient)
-    subproblem="residual"    d = argmin_{|d_i| <= radius}  |H d - u|
-    rho = (f(x) - f(x - d)) / (-q(d))
-    rho < rho_bad or not finite                       radius <- |d|_inf nminus
-    rho > rho_good (and |d|_inf >= (1 - boundary_tol) radius)     radius <- max(radius, |d|_inf nplus)
-    rho > eta                                         x <- x - d,  else the next attempt
-
-After `max_attempts` solves x stays for this iteration. A radius that underflows restarts at `init_radius`;
-where it overflows while f falls below 0, f is unbounded. Bounds on x intersect with the box, so they are
-kept, and met exactly where they are active. `hess` says where H comes from.
-
-Near a minimiser f changes less than its rounding error and rho is noise. There a step is accepted if f does
-not rise by more than long sums lose and the gradient falls to 0.9 of its size, or if the step ends at the
-edge of the box and the mean slope (g(x) + g(x - d))^T d / 2 confirms the model; else rounding has ended the
-run.
-
-Source: `torchzero` 0.4.4, ``InfinityNormTrustRegion`` (constants and radius rule); Conn, Gould, Toint,
-Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2 (rounding of rho). Deviations: the original
-stops with a KeyError before its first step; its subproblem is the residual, which is drawn to saddle points,
-and its length a signed maximum.
-
-Cost per step: H, one gradient, one value of f and one subproblem (O(n^3) dense) per attempt; see
-`refopt.solvers.box`.
-"""
+"""The method InfinityNormTrustRegion."""
 
 from __future__ import annotations
 
@@ -52,6 +27,7 @@ class InfinityNormState(NamedTuple):
     H: Any  # the matrix in use, renewed every update_freq steps
     promise: float  # largest decrease predicted since x last moved
     restarted: bool  # whether the radius went back to its first value since then
+    flattest: float  # least |g|_inf since rounding began to hide the change of f
     rho: float  # actual over predicted decrease of the last trial
     attempts: int  # subproblems solved in the last step
     accepted: bool
@@ -62,7 +38,25 @@ class InfinityNormState(NamedTuple):
 @takes_inner
 @dataclasses.dataclass(frozen=True)
 class InfinityNormTrustRegion(Method):
-    """Trust region in the infinity norm, with bounds and any model of the Hessian.
+    """Minimise a quadratic model over a box around x, and adapt the size of the box.
+
+        d = argmin_{|d_i| <= radius}  q(d) = d^T H d / 2 - u^T d      subproblem="quadratic"; u the gradient
+        d = argmin_{|d_i| <= radius}  |H d - u|                       subproblem="residual"
+
+        rho = (f(x) - f(x - d)) / (-q(d))
+        rho < rho_bad or not finite      radius <- nminus |d|_inf
+        rho > rho_good                   radius <- max(radius, nplus |d|_inf)
+                                         with boundary_tol only if |d|_inf >= (1 - boundary_tol) radius
+        rho > eta                        accept x - d (output d), else again, `max_attempts` times
+
+    After `max_attempts` solves x stays for this iteration. Bounds on x are intersected with the box, so they
+    are kept, and met exactly where they are active. `hess` says where H comes from.
+
+    Where rounding hides the change of f (`refopt.rounding`), the gradient judges the step; if the step ends
+    at the edge of the box, the mean slope (g(x) + g(x - d))^T d / 2 may confirm the model in its place. A
+    refused step that no smaller box can better restarts the radius at `init_radius`, once (`refopt.trust`).
+    Then the run ends: with ROUNDING if nothing that was tried at x promised more than rounding error, else
+    with STALLED; with UNBOUNDED where f falls below 0 with steps beyond all bounds.
 
     Parameters
     ----------
@@ -73,18 +67,19 @@ class InfinityNormTrustRegion(Method):
     eta : float >= 0
         A trial is accepted when rho is above it.
     nplus : float >= 1
+        Growth of the radius.
     nminus : float in (0, 1)
-        Factors of the radius.
+        Shrinkage of the radius.
     rho_good, rho_bad : floats
-        Beyond them the radius grows or shrinks.
+        The radius grows where rho is above the first and shrinks where it is below the second.
     boundary_tol : float in [0, 1) or None
         If given, the radius grows only after steps this close to the edge of the box.
     init_radius : float > 0
-        First radius (`init` in the original).
+        First radius.
     update_freq : int >= 1
         H is renewed every this many steps.
     max_attempts : int >= 1
-        Subproblems per step.
+        Subproblems for each step.
     tol : float > 0
         Tolerance of the subproblem.
     prefer_dense : bool
@@ -99,15 +94,29 @@ class InfinityNormTrustRegion(Method):
     Raises
     ------
     TypeError, ValueError
-        For a value outside its range, or a strategy that holds only an inverse.
+        For a hyperparameter of another type or outside its range, or a strategy that holds only an inverse.
     Stop
-        (Inside a run, ending it.) When rounding or a wrong gradient leaves no step that f confirms.
+        (Inside a run, ending it) when H has entries that are not finite, when rounding or a wrong gradient
+        leaves no step that f confirms, or where f falls without end.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``InfinityNormTrustRegion``, for the constants and the rule for the radius; A.
+    R. Conn, N. I. M. Gould, Ph. L. Toint, Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2
+    (rounding of rho).
+
+    Deviations: the original ends with a KeyError before its first step; its subproblem is the residual, which
+    is drawn to saddle points, and its length of a step is a signed maximum. Its `init` is `init_radius`.
+
+    Cost per step: H, one gradient, and one value of f and one subproblem (O(n^3) dense) for each attempt; see
+    `refopt.solvers.box`.
 
     Examples
     --------
     >>> import refopt
     >>> fun = lambda x: (x[0] - 3) ** 2 + (x[0] * x[1] - 1) ** 2
-    >>> res = refopt.minimize(fun, [0.5, 1.0], method="InfinityNormTrustRegion", bounds=[(0, 2), (0.6, 9)])
+    >>> method = refopt.InfinityNormTrustRegion()
+    >>> res = refopt.minimize(fun, [0.5, 1.0], method=method, bounds=[(0, 2), (0.6, 9)])
     >>> res.success, res.x
     (True, array([2. , 0.6]))
     """
@@ -147,7 +156,7 @@ class InfinityNormTrustRegion(Method):
 
     def init(self, x, shapes=None, rng=None):
         model = make_model(self.hess, x.size, self.prefer_dense, self.fallback)
-        return InfinityNormState(0, 0.0, model, None, 0.0, False, np.nan, 0, True, 0, "none")
+        return InfinityNormState(0, 0.0, model, None, 0.0, False, np.inf, np.nan, 0, True, 0, "none")
 
     def step(self, point, update, state):
         rule = Rule("radius", self.init_radius, self.eta, self.nplus, self.nminus, self.rho_good, self.rho_bad,

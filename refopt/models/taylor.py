@@ -23,9 +23,10 @@ import numpy as np
 
 from ..objective import Point
 from ..rounding import rounding_error
+from ..status import Status, Stop
 
 __all__ = ["Expansion", "MatrixFree", "Model", "Penalised", "TensorModel", "check_gradient", "prefers_tensors",
-           "taylor_model"]
+           "taylor_model", "transient"]
 
 MOST_DIRECTIONS = 60_000  # Taylor series behind all tensors; more take longer than a matrix-free solve
 MOST_ENTRIES = 4_000_000  # of the largest tensor (32 MB)
@@ -179,8 +180,8 @@ def prefers_tensors(n: int, order: int) -> bool:
     return math.comb(n + order - 1, order) <= MOST_DIRECTIONS and n ** max(order, 2) <= MOST_ENTRIES
 
 
-def taylor_model(point: Point, order: int, derivatives: str = "auto") -> TensorModel | MatrixFree:
-    """The model of order p at a point.
+def taylor_model(point: Point, order: int, derivatives: str = "auto", check: bool = False) -> TensorModel | MatrixFree:
+    """The model of order p at a point, with finite derivatives.
 
     Parameters
     ----------
@@ -192,17 +193,44 @@ def taylor_model(point: Point, order: int, derivatives: str = "auto") -> TensorM
         "auto" takes tensors up to 60,000 lattice directions and 4 million entries: n = 31 at order 4, 70 at
         order 3.
 
+    check : bool
+        Hold a user's `jac` against it, see `check_gradient`.
+
     Raises
     ------
     MemoryError
         For "tensors" that would not fit; the message has the estimate.
+    Stop
+        Where derivatives are not finite.
     """
     if derivatives == "matrix-free" or derivatives == "auto" and not prefers_tensors(point.x.size, order):
-        return MatrixFree(point, order)
-    if order > 2:
-        return TensorModel(point.tensors(order))
-    zeroth = np.asarray(point.f)
-    return TensorModel([zeroth, point.g] if order == 1 else [zeroth, point.g, point.dense_hessian()])
+        model: TensorModel | MatrixFree = MatrixFree(point, order)
+    elif order > 2:
+        model = TensorModel(point.tensors(order))
+    else:
+        zeroth = np.asarray(point.f)
+        model = TensorModel([zeroth, point.g] if order == 1 else [zeroth, point.g, point.dense_hessian()])
+    if not model.finite():
+        raise Stop(Status.NONFINITE, reason=f"derivatives up to order {order} are not finite where f = {point.f:.6g}")
+    if check:
+        check_gradient(point, model)
+    return model
+
+
+def transient(line: np.ndarray) -> bool:
+    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers from s = 0 at sigma = inf.
+
+    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls
+    with t.
+    """
+    p = line.size
+    k = np.arange(1, p + 1)
+    slope = np.polynomial.Polynomial(k * (p + 1 - k) * line)
+    if slope(1.0) >= 0:
+        return True
+    roots = slope.roots()
+    real = roots[np.abs(roots.imag) <= 1e-12 * (1 + np.abs(roots))].real
+    return bool(np.any((real > 0) & (real < 1))) and line[0] < 0
 
 
 def check_gradient(point: Point, model: Model) -> None:

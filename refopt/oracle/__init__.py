@@ -8,9 +8,11 @@
 `record` and `Trace` keep runs in files; `deviations` lists where refopt knowingly differs from its original.
 """
 
-from .candidates import Stepper, Task, record
+from .candidates import Stepper
 from .comparison import assert_matches, compare
+from .recording import record
 from .report import Difference, Report
+from .task import Task
 from .torchzero.deviations import Deviation, deviations
 from .trace import Trace
 

@@ -11,6 +11,10 @@ from typing import Any
 
 from .. import checks
 from ..registry import find
+from .comparison import compare
+from .recording import record
+from .torchzero.deviations import deviations
+from .torchzero.parity import main as parity
 
 __all__ = ["add_compare_command", "run_compare", "candidate_from", "reference_from", "output_file", "seed"]
 
@@ -82,10 +86,6 @@ def output_file(flag: str, file: str | None, endings: tuple[str, ...] = PICTURES
 
 def run_compare(options: argparse.Namespace) -> int:
     """Carry out the parsed command; the exit status."""
-    from .candidates import record
-    from .comparison import compare
-    from .torchzero.deviations import deviations
-
     if options.deviations:
         print(deviations())
         return 0
@@ -93,10 +93,8 @@ def run_compare(options: argparse.Namespace) -> int:
         print(f"refopt compare: --steps must be 1 or more, got {options.steps}", file=sys.stderr)
         return 2
     if options.table:
-        from .torchzero.parity import main
-
         flags = ["--dtype", options.dtype] if options.dtype else []
-        return main([*flags, "--steps", str(100 if options.steps is None else options.steps)])
+        return parity([*flags, "--steps", str(100 if options.steps is None else options.steps)])
     missing = [name for name in ("candidate", "reference", "problem") if getattr(options, name) is None]
     if missing:
         print(

@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from .comparison import compare
+from .recording import record
+
 __all__ = ["OracleFixture", "oracle"]
 
 KEY: pytest.StashKey[list] = pytest.StashKey()
@@ -36,8 +39,6 @@ class OracleFixture:
 
     def compare(self, candidate: Any, reference: Any, problem: Any, **options: Any) -> Any:
         """As `refopt.oracle.compare`."""
-        from .comparison import compare
-
         report = compare(candidate, reference, problem, **{**self.defaults, **options})
         self.reports.append(report)
         return report
@@ -54,8 +55,6 @@ class OracleFixture:
 
     def record(self, candidate: Any, problem: Any, **options: Any) -> Any:
         """As `refopt.oracle.record`."""
-        from .candidates import record
-
         known = {k: v for k, v in self.defaults.items() if k in ("steps", "rng", "dtype", "tape")}
         return record(candidate, problem, **{**known, **options})
 

@@ -60,6 +60,7 @@ class Trace:
     hyperparameters : what the candidate says about itself, by name
     ended : (kind, message) where the run broke off: "exception", "shape", "input", "nonfinite"; else None
     libraries : versions of what made the trace
+    draws : random arrays of every part of a refopt method that draws, in the order of its steps
     """
 
     candidate: str
@@ -72,6 +73,7 @@ class Trace:
     hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     ended: tuple[str, str] | None = None
     libraries: dict[str, str] = dataclasses.field(default_factory=lambda: versions())
+    draws: tuple[tuple[np.ndarray, ...], ...] = ()
     error: BaseException | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:

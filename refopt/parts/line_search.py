@@ -1,18 +1,4 @@
-"""Line searches: how far to go along an update.
-
-With phi(a) = f(x - a u) and the slope s = g^T u > 0 (so phi'(0) = -s):
-
-    Backtracking    the first a in init_step, init_step*shrink, ... with  phi(a) <= phi(0) - c1 a s              (Armijo)
-    StrongWolfe     a with Armijo and  |phi'(a)| <= c2 s,  by scipy.optimize.line_search
-
-Where rounding hides the change of f (see `refopt.rounding`) both searches judge by the slope instead: a trial with
-|phi'(a)| <= 0.9 s is accepted, as by the approximate Wolfe condition of Hager and Zhang 2005, doi 10.1137/030601880,
-eq. 4.1. If the slope does not fall either, rounding has ended the run, and they say so.
-
-An update that is no descent direction (s <= 0) is replaced by the gradient; the figure `fallback` tells.
-
-Source: Nocedal, Wright, Numerical Optimization, 2006, algorithm 3.1 (backtracking), 3.5 and 3.6 (strong Wolfe).
-"""
+"""Line searches: the methods Backtracking and StrongWolfe."""
 
 from __future__ import annotations
 
@@ -57,7 +43,7 @@ def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, s
         if values_decide(a * slope, point.f - trial.f, error):
             good = trial.f <= point.f - c1 * a * slope
         else:
-            good = flatter(slope, abs(float(np.dot(trial.g, direction))))
+            good = trial.f <= point.f + error and flatter(slope, abs(float(np.dot(trial.g, direction))))
         if good:
             return update, a, trials
         if a * slope <= error:
@@ -71,6 +57,21 @@ def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, s
 class Backtracking(Method):
     """Shrink the step until f decreases enough (Armijo's rule); alone, it is steepest descent.
 
+        phi(a) = f(x - a u),   s = g^T u > 0                  the slope of phi at 0 is -s
+        a = the first of a_0, shrink a_0, shrink^2 a_0, ... with
+        phi(a) <= phi(0) - c1 a s
+        output  a u
+
+        a_0 = init_step                                       growth=None, and in the first search
+        a_0 = growth times the last accepted a                otherwise
+        u <- g                                                where u is no direction of descent, s <= 0:
+                                                              the figure `fallback`
+
+    Where rounding hides the change of f (`refopt.rounding`), the slope decides: a trial with |phi'(a)| <= 0.9
+    s is accepted. If a trial promises no more than the rounding error of f and its slope does not fall
+    either, the search ends, and with it the run: with ROUNDING if its first trial promised no more than
+    rounding can hide, else with STALLED.
+
     Parameters
     ----------
     init_step : float > 0
@@ -81,13 +82,32 @@ class Backtracking(Method):
         Share of the linear prediction that f must fall by.
     growth : float >= 1 or None
         None: every search begins at `init_step`. Else at `growth` times the last accepted step size.
-    maxiter : int
+    maxiter : int >= 1
         Trials before the run ends as stalled.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a hyperparameter of another type or outside its range.
+    Stop
+        (Inside a run, ending it) when no trial decreases f, or rounding hides the decrease.
+
+    Notes
+    -----
+    Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 3.1, eq. (3.4); where rounding
+    hides the change of f, the approximate Wolfe condition of W. W. Hager, H. Zhang 2005, doi
+    10.1137/030601880, eq. (4.1).
+
+    Deviations: `torchzero` 0.4.4 returns a zero step where no trial satisfies Armijo's rule, be it for
+    rounding or because the update goes uphill.
+
+    Cost per step: one value of f for each trial; a gradient for a trial whose slope decides. No memory.
 
     Examples
     --------
     >>> import refopt
-    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 4, [1.0], method=[refopt.Newton(), refopt.Backtracking()])
+    >>> method = [refopt.Newton(), refopt.Backtracking()]
+    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 4, [1.0], method=method)
     >>> res.success
     True
     """
@@ -117,26 +137,47 @@ class Backtracking(Method):
 
 @dataclasses.dataclass(frozen=True)
 class StrongWolfe(Method):
-    """Step size with sufficient decrease and a small slope, by `scipy.optimize.line_search`.
+    """A step size with sufficient decrease and a small slope, by `scipy.optimize.line_search`.
 
-    Where that search fails (it gives up near rounding level), `Backtracking` with its default constants decides.
+        phi(a) = f(x - a u),   s = g^T u > 0                  the slope of phi at 0 is -s
+        a with  phi(a) <= phi(0) - c1 a s   and   |phi'(a)| <= c2 s
+        output  a u
+
+        u <- g                                                where u is no direction of descent, s <= 0:
+                                                              the figure `fallback`
+
+    Where that search fails (it gives up near rounding level), `Backtracking` with its default constants
+    decides, with its rule for rounding.
 
     Parameters
     ----------
     c1, c2 : floats with 0 < c1 < c2 < 1
         Of the decrease and of the slope condition.
-    maxiter : int
+    maxiter : int >= 1
         Trials of SciPy's search.
 
     Raises
     ------
-    ValueError
-        If c1 >= c2 or one is out of range.
+    TypeError, ValueError
+        For a hyperparameter of another type or outside its range, or c1 >= c2.
+    Stop
+        (Inside a run, ending it) when no trial decreases f, or rounding hides the decrease.
+
+    Notes
+    -----
+    Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithms 3.5 and 3.6, eq. (3.7), as
+    `scipy.optimize.line_search` has them.
+
+    Deviations: `torchzero` 0.4.4 has its own bracketing and interpolation for the same two conditions; both
+    answers satisfy them, and the step sizes differ.
+
+    Cost per step: one value of f for each trial, and a gradient for most. No memory.
 
     Examples
     --------
     >>> import refopt
-    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 4, [1.0], method=[refopt.LBFGS(), refopt.StrongWolfe()])
+    >>> method = [refopt.LBFGS(), refopt.StrongWolfe()]
+    >>> res = refopt.minimize(lambda x: (x[0] - 3) ** 4, [1.0], method=method)
     >>> res.success
     True
     """

@@ -21,7 +21,7 @@ from ..models.taylor import MatrixFree, Model, Penalised, TensorModel
 from .ball import BALLS, GROWTH, BallAnswer, certificate, minimise_freely, minimise_in_ball
 from .norm import nrm2
 
-__all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "in_ball", "subproblem"]
+__all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "held_back", "in_ball", "subproblem"]
 
 TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
 
@@ -33,6 +33,7 @@ TIGHT: dict[str, dict[str, float]] = {  # options that make SciPy's solvers as a
     "trust-exact": {"gtol": 1e-10}, "trust-krylov": {"gtol": 1e-10}, "Newton-CG": {"xtol": 1e-12},
     "BFGS": {"gtol": 1e-10}, "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
 }
+HALF = 0.5  # see `held_back`
 POPULATION = 15  # members per variable, SciPy's default
 
 
@@ -53,6 +54,16 @@ def subproblem(model: TensorModel | MatrixFree, trust_method: str, scale: float,
         answer = freely(model, scale, tol, **how)
         return answer if answer.bounded else in_ball(model, scale, tol, **how)._replace(bounded=False)
     return in_ball(model, scale, tol, **how)
+
+
+def held_back(answer: BallAnswer, trust_method: str, scale: float, p: int) -> bool:
+    """Whether the region, or the solver, and not the model ends the step: more than half of its gradient is left."""
+    length = nrm2(answer.s)
+    if trust_method == "regularized":
+        pull = scale * length**p
+    else:
+        pull = length / scale if trust_method == "proximal" else length * answer.multiplier
+    return answer.residual + pull > HALF * answer.first
 
 
 def in_ball(model: Model, r: float, tol: float = 1e-10, solver: str = "native", de_iters: int | None = None,

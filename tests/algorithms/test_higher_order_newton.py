@@ -10,10 +10,9 @@ from original import original
 
 import refopt
 from refopt import HigherOrderNewton, Status, problems
-from refopt.algorithms.higher_order_newton import transient
 from refopt.derivatives import TraceError
 from refopt.function import FunctionObjective
-from refopt.models.taylor import taylor_model
+from refopt.models.taylor import taylor_model, transient
 from refopt.problems import mgh
 from refopt.solvers.subproblem import in_ball
 from refopt.trust import interpolated_sigma

@@ -9,7 +9,7 @@ import pytest
 
 from refopt import LR, Adam, CoordinateMomentum, chain, oracle
 from refopt.oracle import Trace, compare, record
-from refopt.oracle.torchzero import parity
+from refopt.oracle.torchzero import problems
 
 ADAM = chain(Adam(), LR(0.01))
 
@@ -42,7 +42,7 @@ def test_a_trace_survives_its_file(tmp_path, ending, dtype):
 
 def test_a_torch_run_replays_without_torch(tmp_path):
     torch = pytest.importorskip("torch")
-    task = parity.task("beale")
+    task = problems.task("beale")
     trace = record(lambda params: torch.optim.Adam(params, lr=0.01), task, 15)
     assert trace.libraries["torch"] == torch.__version__
     assert trace.candidate == "torch.optim.Adam"
@@ -51,10 +51,11 @@ def test_a_torch_run_replays_without_torch(tmp_path):
 import sys
 sys.modules["torch"] = None
 from refopt import Adam, LR, chain
-from refopt.oracle import compare, parity
-report = compare({str(path)!r}, chain(Adam(), LR(0.01)), parity.task("beale"))
+from refopt.oracle import compare
+from refopt.oracle.torchzero import problems
+report = compare({str(path)!r}, chain(Adam(), LR(0.01)), problems.task("beale"))
 assert report.steps == 15 and report.shared == ("t", "m1", "m2"), report
-wrong = compare({str(path)!r}, chain(Adam(eps=1e-7), LR(0.01)), parity.task("beale"),
+wrong = compare({str(path)!r}, chain(Adam(eps=1e-7), LR(0.01)), problems.task("beale"),
                 hyperparameters="ignore")
 print(report.ok, wrong.ok, wrong.quantity)
 """
@@ -87,7 +88,7 @@ def test_how_a_run_ended_is_kept(tmp_path):
 def test_a_trace_of_another_problem_is_refused():
     trace = record(ADAM, "classic/beale", 3)
     with pytest.raises(ValueError, match="the trace has 2 variables, but the problem quadratic has 6"):
-        compare(trace, ADAM, parity.task("quadratic"))
+        compare(trace, ADAM, problems.task("quadratic"))
 
 
 def test_bad_files(tmp_path):

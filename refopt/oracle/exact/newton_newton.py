@@ -1,4 +1,4 @@
-"""NewtonNewton for `exact`, from derivative tensors: the formulas of orders 2, 3 and 4 written out.
+"""Definition of NewtonNewton, from derivative tensors: the formulas of orders 2, 3 and 4 written out.
 
     J_1 = H + reg I                                  x_2 = J_1^-1 g
     X_2 = J_1^-1 (H - T[x_2])                        J_2 = X_2 + reg I        x_3 = J_2^-1 x_2
@@ -9,15 +9,16 @@ with X_k the Jacobian of x_k, T and Q the third and fourth derivatives of f.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...derivatives import derivative_tensors
+from .definitions import Undefined, definition
 from .precise import Record, solve
+from .second_order import newton
 
-__all__ = ["EXACT_NEWTON_NEWTON"]
+__all__ = ["columns", "matrices"]
 
 DELTA, SHARE = 1e-8, 0.1  # smallest modified eigenvalue; share of Newton's promise that a step has to bring
 
@@ -30,7 +31,7 @@ def columns(J: np.ndarray, B: np.ndarray) -> np.ndarray:
 def matrices(h: Any, p: Any) -> list[np.ndarray]:
     """J_1 .. J_(order-1)."""
     if h.order > 4:
-        raise NotImplementedError(f"the precise definition of NewtonNewton goes to order 4, got {h.order}")
+        raise Undefined(f"NewtonNewton has no precise definition above order 4, got {h.order}")
     eye = np.eye(p.x.size, dtype=np.int64)
     tensors = [p.array(t) for t in derivative_tensors(p.point.objective.fun, p.point.x, h.order)]
     g, H = p.g, p.hess
@@ -49,9 +50,8 @@ def matrices(h: Any, p: Any) -> list[np.ndarray]:
     return J
 
 
+@definition("NewtonNewton", ulps=1e5)  # condition numbers multiply
 def newton_newton(h, p, u, s):
-    from .definitions import newton
-
     if s.t % h.update_freq == 0:
         J = matrices(h, p)
     else:  # those of an earlier point, as the method kept them
@@ -61,15 +61,12 @@ def newton_newton(h, p, u, s):
         d = solve(matrix, d)
     changes = dict(t=s.t + 1, direction="kept")
     if h.direction == "newton":
-        plain = newton(Record(delta=DELTA), p, u, s)[0]
-        if not p.f - p.after(d).f >= SHARE * np.dot(u, plain) / 2:
-            d, changes["direction"] = plain, "newton"
+        ordinary = newton(Record(delta=DELTA), p, u, s)[0]
+        if not p.f - p.after(d).f >= SHARE * np.dot(u, ordinary) / 2:
+            d, changes["direction"] = ordinary, "newton"
     if h.update_freq > 1 and s.t % h.update_freq == 0:
         changes.update(x=p.x, J=tuple(J))
     if p.answer is not None:  # the factorisation is free to choose
         changes.update(solvers=p.answer[1].solvers)
     return d, changes
 
-
-# name: (definition, ulps that the float64 step may miss it by on the test problems: condition numbers multiply)
-EXACT_NEWTON_NEWTON: dict[str, tuple[Callable, float]] = {"NewtonNewton": (newton_newton, 1e5)}

@@ -12,6 +12,7 @@ implementation can avoid.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,9 @@ class Arithmetic:
         return value
 
 
+ASKED = ("x", "f", "g", "hess", "residuals", "jacobian")  # what a PrecisePoint keeps once it is asked for
+
+
 class PrecisePoint:
     """A `Point` that answers in precise numbers. The objective stays the float function it is.
 
@@ -123,12 +127,33 @@ class PrecisePoint:
     arithmetic : Arithmetic
     answer : (update, state) the implementation gave, or None
         For methods whose definition leaves a choice open (a step size that only has to satisfy conditions):
-        the definition takes the choice from here and checks the conditions.
+        the definition takes the choice from here and checks the conditions. The update is None for an inner method
+        whose own update is not recorded.
+    table : {class name: formula}, formulas that take the place of the registered definitions
     """
 
-    def __init__(self, point: Any, arithmetic: Arithmetic, answer: Any = None):
-        self.point, self.arithmetic, self.answer = point, arithmetic, answer
+    def __init__(self, point: Any, arithmetic: Arithmetic, answer: Any = None,
+                 table: Mapping[str, Callable] | None = None):
+        self.point, self.arithmetic, self.answer, self.table = point, arithmetic, answer, dict(table or {})
         self.number, self.array = arithmetic.number, arithmetic.array
+
+    def inside(self, own: Callable[[Any], Any], same_update: bool = False, point: Any = None, **known: Any
+               ) -> PrecisePoint:
+        """The point as a method inside sees it.
+
+        Parameters
+        ----------
+        own : ``own(state) -> state of the method inside``, applied to the state of the answer
+        same_update : the update of the method inside is that of the whole
+        point : refopt Point where it stands on another objective; None: here, with the numbers asked for so far
+        known : precise ``x, f, g`` there
+        """
+        answer = None if self.answer is None else (self.answer[0] if same_update else None, own(self.answer[1]))
+        inner = PrecisePoint(self.point if point is None else point, self.arithmetic, answer, self.table)
+        if point is None:
+            vars(inner).update({name: value for name, value in vars(self).items() if name in ASKED})
+        vars(inner).update(known)
+        return inner
 
     def __getattr__(self, name: str) -> Any:
         if name in ("x", "g", "residuals", "jacobian"):

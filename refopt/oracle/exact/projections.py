@@ -1,7 +1,4 @@
-"""Precise definitions of the projections and of the methods in an eigenbasis, as in `refopt.oracle.exact`.
-
-The transforms are matrices of sines and cosines written out, the basis comes from M itself.
-"""
+"""Definitions of the projections: the transforms are matrices of sines and cosines written out."""
 
 from __future__ import annotations
 
@@ -13,10 +10,10 @@ import numpy as np
 
 from ...views.linear_map import Restriction, size_of
 from ...views.projected import BlockObjective, ProjectedObjective
-from . import definitions as exact
-from .precise import PrecisePoint, cbrt, eigh, sqrt
+from .definitions import definition, step
+from .precise import PrecisePoint, sqrt
 
-__all__ = ["EXACT_PROJECTIONS"]
+__all__: list[str] = []
 
 
 # ---------------------------------------------------------------- matrices of the maps
@@ -126,156 +123,48 @@ def padding(h: Any, p: PrecisePoint, space: Any) -> tuple[np.ndarray, np.ndarray
 def projected(matrices: Callable) -> Callable:
     """The step ``Q inner(P u)``, with the projected point where it is shown."""
 
-    def definition(h, p, u, s):
-        if isinstance(s, exact.Record) and hasattr(s, "blocks"):
+    def formula(h, p, u, s):
+        if hasattr(s, "blocks"):
             return in_blocks(h, p, u, s)
-        answer = None if p.answer is None else (None, p.answer[1].inner)
         if not (h.project_update or h.project_params or h.project_grad):
-            here = PrecisePoint(p.point, p.arithmetic, answer)
-            out, inner = exact.step(h.inner, here, u, s.inner)
+            out, inner = step(h.inner, p.inside(own), u, s.inner)
             return out, dict(inner=inner)
         P, Q = matrices(h, p, s.space)
         G = Q.T if getattr(h, "gradient", "chain-rule") == "chain-rule" else P
-        seen = PrecisePoint(p.point, p.arithmetic, answer)
         if h.project_params:
-            seen = PrecisePoint(ProjectedObjective(p.point, s.space, G is not P).start, p.arithmetic, answer)
-            seen.__dict__.update(x=P @ p.x, f=p.f, g=G @ p.g)
-        elif h.project_grad:
-            seen.__dict__.update(g=G @ p.g)
-        out, inner = exact.step(h.inner, seen, G @ u if h.project_update else G @ p.g, s.inner)
+            below = ProjectedObjective(p.point, s.space, G is not P).start
+            seen = p.inside(own, point=below, x=P @ p.x, f=p.f, g=G @ p.g)
+        else:
+            seen = p.inside(own, **({"g": G @ p.g} if h.project_grad else {}))
+        out, inner = step(h.inner, seen, G @ u if h.project_update else G @ p.g, s.inner)
         return Q @ out, dict(inner=inner)
 
-    return definition
+    return formula
+
+
+def own(state: Any) -> Any:
+    """The state of the inner methods in that of a projection."""
+    return state.inner
 
 
 def in_blocks(h, p, u, s):
     out, states = u * 0, []
-    for k, (block, own) in enumerate(zip(s.blocks, s.inner, strict=True)):
+    for k, (block, inner) in enumerate(zip(s.blocks, s.inner, strict=True)):
         part = slice(block.start, block.stop)
-        answer = None if p.answer is None else (None, p.answer[1].inner[k])
-        seen = PrecisePoint(p.point, p.arithmetic, answer)
+        below, known = None, {}
         if h.project_params:
-            seen = PrecisePoint(
-                BlockObjective(
-                    p.point, Restriction(block.parent_shapes, block.shapes, block.start, block.stop)
-                ).start,
-                p.arithmetic,
-                answer,
-            )
-            seen.__dict__.update(x=p.x[part], f=p.f)
+            place = Restriction(block.parent_shapes, block.shapes, block.start, block.stop)
+            below, known = BlockObjective(p.point, place).start, {"x": p.x[part], "f": p.f}
         if h.project_params or h.project_grad:
-            seen.__dict__.update(g=p.g[part])
-        out[part], own = exact.step(h.inner, seen, u[part] if h.project_update else p.g[part], own)
-        states.append(own)
+            known["g"] = p.g[part]
+        seen = p.inside(lambda state, k=k: state.inner[k], point=below, **known)
+        out[part], inner = step(h.inner, seen, u[part] if h.project_update else p.g[part], inner)
+        states.append(inner)
     return out, dict(inner=tuple(states))
 
 
-# ---------------------------------------------------------------- the eigenbasis
-
-
-def moments(h, q, s, powers):
-    t = s.t + 1
-    betas = (h.beta1, h.beta2, h.beta3)[:powers] if powers == 3 else (h.beta1, h.beta2)
-    m = {f"m{k}": b * getattr(s, f"m{k}") + (1 - b) * q**k for k, b in enumerate(betas, 1)}
-    return dict(t=t, **m), [m[f"m{k}"] / (1 - b**t) for k, b in enumerate(betas, 1)]
-
-
-def subspace_cubic_adam(h, p, u, s):
-    changes, (C, second, third) = moments(h, u, s, 3)
-    A = {"signed_cbrt": cbrt, "unsigned_cbrt": lambda m: cbrt(abs(m)), "halve": lambda m: m / 2}[h.mode](
-        third
-    )
-    return cautious(h, cubic(A, sqrt(second), C, h.eps), u), changes
-
-
-def cubic(A, B, C, eps):
-    """The local minimiser of ``A/3 d^3 + B/2 d^2 + C d``, its sign turned, or Adam's step."""
-    discriminant = B**2 - 4 * A * C
-    real = (discriminant >= 0) & (B > 0)
-    below = np.where(real, B + sqrt(discriminant), B + eps)
-    return np.where(C == 0, 0 * C, np.where(real, 2 * C, C) / np.where(below == 0, 1 + 0 * below, below))
-
-
-def subspace_adam(h, p, u, s):
-    changes, (first, second) = moments(h, u, s, 2)
-    return cautious(h, first / (sqrt(second) + h.eps), u), changes
-
-
-def cautious(h, d, q):
-    return np.where(d * q > 0, d, 0 * d) if h.cautious else d
-
-
-def reprojected(h, C, s):
-    """The averages in the new basis."""
-    changes = {}
-    for k in (1, 2, 3):
-        if hasattr(s, f"m{k}"):
-            m = getattr(s, f"m{k}")
-            if h.exact_reproject or k == 1:
-                changes[f"m{k}"] = (C**k * m).sum(axis=1) if m.size else C.sum(axis=1) * 0
-            else:
-                new, shift = C[:, :1].sum(axis=1) * 0, len(C) - m.size
-                for i in range(max(0, shift), len(C)):
-                    new[i] = m[i - shift] * (1 if C[i, i - shift] >= 0 else (-1) ** k)
-                changes[f"m{k}"] = new
-    return s.changed(**changes)
-
-
-def ggt(h, p, u, s):
-    out, inner = u, ()
-    if h.inner is not None:
-        answer = None if p.answer is None else (None, p.answer[1].inner)
-        here = PrecisePoint(p.point, p.arithmetic, answer)
-        out, inner = exact.step(h.inner, here, u, s.inner)
-    R, count, rows = len(s.rows), s.stored, s.rows.copy()
-    if -s.t % h.update_freq < h.history_size:
-        rows[count % R] = u
-        count += 1
-    old = s.rows.T @ s.T if s.T.size else np.empty((u.size, 0), dtype=u.dtype)
-    basis, Q, L = s.basis, old, s.L
-    if s.t % h.update_freq == 0:
-        M = rows[[k % R for k in range(max(0, count - h.history_size), count)]].T
-        A = M.T @ M
-        A[np.diag_indices(len(A))] = A[np.diag_indices(len(A))] + h.damping
-        L, V = eigh(p.arithmetic.backward(A))
-        order = np.argsort(L)
-        L, V = L[order], V[:, order]
-        first = sum(bool(value <= h.eig_tol * max(L[-1], 0 * L[-1])) for value in L)
-        first = max(first, 0 if h.truncate is None else len(L) - h.truncate)
-        L, V = L[first:], V[:, first:]
-        Q = M @ V / sqrt(L) if len(L) else np.empty((u.size, 0), dtype=u.dtype)
-        if (
-            p.answer is not None and len(L) == p.answer[1].L.size
-        ):  # the signs of eigenvectors are anyone's choice
-            theirs = p.answer[1].rows.T @ p.answer[1].T
-            overlap = (theirs * Q).sum(axis=0)
-            Q = np.where(overlap < 0, -Q, Q)
-        if h.basis_optimizer is not None:
-            C = np.array([[np.dot(a, b) for b in old.T] for a in Q.T], dtype=u.dtype).reshape(
-                Q.shape[1], old.shape[1]
-            )
-            basis = reprojected(h.basis_optimizer, C, s.basis)
-    changes = dict(t=s.t + 1, stored=count, rows=rows, L=L, inner=inner, basis=basis)
-    if not Q.shape[1]:
-        return u * 0, changes
-    q = Q.T @ out
-    if h.basis_optimizer is None:
-        d = q * (L + h.rdamping * max(L)) ** h.matrix_power
-    else:
-        d, changes["basis"] = exact.step(h.basis_optimizer, p, q, basis)
-    return Q @ d, changes
-
-
-# Definition, and by how many ulps a step may miss it. The transforms lose a few beyond the inner methods
-# (Newton: its condition number). An eigenvector is known as well as its eigenvalue's distance to the next,
-# measured by the largest: with eigenvalues down to 1e-7 of that seven digits are lost, and Adam in the basis
-# gives all coordinates the same weight.
-EXACT_PROJECTIONS: dict[str, tuple[Callable, float]] = {
-    "BlockPartition": (projected(padding), 1000),
-    "TensorizeProjection": (projected(padding), 1000),
-    "FFTProjection": (projected(by_tensor(lambda h, p, shape: fourier(p, shape, h.norm))), 256),
-    "DCTProjection": (projected(by_tensor(lambda h, p, shape: cosines(p, shape))), 256),
-    "GGT": (ggt, 1e6),
-    "SubspaceCubicAdam": (subspace_cubic_adam, 2e10),
-    "SubspaceAdam": (subspace_adam, 2e10),
-}
+# The transforms lose a few ulps beyond the inner methods; Newton inside loses the digits of its condition number.
+definition("BlockPartition", ulps=1000)(projected(padding))
+definition("TensorizeProjection", ulps=1000)(projected(padding))
+definition("FFTProjection", ulps=256)(projected(by_tensor(lambda h, p, shape: fourier(p, shape, h.norm))))
+definition("DCTProjection", ulps=256)(projected(by_tensor(lambda h, p, shape: cosines(p, shape))))

@@ -1,16 +1,18 @@
 """Every method of the registry against its own definition in 50 digits."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from refopt import EMA, LR, Adam, Newton, chain, methods
+from refopt import GGT, LR, Adam, BlockPartition, CurveBall, SubspaceAdam, chain, methods
 from refopt.method import copy_state
 from refopt.objective import locked
-from refopt.oracle.candidates import paths
-from refopt.oracle.comparison import leaf, left_open
-from refopt.oracle.exact import definitions as exact
-from refopt.oracle.exact.precise import Arithmetic, cbrt, cholesky, eigh, plain, solve, sqrt
-from refopt.oracle.torchzero import parity
+from refopt.oracle import exact
+from refopt.oracle.exact.precise import Arithmetic, plain
+from refopt.oracle.state_fields import leaf, left_open, paths
+from refopt.oracle.torchzero import problems
+from refopt.oracle.torchzero.rows import rows_of
 from refopt.status import Stop
 
 NAMES = [entry.name for entry in methods()]
@@ -20,14 +22,14 @@ STEPS = 6
 def variants(name):
     """The recipe and every option that the parity table lists."""
     entry = next(e for e in methods() if e.name == name)
-    found = [entry.complete(), *(row.ours for row in parity.rows_of(name))]
+    found = [entry.complete(), *(row.ours for row in rows_of(name))]
     return list({repr(m): m for m in found}.values())
 
 
 @np.errstate(all="ignore")  # a run may diverge; it is followed as far as it is finite
 def worst_ulps(method, problem, steps=STEPS):
     """The largest error of an update along a run, in ulps of its largest entry, in 50 digits."""
-    task = parity.task(problem)
+    task = problems.task(problem)
     x, objective = np.array(task.x0), task.objective()
     state, worst = method.init(locked(x.copy()), task.shapes, np.random.default_rng(3)), 0.0
     arithmetic = Arithmetic("mpmath")
@@ -55,27 +57,24 @@ def worst_ulps(method, problem, steps=STEPS):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_has_a_definition(name):
-    assert name in exact.EXACT, f"add a definition of {name} to refopt.oracle.exact.EXACT"
-    assert name in exact.ULPS, (
-        f"state in refopt.oracle.exact.ULPS how many ulps {name} may miss its definition by"
-    )
+    assert name in exact.DEFINITIONS, f"write a precise definition of {name} in a file of refopt/oracle/exact/"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_agree_with_their_definition(name):
-    if name not in exact.EXACT:
+    if name not in exact.DEFINITIONS:
         pytest.fail(f"{name} has no precise definition")
     for method in variants(name):
         parts = "gauss-newton" in method.all_needs()
         for problem in ("beale residuals",) if parts else ("beale", "logistic", "zero gradients"):
             found = worst_ulps(method, problem)
-            assert found <= exact.ULPS[name], f"{method!r} on {problem}: {found:.3g} ulps"
+            assert found <= exact.DEFINITIONS[name].ulps, f"{method!r} on {problem}: {found:.3g} ulps"
 
 
 def test_a_wrong_definition_is_noticed():
     """The check is itself checked: a definition without the square root misses by far."""
     method = chain(Adam(), LR(0.1))
-    task = parity.task("beale")
+    task = problems.task("beale")
     point = task.objective().at(locked(task.x0.copy()))
     update, _ = method.step(point, point.g, method.init(point.x))
     wrong = {"Adam": lambda h, p, u, s: (u, {})}
@@ -83,38 +82,57 @@ def test_a_wrong_definition_is_noticed():
     assert np.abs(plain(update - right)).max() > 1e-3
 
 
-def test_disturbed_input_moves_the_result_by_its_conditioning():
-    point = parity.task("beale").objective().at(locked(np.array([1.0, 0.8])))
-    for method, least, most in ((EMA(debiased=False), 1e-17, 1e-14), (Newton(), 1e-17, 1e-12)):
+def test_a_formula_of_a_table_reaches_methods_inside():
+    """As the mistakes of hints do: Adam replaced inside blocks, in a basis and as an inner method."""
+    task = problems.task("beale")
+    point = task.objective().at(locked(task.x0.copy()))
+    half = {"Adam": lambda h, p, u, s: (u / 2, {}), "SubspaceAdam": lambda h, p, u, s: (u / 2, {})}
+    for method, right in (
+        (BlockPartition(Adam(), 1), point.g / 2),
+        (CurveBall(inner=Adam(), precond_lr=1.0, alpha=1.0), point.g / 2),
+        (GGT(1, damping=0.0, basis_optimizer=SubspaceAdam()), point.g / 2),
+    ):
         state = method.init(point.x)
-        out, _ = exact.run(method, point, point.g, state, Arithmetic("mpmath"))
-        near, _ = exact.run(method, point, point.g, state, Arithmetic("mpmath", disturb=1))
-        moved = np.abs(plain(near - out)).max() / np.abs(plain(out)).max()
-        assert least < moved < most, f"{method!r} moved by {moved:.3g}"
+        answer = method.step(point, point.g, method.init(point.x))
+        out, _ = exact.run(method, point, point.g, state, Arithmetic("mpmath"), answer, half)
+        assert plain(out) == pytest.approx(right, rel=1e-12), method
 
 
-@pytest.mark.parametrize("kind", ["longdouble", "mpmath"])
-def test_precise_linear_algebra(kind):
-    rng = np.random.default_rng(5)
-    make = Arithmetic(kind).array
-    B = rng.standard_normal((5, 5))
-    A, b = make(B @ B.T + np.eye(5)), make(rng.standard_normal(5))
-    eps = (
-        1e-17 if kind == "longdouble" else 1e-45
-    )  # 19 and 50 digits, less what a condition number of 50 costs
-    assert np.abs(plain((A @ solve(A, b) - b) / eps)).max() < 1
-    L = cholesky(A)
-    assert np.abs(plain((L @ L.T - A) / eps)).max() < 100
-    assert cholesky(-A) is None
-    S = make(B + B.T)
-    values, V = eigh(S)
-    assert np.abs(plain((V * values @ V.T - (S + S.T) / 2) / eps)).max() < 100
-    assert np.abs(plain((sqrt(A[0, 0]) ** 2 - A[0, 0]) / eps)) < 100
-    assert np.abs(plain((cbrt(make([-8.0, 0.0, 27.0])) - make([-2.0, 0.0, 3.0])) / eps)).max() < 1
-    with pytest.raises(ZeroDivisionError, match="singular"):
-        solve(A * 0, b)
+def test_a_method_without_a_definition_is_undefined():
+    class Mine(LR):
+        pass
+
+    point = problems.task("beale").objective().at(locked(np.array([1.0, 0.8])))
+    with pytest.raises(exact.Undefined, match="^Mine has no precise definition; add one to refopt/oracle/exact/$"):
+        exact.run(chain(Adam(), Mine(0.1)), point, point.g, chain(Adam(), Mine(0.1)).init(point.x), Arithmetic())
 
 
-def test_arithmetic_refuses_an_unknown_kind():
-    with pytest.raises(ValueError, match="must be 'longdouble' or 'mpmath'"):
-        Arithmetic("float128")
+def test_a_second_definition_is_refused():
+    with pytest.raises(ValueError, match="LR has two precise definitions"):
+        exact.definition("LR", ulps=1)(lambda h, p, u, s: (u, {}))
+
+
+def test_every_file_of_definitions_is_imported():
+    folder = Path(exact.__file__).parent
+    for path in folder.glob("*.py"):
+        if "@definition(" in path.read_text() and path.stem != "definitions":
+            assert f"refopt.oracle.exact.{path.stem}" in {f.formula.__module__ for f in exact.DEFINITIONS.values()}, (
+                f"import {path.stem} in refopt/oracle/exact/__init__.py")
+
+
+def test_the_last_method_of_a_chain_has_the_step_of_the_whole():
+    seen = {}
+
+    def noting(name):
+        def formula(h, p, u, s):
+            seen[name] = p.answer[0]
+            return u, {}
+
+        return formula
+
+    method = chain(Adam(), LR(0.5))
+    point = problems.task("beale").objective().at(locked(np.array([1.0, 0.8])))
+    answer = method.step(point, point.g, method.init(point.x))
+    table = {name: noting(name) for name in ("Adam", "LR")}
+    exact.run(method, point, point.g, method.init(point.x), Arithmetic(), answer, table)
+    assert seen["Adam"] is None and seen["LR"] is answer[0]

@@ -1,12 +1,19 @@
 """Each declared deviation, demonstrated on the real torchzero."""
 
+from pathlib import Path
+
+import autograd
+import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from refopt import LR, Adam, Backtracking, CubicAdam, HeavyBall, Newton, NewtonNewton, StrongWolfe, chain, oracle
+from refopt import LR, Adam, Backtracking, CubicAdam, HeavyBall, Newton, NewtonNewton, StrongWolfe, chain, methods, oracle
 from refopt.function import FunctionObjective
-from refopt.oracle.torchzero.deviations import find
-from refopt.oracle.torchzero.parity import M, build
+from refopt.oracle import exact
+from refopt.oracle.exact.precise import Arithmetic, plain
+from refopt.oracle.torchzero.deviations import DEVIATIONS, find
+from refopt.oracle.torchzero.parity import build
+from refopt.oracle.torchzero.rows import M
 
 torch = pytest.importorskip("torch")
 torchzero = pytest.importorskip("torchzero")
@@ -113,25 +120,54 @@ def test_the_table_prints():
         find("stable-rot")
 
 
-def test_newton_newton_of_order_four():
-    """Ours is the definition by nested Jacobians, the original's is not; at order 3 the two are the same."""
-    import autograd
-    import autograd.numpy as anp
+def beale(x):
+    return ((1.5 - x[0] * (1 - x[1])) ** 2 + (2.25 - x[0] * (1 - x[1] ** 2)) ** 2
+            + (2.625 - x[0] * (1 - x[1] ** 3)) ** 2)
 
-    beale = lambda x: ((1.5 - x[0] * (1 - x[1])) ** 2 + (2.25 - x[0] * (1 - x[1] ** 2)) ** 2  # noqa: E731
-                       + (2.625 - x[0] * (1 - x[1] ** 3)) ** 2)
 
-    def definition(order, reg=0.1):
-        def vector(k):
-            if k == 1:
-                return autograd.grad(beale)
-            before = vector(k - 1)
-            return lambda x: anp.linalg.solve(autograd.jacobian(before)(x) + reg * np.eye(2), before(x))
+def nested(order, x, reg):
+    """NewtonNewton's step as it is described: x_(k+1) = J_k^-1 x_k with J_k by nested Jacobians."""
+    def vector(k):
+        if k == 1:
+            return autograd.grad(beale)
+        before = vector(k - 1)
+        return lambda x: anp.linalg.solve(autograd.jacobian(before)(x) + reg * np.eye(2), before(x))
 
-        return vector(order)(np.array([1.2, 0.7]))
+    return vector(order)(np.array(x))
 
+
+@pytest.mark.parametrize("x", [[1.2, 0.7], [1.0, 0.8]])
+def test_newton_newton_of_order_four(x):
+    """Ours is the definition at every order; the original's is that of matrices of which Cholesky read one triangle."""
+    point = FunctionObjective(beale, np.array(x)).at(np.array(x))
     for order, same in ((3, True), (4, False)):
-        theirs = original_step((M("NewtonNewton", reg=0.1, order=order),), [1.2, 0.7], beale)
-        ours = our_step(NewtonNewton(reg=0.1, order=order), [1.2, 0.7], beale)
-        assert ours == pytest.approx(definition(order), rel=1e-9)
+        method = NewtonNewton(reg=0.1, order=order)
+        theirs, ours = original_step((M("NewtonNewton", reg=0.1, order=order),), x, beale), our_step(method, x, beale)
+        assert ours == pytest.approx(nested(order, x, 0.1), rel=1e-9)
         assert (theirs == pytest.approx(ours, rel=1e-9)) is same
+        table = {"NewtonNewton": find("order-four").variant}
+        by_triangles, _ = exact.run(method, point, point.g, method.init(point.x), Arithmetic(), table=table)
+        assert theirs == pytest.approx(plain(by_triangles), rel=1e-11)
+
+
+def test_cholesky_of_the_original_succeeds_on_a_matrix_that_is_not_symmetric():
+    from torchzero.modules.second_order.newton import _try_cholesky_solve
+
+    J, b = np.array([[2.0, 0.9], [0.1, 1.0]]), np.array([1.0, -1.0])
+    theirs = _try_cholesky_solve(torch.tensor(J), torch.tensor(b)).numpy()
+    assert theirs == pytest.approx(np.linalg.solve([[2.0, 0.1], [0.1, 1.0]], b), rel=1e-13)
+    assert abs(theirs - np.linalg.solve(J, b)).max() > 0.1
+
+
+@pytest.mark.parametrize("deviation", DEVIATIONS, ids=lambda d: d.name)
+def test_every_deviation_is_complete(deviation):
+    assert deviation.method in [entry.name for entry in methods()]
+    assert all([deviation.original, deviation.ours, deviation.why])
+    path, _, test = deviation.test.partition("::")
+    source = Path(__file__).parents[3] / path
+    assert source.exists() and f"def {test}(" in source.read_text(), f"{deviation.name}: there is no {deviation.test}"
+
+
+def test_names_are_unique():
+    names = [deviation.name for deviation in DEVIATIONS]
+    assert len(set(names)) == len(names)

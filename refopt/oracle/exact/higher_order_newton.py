@@ -1,4 +1,4 @@
-"""HigherOrderNewton for `exact`: the local minimiser of the model is a choice, its conditions are checked.
+"""Definition of HigherOrderNewton: which local minimiser of the model is taken is a choice, its conditions are checked.
 
 A polynomial of degree 3 or more has many local minimisers, and an inner tolerance leaves each of them open,
 so the step is read from the answer. Checked in precise numbers, from the derivative tensors: the conditions
@@ -9,15 +9,14 @@ the trial was to be accepted, and the next radius or sigma.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from . import definitions as exact
+from .definitions import Violation, chosen_step, definition
 from .precise import norm, plain
 
-__all__ = ["EXACT_HIGHER_ORDER"]
+__all__: list[str] = []
 
 KKT = 1e-3  # residual allowed, relative to the gradients; the solver stops at 1e-10, without tensors 1e-4
 
@@ -51,8 +50,9 @@ def next_scale(h: Any, tried: Any, size: Any, rho: Any, error: Any) -> Any:
     return max(tried, size * h.nplus) if rho > h.rho_good and near else tried
 
 
+@definition("HigherOrderNewton", ulps=1)  # the step is read from the answer
 def higher_order_newton(h, p, u, s):
-    update, answer = p.answer
+    update, answer = chosen_step(p, "HigherOrderNewton"), p.answer[1]
     changes = {name: getattr(answer, name) for name in type(answer)._fields}
     if not answer.accepted:
         return 0 * u, changes  # what the refused trials were is not kept
@@ -62,7 +62,7 @@ def higher_order_newton(h, p, u, s):
     scale = norm(p.g) + norm(slope) + 1e-9 * norm(p.x)  # and what rounding leaves of a gradient that vanishes
     if h.trust_method == "bounds" or answer.unbounded and h.trust_method == "none":
         if size > tried * (1 + 1e-6):
-            raise exact.Violation(f"a step of length {float(size):.6g} leaves the radius {float(tried):.6g}")
+            raise Violation(f"a step of length {float(size):.6g} leaves the radius {float(tried):.6g}")
         if size > tried * (1 - 1e-6):
             slope = slope + max(p.number(0.0), -np.dot(slope, d) / size**2) * d
     elif h.trust_method == "proximal":
@@ -71,21 +71,18 @@ def higher_order_newton(h, p, u, s):
         slope = slope + tried * size ** (int(h.order) - 1) * d
     loose = h.theta if h.trust_method == "regularized" else 0
     if norm(slope) > (KKT + loose) * scale and h.solver == "native":
-        raise exact.Violation("the step does not minimise the model: its gradient is "
+        raise Violation("the step does not minimise the model: its gradient is "
                               f"{float(norm(slope)):.3g} beside {float(scale):.3g}")
     if not value < 0:
-        raise exact.Violation(f"the step does not lower the model: m = {float(value):.3g}")
+        raise Violation(f"the step does not lower the model: m = {float(value):.3g}")
     f = p.after(-d).f
     rho = (f - p.f) / value
-    if math.isnan(float(answer.rho)):  # f is noise: gradients decided
+    if math.isnan(float(answer.rho)):  # f is only rounding: gradients decided
         return -d, changes
     if abs(float(rho) - float(answer.rho)) > 1e-6 * (1 + abs(float(p.f) / float(value)) * 1e-6):
-        raise exact.Violation(f"rho is {float(rho):.9g}, not {float(answer.rho):.9g}")
+        raise Violation(f"rho is {float(rho):.9g}, not {float(answer.rho):.9g}")
     if h.trust_method != "none" and not rho > h.eta:
-        raise exact.Violation(f"a step with ratio {float(rho):.3g} was accepted")
+        raise Violation(f"a step with ratio {float(rho):.3g} was accepted")
     changes.update(rho=rho, decrease=-value, scale=next_scale(h, tried, size, rho, abs(f - p.f - value)))
     return -d, changes
 
-
-# name: (definition, ulps that the float64 step may miss it by: none, the step is read from the answer)
-EXACT_HIGHER_ORDER: dict[str, tuple[Callable, float]] = {"HigherOrderNewton": (higher_order_newton, 1.0)}
