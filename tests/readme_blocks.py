@@ -8,7 +8,6 @@ tests/test_readme.py fails when a block is out of date.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import re
 import sys
@@ -50,13 +49,10 @@ def fit() -> str:
 
 
 def one_line(name: str) -> str:
-    """The first sentence of the file in which the method lives."""
-    import refopt
+    """The first line of the docstring of the method, which is a sentence, without its full stop."""
     from refopt.registry import find
 
-    module = importlib.import_module(find(name).cls.__module__)
-    text = " ".join((module.__doc__ or "").split("\n\n")[0].split())
-    return text.split(": ", 1)[1].rstrip(".") if ": " in text else refopt.__doc__ or ""
+    return (find(name).cls.__doc__ or "").strip().splitlines()[0].rstrip(".")
 
 
 def methods() -> str:
