@@ -155,3 +155,34 @@ def known_options(who: str, given: Mapping[str, Any], known: Iterable[str]) -> d
         if key not in known:
             raise unknown(f"option for {who}", key, known)
     return dict(given)
+
+
+def held(who: str, values: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
+    """`values`, each held against its rule; the first that breaks its rule is the error.
+
+    A rule is an interval, ``"[0, 1)"``; ``"whole >= 1"``; a tuple of choices; ``bool``; or ``callable``. A rule in a
+    list, ``["(0, inf)"]``, also lets None pass. Whole numbers come back as int, all else as it was given.
+
+    Examples
+    --------
+    >>> held("Box", {"size": 3.0, "name": None}, {"size": "whole >= 1", "name": [("a", "b")]})
+    {'size': 3, 'name': None}
+    """
+    answer = dict(values)
+    for name, rule in rules.items():
+        value = values[name]
+        if isinstance(rule, list):
+            if value is None:
+                continue
+            rule = rule[0]
+        if rule is bool:
+            boolean(who, name, value)
+        elif rule is callable:
+            function(who, name, value)
+        elif isinstance(rule, tuple):
+            one_of(who, name, value, rule)
+        elif rule.startswith("whole >= "):
+            answer[name] = whole_number(who, name, value, int(rule[9:]))
+        else:
+            in_interval(who, name, value, rule)
+    return answer

@@ -25,17 +25,35 @@ import numpy as np
 from . import checks
 from .objective import Point
 
-__all__ = ["NEEDS", "Chain", "Method", "as_method", "chain", "copy_state", "rebuild", "takes_inner", "unfolded", "walk",
-           "works_elementwise"]
+__all__ = [
+    "NEEDS", "Chain", "Method", "as_method", "chain", "copy_state", "option", "rebuild", "takes_inner", "unfolded",
+    "walk", "works_elementwise",
+]
 
 # What a method may ask of a point beyond the incoming update. "gauss-newton" is the matrix of a model and a loss,
 # "rng" is randomness.
 NEEDS = frozenset({"f", "g", "hvp", "hess", "taylor", "residuals", "gauss-newton", "rng"})
 
 
+def option(default: Any, rule: Any) -> Any:
+    """A hyperparameter: the default, and the rule that every value has to keep, in the form of `refopt.checks.held`.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Half(Method):
+    ...     share: float = option(0.5, "(0, 1)")
+    >>> Half(share=2)
+    Traceback (most recent call last):
+    ValueError: Half: share must be in (0, 1), got 2
+    """
+    return dataclasses.field(default=default, metadata={"rule": rule})
+
+
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """Base of all methods: hyperparameters are the dataclass fields.
+    """Base of all methods: hyperparameters are the dataclass fields, made by `option`.
 
     Class attributes
     ----------------
@@ -62,6 +80,17 @@ class Method:
             wrap_with_chain(cls, [name for name in THROUGH_CHAIN if name in cls.__dict__])
         for need in sorted(cls.needs - NEEDS):
             raise checks.unknown(f"need of {cls.__name__}", need, NEEDS)
+
+    def __post_init__(self) -> None:
+        """Hold each hyperparameter made by `option` against its rule; a sequence of methods as `inner` becomes a chain."""
+        ruled = [f for f in dataclasses.fields(self) if "rule" in f.metadata]
+        given = {f.name: getattr(self, f.name) for f in ruled}
+        for name, value in checks.held(type(self).__name__, given, {f.name: f.metadata["rule"] for f in ruled}).items():
+            if value is not given[name]:
+                object.__setattr__(self, name, value)
+        inner = getattr(self, "inner", None)
+        if inner is not None and not isinstance(inner, Method):
+            object.__setattr__(self, "inner", as_method(inner))
 
     # ------------------------------------------------------------ what a method does
 
@@ -114,33 +143,6 @@ class Method:
     def parts(self) -> tuple[Method, ...]:
         """The methods that this one holds, in the order of its fields."""
         return tuple(part for _, held in held_methods(self) for part in held)
-
-    # ------------------------------------------------------------ checks
-
-    def check(self, **rules: Any) -> None:
-        """Hold each field against its rule: "[0, 1)" an interval, "whole >= 1", a tuple of choices, bool, callable.
-
-        A rule in a list, ``["(0, inf)"]``, also lets None pass. A sequence of methods as `inner` becomes a chain.
-        """
-        who = type(self).__name__
-        if getattr(self, "inner", None) is not None:
-            object.__setattr__(self, "inner", as_method(self.inner))  # type: ignore[attr-defined]
-        for name, rule in rules.items():
-            value = getattr(self, name)
-            if isinstance(rule, list):
-                if value is None:
-                    continue
-                rule = rule[0]
-            if rule is bool:
-                checks.boolean(who, name, value)
-            elif rule is callable:
-                checks.function(who, name, value)
-            elif isinstance(rule, tuple):
-                checks.one_of(who, name, value, rule)
-            elif rule.startswith("whole >= "):
-                object.__setattr__(self, name, checks.whole_number(who, name, value, int(rule[9:])))
-            else:
-                checks.in_interval(who, name, value, rule)
 
     def __call__(self, fun: Callable, x0: Any, args: Any = (), **keywords: Any) -> Any:
         """SciPy's custom-minimizer protocol: ``scipy.optimize.minimize(fun, x0, method=instance)``.

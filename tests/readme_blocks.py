@@ -51,7 +51,6 @@ def fit() -> str:
 def one_line(name: str) -> str:
     """The first line of the docstring of the method, which is a sentence, without its full stop."""
     from refopt.registry import find
-
     return (find(name).cls.__doc__ or "").strip().splitlines()[0].rstrip(".")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import refopt
 from refopt.function import FunctionObjective
-from refopt.method import as_method, chain, copy_state, rebuild, unfolded, walk, works_elementwise
+from refopt.method import as_method, chain, copy_state, option, rebuild, unfolded, walk, works_elementwise
 from refopt.registry import ENTRIES
 
 START = np.array([-1.2, 1.0, 0.7])
@@ -164,17 +164,14 @@ def test_a_misspelt_need_is_an_error_of_the_class():
             needs = frozenset({"hesss"})
 
 
-def test_the_rules_of_check():
+def test_the_rules_of_options():
     @dataclasses.dataclass(frozen=True)
     class Ruled(refopt.Method):
-        share: float = 0.5
-        count: int = 3
-        name: str = "a"
-        on: bool = True
-        function: object = None
-
-        def __post_init__(self):
-            self.check(share="(0, 1]", count="whole >= 2", name=("a", "b"), on=bool, function=[callable])
+        share: float = option(0.5, "(0, 1]")
+        count: int = option(3, "whole >= 2")
+        name: str = option("a", ("a", "b"))
+        on: bool = option(True, bool)
+        function: object = option(None, [callable])
 
     assert Ruled(share=1, count=4.0).count == 4 and isinstance(Ruled(count=4.0).count, int)
     for given, words in [

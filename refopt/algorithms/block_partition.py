@@ -1,24 +1,4 @@
-"""BlockPartition: tensors cut into blocks, the inner methods run on each block alone.
-
-    a tensor of n > max_size elements, flattened, is cut into k = ceil(n / max_size) chunks of c = ceil(n / k)
-    elements (the last may be shorter); smaller tensors are one block each
-
-    output  concatenation over the blocks b of the update that inner, with its state_b, gives for u_b
-
-A full-matrix inner method so becomes block diagonal: Newton inside inverts the diagonal blocks of the
-Hessian, GGT keeps one basis a block. With project_params each block sees f as a function of its own
-variables, the others held; the blocks step at once, as in Jacobi's iteration, so a line search inside
-promises nothing for the sum.
-
-    batched   the chunks of a tensor are the rows of one zero-padded matrix (k, c); one inner state serves all
-
-Source: `torchzero` 0.4.4, ``BlockPartition``. Deviations: there one inner method sees all blocks together
-(for elementwise methods the same; `batched` does so here); `batched` fails whenever padding is needed;
-tensors without axes fail.
-
-Cost per step: that of the inner methods on each block. Elementwise inner methods run on all blocks in one
-pass.
-"""
+"""The method BlockPartition."""
 
 from __future__ import annotations
 
@@ -27,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..method import works_elementwise
+from ..method import option, works_elementwise
 from ..parts.projection import Projection, tensor_shapes
 from ..status import Status, Stop
 from ..views.linear_map import LinearMap, Padding, Restriction, size_of
@@ -41,7 +21,7 @@ EXHAUSTED = (Status.ROUNDING, Status.STALLED)  # ends of one block that need not
 class BlocksState(NamedTuple):
     """The blocks are fixed by the shapes; the inner states change at every step."""
 
-    blocks: tuple[Restriction, ...]
+    blocks: tuple[Restriction, ...]  # slices of x (n,), in order
     inner: tuple[Any, ...]  # states of the inner methods, one per block
 
 
@@ -77,23 +57,52 @@ def batched_shapes(shapes: tuple, max_size: int) -> list[tuple[int, ...]]:
 
 @dataclasses.dataclass(frozen=True)
 class BlockPartition(Projection):
-    """Run inner methods on blocks of the variables, each with a state of its own.
+    """Cut the variables into blocks, and run the inner methods on each block alone.
+
+        a tensor of n > max_size elements, flattened, is cut into
+        k = ceil(n / max_size) chunks of c = ceil(n / k) elements         the last may be shorter
+        a smaller tensor is one block
+
+        d_b, state_b <- inner.step(point, u_b, state_b)                   for each block b of the update u
+        output  the d_b, one behind the other
+
+        batched=True: the chunks of a tensor are the rows of one zero-padded matrix (k, c), and one inner
+        state serves all blocks
+
+    A full-matrix inner method so becomes block diagonal: Newton inside inverts the diagonal blocks
+    of the Hessian, GGT keeps one basis for each block. With project_params each block sees f as a
+    function of its own variables, the others held; all blocks step at once, as in Jacobi's
+    iteration, so a line search inside promises nothing for the sum of the steps.
 
     Parameters
     ----------
     inner : method or sequence of methods
+        What runs on each block.
     max_size : int >= 1
-        Tensors with more elements are cut into chunks of at most this size.
+        Tensors with more elements are cut into chunks of at most this size. Required.
     batched : bool
-        Chunks become the rows of one zero-padded matrix with one inner state.
-    project_update, project_params, project_grad : bool, by keyword
-        What the inner methods receive, see `refopt.parts.projection`.
+        The chunks of a tensor are the rows of one zero-padded matrix, with one inner state.
+    project_update, project_params, project_grad : bools, by keyword
+        What the inner methods receive: the block's part of the update; f as a function of the
+        block; the block's part of the gradient. See `refopt.parts.projection.Projection`.
 
     Raises
     ------
     TypeError, ValueError
-        For missing inner methods, `max_size` below 1, or flags that do not give the inner methods what they
-        need.
+        For missing inner methods, `max_size` below 1, or flags that do not give the inner methods
+        what they need.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``BlockPartition``.
+
+    Deviations: in the original one inner method with one state sees all blocks together (for
+    elementwise methods the same; `batched` does so here); `batched` fails whenever padding is
+    needed; tensors without axes fail. Those of all projections are named at
+    `refopt.parts.projection.Projection`.
+
+    Cost per step: that of the inner methods on each block. Elementwise inner methods run on all
+    blocks in one pass.
 
     Examples
     --------
@@ -106,12 +115,9 @@ class BlockPartition(Projection):
     (True, True)
     """
 
-    max_size: int = None  # type: ignore[assignment]  # required; None gives the message that says so
-    batched: bool = False
+    max_size: int = option(None, "whole >= 1")  # required; None gives the message that says so
+    batched: bool = option(False, bool)  # as in torchzero 0.4.4
 
-    def __post_init__(self):
-        super().__post_init__()
-        self.check(max_size="whole >= 1", batched=bool)
 
     def space(self, n, shapes) -> LinearMap:
         shapes = tensor_shapes(shapes, n)

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method, takes_inner
+from ..method import Method, option, takes_inner
 from ..objective import HVP_METHODS
 from ..rounding import flatter, nothing_left, rounding_error, values_decide
 from ..solvers.span import minimise_over_span
@@ -132,22 +132,20 @@ class CurveBall(Method):
     (True, array([1., 1.]))
     """
 
-    precond_lr: float = 1e-3
-    momentum: float = 0.9
-    hvp_method: str = "autograd"
-    h: float = 1e-3
-    reg: float = 1.0
+    precond_lr: float = option(1e-3, "(-inf, inf)")
+    momentum: float = option(0.9, "(-inf, inf)")
+    hvp_method: str = option("autograd", HVP_METHODS)
+    h: float = option(1e-3, "(0, inf)")
+    reg: float = option(1.0, "[0, inf)")
     inner: Method | None = None
-    auto: bool = False
-    curvature: str = "hessian"
-    lam: float = 1.0
-    alpha: float = 1.0
-    acceptance: str = "none"
+    auto: bool = option(False, bool)
+    curvature: str = option("hessian", ("hessian", "gauss-newton"))
+    lam: float = option(1.0, "[0, inf)")
+    alpha: float = option(1.0, "(0, inf)")
+    acceptance: str = option("none", ("none", "ratio"))
 
     def __post_init__(self):
-        self.check(precond_lr="(-inf, inf)", momentum="(-inf, inf)", hvp_method=HVP_METHODS, h="(0, inf)",
-                   reg="[0, inf)", auto=bool, curvature=("hessian", "gauss-newton"), lam="[0, inf)",
-                   alpha="(0, inf)", acceptance=("none", "ratio"))
+        super().__post_init__()
         unused = {True: ("precond_lr", "momentum", "reg"), False: ("lam", "acceptance")}[self.auto]
         for field in dataclasses.fields(self):
             if field.name in unused and getattr(self, field.name) != field.default:

@@ -1,26 +1,4 @@
-"""FFTProjection: updates as real Fourier coefficients.
-
-    (P x)_k = c sum_j x_j e^(-2 pi i jk/n)             k in the half spectrum; Re and Im, a trailing axis of 2
-    (Q z)_j = c' Re sum_k w_k z_k e^(+2 pi i jk/n)     w_k = 1 at the first and (n even) the middle frequency
-                                                       of the last axis, else 2: the conjugate half
-
-with (c, c') = (1, 1/n) for norm "backward" (and None), (1/n, 1) "forward", (1/sqrt n, 1/sqrt n) "ortho";
-over all axes of each tensor, or with one_d over the concatenated vector. One-element and empty tensors pass
-through. The adjoints are
-
-    P^T z = (c / c') Q (z / w)          Q^T v = (c' / c) w P v
-
-so P is not an isometry in any norm: the half spectrum counts conjugate pairs once. Hence the choice, with z
-= P x and phi(z) = f(Q z), what the inner methods get as the gradient of phi (and for the update, which
-stands in its place):
-
-    gradient="project"      P g, as the original does: slopes of phi come out wrong, by w and by the norm
-    gradient="chain-rule"   Q^T g, the gradient of phi; Newton-type methods and line searches need it
-
-Source: `torchzero` 0.4.4, ``FFTProjection``. Deviation: only those named in `refopt.parts.projection`.
-
-Cost per step: two transforms, O(n log n); with project_params two more per evaluation.
-"""
+"""The method FFTProjection."""
 
 from __future__ import annotations
 
@@ -30,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.fft
 
+from ..method import option
 from ..parts.projection import GRADIENTS, Projection, tensor_shapes
 from ..views.linear_map import LinearMap, size_of
 
@@ -117,23 +96,55 @@ class Fourier(LinearMap):
 class FFTProjection(Projection):
     """Run inner methods on the real Fourier coefficients of the variables.
 
+        (P x)_k = c sum_j x_j e^(-2 pi i jk/n)            k in the half spectrum; Re and Im, a last axis of 2
+        (Q z)_j = c' Re sum_k w_k z_k e^(+2 pi i jk/n)    w_k = 1 at the frequencies 0 and (n even) n/2 of
+                                                          the last axis, else 2: the conjugate half
+
+        (c, c') = (1, 1/n)                                norm=None or "backward"
+                  (1/n, 1)                                norm="forward"
+                  (1/sqrt n, 1/sqrt n)                    norm="ortho"
+
+    over all axes of each tensor, or with one_d over the concatenated vector. Tensors with one
+    element or none pass through. The adjoints are
+
+        P^T z = (c / c') Q (z / w)          Q^T v = (c' / c) w P v
+
+    so P is not an isometry in any norm: the half spectrum counts conjugate pairs once. Hence there
+    is a choice. With z = P x and phi(z) = f(Q z), the inner methods get as the gradient of phi (and
+    for the update, which stands in its place)
+
+        P g      gradient="project", as the original does: slopes of phi are wrong by w and by the norm
+        Q^T g    gradient="chain-rule", which Newton-type methods and line searches need
+
     Parameters
     ----------
     inner : method or sequence of methods
+        What runs on the coefficients.
     one_d : bool
         Transform the concatenated vector instead of each tensor over all its axes.
     norm : {None, "backward", "forward", "ortho"}
-        Where the factor 1/n goes: None and "backward" into Q, "forward" into P, "ortho" 1/sqrt(n) into both.
-    project_update, project_params, project_grad : bool, by keyword
-        What the inner methods receive, see `refopt.parts.projection`.
+        Where the factor 1/n goes: into Q, into P, or as 1/sqrt(n) into both.
+    project_update, project_params, project_grad : bools, by keyword
+        What the inner methods receive: the projected update; the point z and phi, which they may
+        evaluate; the projected gradient. See `refopt.parts.projection.Projection`.
     gradient : {"project", "chain-rule"}, by keyword
-        How gradients and updates go to the projected space: P g, or the exact adjoint Q^T g.
+        How gradients and updates go to the projected space: P g, or Q^T g.
 
     Raises
     ------
     TypeError, ValueError
-        For missing inner methods, an unknown norm, flags that do not give the inner methods what they need,
-        or inner methods with second derivatives under ``gradient="project"``.
+        For missing inner methods, an unknown norm, flags that do not give the inner methods what
+        they need, or inner methods with second derivatives under ``gradient="project"``.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``FFTProjection``.
+
+    Deviations: only those of all projections, which are named at
+    `refopt.parts.projection.Projection`.
+
+    Cost per step: two transforms, O(n log n), and the inner methods; with project_params two more
+    transforms for each evaluation inside.
 
     Examples
     --------
@@ -145,13 +156,10 @@ class FFTProjection(Projection):
     True
     """
 
-    one_d: bool = False
-    norm: str | None = None
-    gradient: str = dataclasses.field(default="project", kw_only=True)  # type: ignore[misc]
+    one_d: bool = option(False, bool)  # this and the next two: what torchzero 0.4.4 does
+    norm: str | None = option(None, NORMS)
+    gradient: str = dataclasses.field(default="project", kw_only=True, metadata={"rule": GRADIENTS})  # type: ignore[misc]
 
-    def __post_init__(self):
-        self.check(one_d=bool, norm=NORMS, gradient=GRADIENTS)
-        super().__post_init__()
 
     def space(self, n, shapes):
         shapes = tensor_shapes(shapes, n)

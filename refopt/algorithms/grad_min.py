@@ -1,30 +1,4 @@
-"""GradMin: minimise the size of the gradient instead of the function.
-
-    S(x)   = mean_i |g_i|      (square: mean g_i^2;   mean=False: the sum)
-    phi(x) = loss_term L + G,  L = f and G = S unless one of these changes them, in this order:
-        graft="grad_to_loss"      G = c S       c = f/S held constant: the value of f, the direction of S
-        relative="grad_to_loss"   G <- G f      both factors differentiated
-        graft="loss_to_grad"      L = c f       c = G/f held constant
-        relative="loss_to_grad"   L <- L G      both factors differentiated
-    maximize_grad                 phi <- -phi
-
-    output  that of the inner methods, which see phi(x) and  grad phi = phi_f g + phi_S H w,   w = dS/dg
-
-The incoming update is not used: grad phi takes its place, so GradMin begins a chain.
-
-Source: `torchzero` 0.4.4, ``GradMin``; the mixtures and their products are in `refopt.views.gradient_size`.
-There `create_graph` makes no difference that can be seen.
-
-Do not expect minimisers. phi is least at every stationary point of f, so minima, saddles and maxima attract
-alike: on f = cos(x_1) + cos(x_2), started uniformly in [0, 2 pi]^2 (200 starts, seed 0, square=True, LBFGS
-with StrongWolfe), 44 runs end in a minimum, 50 in a maximum and 106 in a saddle; on x^2 - y^2 + y^4, whose
-saddle any descent of f leaves, 65 of 100 starts in [-1, 1]^2 end there. phi can have further minima where g
-is not 0 (H g = 0), and the condition number of the Hessian of mean g^2 at a minimiser is the square of that
-of H.
-
-Cost per step: what the inner methods ask; a gradient of phi is one Hessian-vector product more than a
-gradient of f, a product of phi one with the third derivative and at most two with H. Memory O(n).
-"""
+"""The method GradMin."""
 
 from __future__ import annotations
 
@@ -32,7 +6,7 @@ import dataclasses
 import math
 from typing import Any, ClassVar, NamedTuple
 
-from ..method import Method, as_method
+from ..method import Method, as_method, option
 from ..objective import Point
 from ..status import Status, Stop
 from ..views.gradient_size import GradientSize, Terms
@@ -47,13 +21,32 @@ class GradMinState(NamedTuple):
 
     inner: Any  # state of the inner methods
     phi: GradientSize | None  # the objective that they see; None before the first step
-    value: float  # phi and S at the point the last step started from
-    size: float
+    value: float  # phi at the point where the last step started
+    size: float  # S there
 
 
 @dataclasses.dataclass(frozen=True)
 class GradMin(Method):
-    """Let inner methods minimise the size of the gradient, plus `loss_term` times the function.
+    """Minimise the size of the gradient instead of the function.
+
+        S(x)   = mean_i |g_i|      (square: mean_i g_i^2;   mean=False: the sum)
+        phi(x) = loss_term L + G,  L = f and G = S unless one of these changes them, in this order:
+            graft="grad_to_loss"      G = c S       c = f/S held constant: the value of f, the direction of S
+            relative="grad_to_loss"   G <- G f      both factors differentiated
+            graft="loss_to_grad"      L = c f       c = G/f held constant
+            relative="loss_to_grad"   L <- L G      both factors differentiated
+        maximize_grad                 phi <- -phi
+
+        output  that of the inner methods, which see phi(x) and  grad phi = phi_f g + phi_S H w,   w = dS/dg
+
+    The incoming update is not used: grad phi takes its place, so GradMin begins a chain.
+
+    Do not expect minimisers. phi is least at every stationary point of f, so minima, saddles and
+    maxima attract alike: on f = cos(x_1) + cos(x_2), started uniformly in [0, 2 pi]^2 (200 starts,
+    seed 0, square=True, LBFGS with StrongWolfe), 44 runs end in a minimum, 50 in a maximum and 106
+    in a saddle; on x^2 - y^2 + y^4, whose saddle any descent of f leaves, 65 of 100 starts in [-1,
+    1]^2 end there. phi can have further minima where g is not 0 (H g = 0), and the condition number
+    of the Hessian of mean g^2 at a minimiser is the square of that of H.
 
     Parameters
     ----------
@@ -62,35 +55,47 @@ class GradMin(Method):
     loss_term : float or None
         Weight of f in phi. None is 0.
     relative : {None, "loss_to_grad", "grad_to_loss"}
-        Multiply the loss term by the gradient term, or the other way round; the product is differentiated.
+        Multiply the loss term by the gradient term, or the other way round; the product is
+        differentiated.
     graft : {None, "loss_to_grad", "grad_to_loss"}
-        Rescale the loss term to the value of the gradient term, or the other way round. The scale is held
-        constant in all derivatives, so they are not those of the value: line searches on it may stall.
+        Rescale the loss term to the value of the gradient term, or the other way round. The scale
+        is held constant in all derivatives, so they are not those of the value: line searches on it
+        may stall.
     square : bool
-        Squares in place of absolute values. Newton-type inner methods want it: absolute values have kinks,
-        and on a quadratic f no curvature between them.
+        Squares in place of absolute values. Newton-type inner methods want it: absolute values have
+        kinks, and on a quadratic f no curvature between them.
     mean : bool
         Mean over coordinates, or sum.
     maximize_grad : bool
         Minimise -phi, the loss term included.
     create_graph : bool
-        Record the graph of the gradient of phi while it is computed: for inner methods that need the Hessian
-        of phi one product less per point, for others time and memory. The numbers are the same to
-        rounding: phi can be differentiated again either way. Nothing is recorded where the user gives hess or
-        hessp.
+        Record the graph of the gradient of phi while it is computed: for inner methods that need
+        the Hessian of phi one product less for each point, for others time and memory. The numbers
+        are the same to rounding: phi can be differentiated again either way. Nothing is recorded
+        where the user gives hess or hessp.
     modify_loss : bool
         False: the value that inner line searches see stays f.
 
     Raises
     ------
-    ValueError, TypeError
-        For a hyperparameter outside its range.
+    TypeError, ValueError
+        For a hyperparameter of another type or outside its range, or inner methods that need
+        residuals.
     Stop
         (Inside a run, ending it) where a graft divides by zero.
 
     Notes
     -----
-    Where the user gives hess or hessp, the products with the third derivative are central differences.
+    Source: `torchzero` 0.4.4, ``GradMin``. The mixtures and their products are in
+    `refopt.views.gradient_size`.
+
+    Deviations: none in phi and its gradient. In the original `create_graph` makes no difference
+    that can be seen.
+
+    Cost per step: what the inner methods ask; a gradient of phi is one Hessian-vector product more
+    than a gradient of f, a product of phi one with the third derivative and at most two with H.
+    Memory O(n). Where the user gives hess or hessp, the products with the third derivative are
+    central differences.
 
     Examples
     --------
@@ -102,25 +107,24 @@ class GradMin(Method):
     """
 
     inner: Any
-    loss_term: float | None = 0.0
-    relative: str | None = None
-    graft: str | None = None
-    square: bool = False
-    mean: bool = True
-    maximize_grad: bool = False
-    create_graph: bool = False
-    modify_loss: bool = True
-
-    needs: ClassVar[frozenset[str]] = frozenset({"f", "g", "hvp"})
+    loss_term: float | None = option(0.0, ["(-inf, inf)"])  # this and the others as in torchzero 0.4.4
+    relative: str | None = option(None, [DIRECTIONS])
+    graft: str | None = option(None, [DIRECTIONS])
+    square: bool = option(False, bool)
+    mean: bool = option(True, bool)
+    maximize_grad: bool = option(False, bool)
+    create_graph: bool = option(False, bool)
+    modify_loss: bool = option(True, bool)
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "inner", as_method(self.inner))
         parts = self.inner.all_needs() & {"residuals", "gauss-newton"}
         if parts:
             raise ValueError(f"GradMin: {self.inner!r} needs {' and '.join(sorted(parts))}, which phi "
                              "has not; choose inner methods that take gradients, products or Hessians")
-        self.check(loss_term=["(-inf, inf)"], relative=[DIRECTIONS], graft=[DIRECTIONS], square=bool,
-                   mean=bool, maximize_grad=bool, create_graph=bool, modify_loss=bool)
+
+    needs: ClassVar[frozenset[str]] = frozenset({"f", "g", "hvp"})
 
     @property
     def terms(self) -> Terms:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method
+from ..method import Method, option
 from ..models.curvature import indefinite
 from ..models.taylor import prefers_tensors, taylor_model, transient
 from ..objective import Point
@@ -137,28 +137,25 @@ class HigherOrderNewton(Method):
     (True, array([1., 1.]))
     """
 
-    order: int = 4
-    trust_method: str = "bounds"
-    nplus: float = 3.5
-    nminus: float = 0.25
-    rho_good: float = 0.99
-    rho_bad: float = 1e-4
-    init_radius: float | None = None
-    eta: float = 1e-6
-    max_attempts: int = 10
-    boundary_tol: float | None = 1e-2
-    de_iters: int | None = None
-    derivatives: str = "auto"
-    solver: str = "native"
-    theta: float = 1e-2
+    order: int = option(4, "whole >= 1")
+    trust_method: str = option("bounds", TRUST_METHODS)
+    nplus: float = option(3.5, "[1, inf)")
+    nminus: float = option(0.25, "(0, 1)")
+    rho_good: float = option(0.99, "(-inf, inf)")
+    rho_bad: float = option(1e-4, "(-inf, inf)")
+    init_radius: float | None = option(None, ["(0, inf)"])
+    eta: float = option(1e-6, "[0, inf)")
+    max_attempts: int = option(10, "whole >= 1")
+    boundary_tol: float | None = option(1e-2, ["[0, 1)"])
+    de_iters: int | None = option(None, ["whole >= 1"])
+    derivatives: str = option("auto", DERIVATIVES)
+    solver: str = option("native", SOLVERS)
+    theta: float = option(1e-2, "[0, inf)")
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})  # and by order, see `all_needs`
 
     def __post_init__(self):
-        self.check(order="whole >= 1", trust_method=TRUST_METHODS, nplus="[1, inf)", nminus="(0, 1)",
-                   rho_good="(-inf, inf)", rho_bad="(-inf, inf)", init_radius=["(0, inf)"], eta="[0, inf)",
-                   max_attempts="whole >= 1", boundary_tol=["[0, 1)"], derivatives=DERIVATIVES,
-                   solver=SOLVERS, theta="[0, inf)", de_iters=["whole >= 1"])
+        super().__post_init__()
         if not self.rho_bad < self.rho_good:
             raise ValueError("HigherOrderNewton: rho_bad must be below rho_good, got "
                              f"rho_bad={self.rho_bad:g}, rho_good={self.rho_good:g}")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method, takes_inner
+from ..method import Method, option, takes_inner
 from ..models.curvature import CurvatureModel, make_model, needs_of
 from ..objective import Point
 from ..solvers.box import box_around, least_squares_step, quadratic_step, residual_step
@@ -50,13 +50,12 @@ class InfinityNormTrustRegion(Method):
         rho > eta                        accept x - d (output d), else again, `max_attempts` times
 
     After `max_attempts` solves x stays for this iteration. Bounds on x are intersected with the box, so they
-    are kept, and met exactly where they are active. `hess` says where H comes from.
-
-    Where rounding hides the change of f (`refopt.rounding`), the gradient judges the step; if the step ends
-    at the edge of the box, the mean slope (g(x) + g(x - d))^T d / 2 may confirm the model in its place. A
-    refused step that no smaller box can better restarts the radius at `init_radius`, once (`refopt.trust`).
-    Then the run ends: with ROUNDING if nothing that was tried at x promised more than rounding error, else
-    with STALLED; with UNBOUNDED where f falls below 0 with steps beyond all bounds.
+    are kept, and met exactly where they are active. `hess` says where H comes from. Where rounding hides the
+    change of f (`refopt.rounding`), the gradient judges the step; if the step ends at the edge of the box,
+    the mean slope (g(x) + g(x - d))^T d / 2 may confirm the model in its place. A refused step that no
+    smaller box can better restarts the radius at `init_radius`, once (`refopt.trust`). Then the run ends:
+    with ROUNDING if nothing that was tried at x promised more than rounding error, else with STALLED; with
+    UNBOUNDED where f falls below 0 with steps beyond all bounds.
 
     Parameters
     ----------
@@ -66,10 +65,8 @@ class InfinityNormTrustRegion(Method):
         ``BFGS()``, `refopt.DFP`, or ``hess(x)`` -> array, sparse matrix or LinearOperator.
     eta : float >= 0
         A trial is accepted when rho is above it.
-    nplus : float >= 1
-        Growth of the radius.
-    nminus : float in (0, 1)
-        Shrinkage of the radius.
+    nplus, nminus : floats, nplus >= 1, nminus in (0, 1)
+        Growth and shrinkage of the radius.
     rho_good, rho_bad : floats
         The radius grows where rho is above the first and shrinks where it is below the second.
     boundary_tol : float in [0, 1) or None
@@ -108,8 +105,7 @@ class InfinityNormTrustRegion(Method):
     Deviations: the original ends with a KeyError before its first step; its subproblem is the residual, which
     is drawn to saddle points, and its length of a step is a signed maximum. Its `init` is `init_radius`.
 
-    Cost per step: H, one gradient, and one value of f and one subproblem (O(n^3) dense) for each attempt; see
-    `refopt.solvers.box`.
+    Cost per step: H, one gradient, and one value of f and one subproblem (O(n^3) dense) for each attempt.
 
     Examples
     --------
@@ -122,30 +118,27 @@ class InfinityNormTrustRegion(Method):
     """
 
     hess: Any = "exact"
-    eta: float = 0.0
-    nplus: float = 3.5
-    nminus: float = 0.25
-    rho_good: float = 0.99
-    rho_bad: float = 1e-4
-    boundary_tol: float | None = None
-    init_radius: float = 1.0
-    update_freq: int = 1
-    max_attempts: int = 10
-    tol: float = 1e-10
-    prefer_dense: bool = True
-    fallback: bool = False
+    eta: float = option(0.0, "[0, inf)")
+    nplus: float = option(3.5, "[1, inf)")
+    nminus: float = option(0.25, "(0, 1)")
+    rho_good: float = option(0.99, "(-inf, inf)")
+    rho_bad: float = option(1e-4, "(-inf, inf)")
+    boundary_tol: float | None = option(None, ["[0, 1)"])
+    init_radius: float = option(1.0, "(0, inf)")
+    update_freq: int = option(1, "whole >= 1")
+    max_attempts: int = option(10, "whole >= 1")
+    tol: float = option(1e-10, "(0, inf)")
+    prefer_dense: bool = option(True, bool)
+    fallback: bool = option(False, bool)
     inner: Method | None = None
-    subproblem: str = "quadratic"
+    subproblem: str = option("quadratic", ("quadratic", "residual"))
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("rho", "attempts", "active", "solver", "accepted")
     supports_bounds: ClassVar[bool] = True
 
     def __post_init__(self):
-        self.check(eta="[0, inf)", nplus="[1, inf)", nminus="(0, 1)", rho_good="(-inf, inf)",
-                   rho_bad="(-inf, inf)", boundary_tol=["[0, 1)"], init_radius="(0, inf)",
-                   update_freq="whole >= 1", max_attempts="whole >= 1", tol="(0, inf)",
-                   prefer_dense=bool, fallback=bool, subproblem=("quadratic", "residual"))
+        super().__post_init__()
         needs_of("InfinityNormTrustRegion", self.hess)
         if self.rho_bad > self.rho_good:
             raise ValueError("InfinityNormTrustRegion: rho_bad must not be above rho_good, got "

@@ -1,30 +1,4 @@
-"""NewtonNewton: Newton's preconditioning applied to the Newton step, repeatedly.
-
-    x_1 = g
-    J_k = d x_k / d x + reg I            k = 1 .. order - 1
-    x_(k+1) = J_k^-1 x_k
-    output  d  with  J_1 J_2 ... J_(order-1) d = u
-
-Why it works. order=2 is Newton's method. order=3 is Newton's method for the root of ``x_2(x) = H^-1 g``, which is
-Schroeder's method in several variables: x_2 vanishes linearly also at a degenerate minimiser, where g vanishes
-faster, so that convergence stays quadratic where Newton's is linear (factor 2/3 on x^4). On Powell's singular
-function one step from (3, -1, 0, 1) takes f from 215 to 1e-27; Newton's step takes it to 31.8. The price: like
-Newton's method without a line search it is drawn to every stationary point, and at a degenerate minimiser itself
-nothing is left of J but rounding, so that the driver has to stop there (it does: g is zero to working precision).
-
-The derivatives. Differentiating ``J_(k-1) x_k = x_(k-1)`` along a set V of directions gives, with D^V x_k the
-mixed derivative, one linear system with the same matrix for every order:
-
-    J_(k-1) D^V x_k = D^V x_(k-1) - sum over nonempty S in V of  D^(S + w) x_(k-1),   w = D^(V - S) x_k
-
-For k = 2, V = {v}: ``H D x_2[v] = H v - T[x_2] v``. At the bottom, ``D^V x_1`` is a derivative of f contracted with
-the directions, so order p needs derivatives of f up to order p, contracted; no tensor is ever formed.
-
-Source: `torchzero` 0.4.4, ``NewtonNewton``; E. Schroeder, Math. Ann. 2 (1870) 317-365, for one variable.
-Cost per step: dense, order 3: two n x n matrices (H and T[x_2]) and two factorisations. "gmres": products only, but
-nested: every product with J_2 solves a system with J_1, so the iterations multiply (on the extended Rosenbrock function
-308 products a step at n = 10, 3708 at n = 50, 50406 at n = 200). It pays where gmres needs few iterations.
-"""
+"""The method NewtonNewton."""
 
 from __future__ import annotations
 
@@ -35,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from ..method import Method, takes_inner
+from ..method import Method, option, takes_inner
 from ..objective import Point
 from ..parts.newton import descent_solve
 from ..solvers.tower import Krylov, Tower, factorised
@@ -45,11 +19,11 @@ __all__ = ["NewtonNewton"]
 
 SOLVERS = ("dense", "gmres")
 DELTA = 1e-8  # smallest modified eigenvalue, as in `Newton`
-SHARE = 0.1  # of the decrease that Newton's model promises: what a step has to bring to be kept with direction="newton"
+SHARE = 0.1  # with direction="newton" a step is kept if it brings this share of what Newton's model promises
 
 
 class NewtonNewtonState(NamedTuple):
-    """Changes at every step; `x` and `J` every `update_freq` steps, and are kept only if that is not every step."""
+    """Changes at every step; `x` and `J` every `update_freq` steps, and are kept only if that is above 1."""
 
     t: int  # steps taken
     x: np.ndarray | None  # (n,) the point where the J_k were last computed
@@ -61,65 +35,103 @@ class NewtonNewtonState(NamedTuple):
 @takes_inner
 @dataclasses.dataclass(frozen=True)
 class NewtonNewton(Method):
-    """Newton's preconditioning applied to the Newton step: Schroeder's method in several variables at order 3.
+    """Newton's preconditioning, applied to the Newton step itself.
+
+        x_1 = g
+        J_k = d x_k / d x + reg I                    k = 1 .. order - 1
+        x_(k+1) = J_k^-1 x_k
+        output  d  with  J_1 J_2 ... J_(order-1) d = u
+                the step d_N of `Newton`             direction="newton", where d is too poor: see below
+
+    Why it works. order=2 is Newton's method. order=3 is Newton's method for the root of x_2(x) =
+    H^-1 g, which is Schroeder's method in several variables: x_2 vanishes linearly also at a
+    degenerate minimiser, where g vanishes faster, so that convergence stays quadratic where
+    Newton's is linear (factor 2/3 on x^4). On Powell's singular function one step from (3, -1, 0,
+    1) takes f from 215 to 1e-27; Newton's step takes it to 31.8. The price: like Newton's method
+    without a line search it is drawn to every stationary point, and at a degenerate minimiser
+    itself nothing is left of J but rounding, so that the driver has to stop there (it does: g is
+    zero to working precision).
+
+    The derivatives. Differentiating J_(k-1) x_k = x_(k-1) along a set V of directions gives, with
+    D^V x_k the mixed derivative, one linear system with the same matrix for every order:
+
+        J_(k-1) D^V x_k = D^V x_(k-1) - sum over nonempty S in V of  D^(S + w) x_(k-1),   w = D^(V - S) x_k
+
+    For k = 2, V = {v}: H D x_2[v] = H v - T[x_2] v. At the bottom, D^V x_1 is a derivative of f
+    contracted with the directions, so order p needs derivatives of f up to order p, contracted; no
+    tensor is ever formed.
 
     Parameters
     ----------
     reg : float >= 0
-        Added to the diagonal of every J_k; 1e-6 as in the original. 0 keeps quadratic convergence at degenerate
-        minima.
+        Added to the diagonal of every J_k. 0 keeps quadratic convergence at degenerate minima.
     order : int >= 2
         Derivatives used; 2 is Newton's method, 3 Newton's method on the Newton step.
     vectorize : bool
-        Compute the matrices in one batched propagation (counted in `ntaylor`); False: one product per column
-        (counted in `nhvp`), slower, with memory for one product only.
+        Compute the matrices in one batched propagation (counted in `ntaylor`); False: one product
+        for each column (counted in `nhvp`), slower, with memory for one product only.
     update_freq : int >= 1
         Steps between recomputations of the J_k.
     solver : {"dense", "gmres"}
-        "gmres" needs products only; a system not solved to `rtol` in 10 restarts is named in the figures.
+        "gmres" needs products only; a system not solved to `rtol` in 10 restarts is named in the
+        figures.
     rtol : float in (0, 1)
-        Relative residual at which gmres stops; 1e-10.
+        Relative residual at which gmres stops.
     direction : {"keep", "newton"}
-        What happens to a step far from a minimiser, where it is often too short or goes uphill: "keep" takes it, as the
-        original does. "newton" takes it only if f falls by a tenth of what Newton's model promises, ``u^T d_N / 2``,
-        and else the step d_N of `Newton`; one value of f more a step. The bare name stands for "newton".
+        What happens to a step far from a minimiser, where it is often too short or goes uphill:
+        "keep" takes it, as the original does. "newton" takes it only if f falls by a tenth of what
+        Newton's model promises, u^T d_N / 2, and else the step d_N of `Newton`; one value of f more
+        for each step. The bare name in `minimize` stands for "newton".
     inner : Method, sequence of methods or None
         Applied to the update first.
 
     Raises
     ------
-    ValueError
-        For hyperparameters out of range.
+    TypeError, ValueError
+        For a hyperparameter of another type or outside its range.
     Stop
-        (Inside a run) when a matrix has entries that are not finite, or gmres breaks down.
+        (Inside a run, ending it) when a matrix has entries that are not finite, or gmres breaks
+        down.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``NewtonNewton``; E. Schroeder, Mathematische Annalen 2 (1870)
+    317-365, for one variable.
+
+    Deviations: from order 4 on the original takes a step that is not the one its description
+    defines; here J_k is the Jacobian of x_k at every order. `solver`, `rtol` and `direction` are
+    additions.
+
+    Cost per step: dense, order 3: two n x n matrices (H and T[x_2]) and two factorisations.
+    "gmres": products only, but nested: every product with J_2 solves a system with J_1, so the
+    iterations multiply (on the extended Rosenbrock function 308 products a step at n = 10, 3708 at
+    n = 50, 50406 at n = 200). It pays where gmres needs few iterations.
 
     Examples
     --------
     >>> import refopt
     >>> powell = refopt.problems.get("mgh/powell_singular")
-    >>> res = refopt.minimize(powell.fun, powell.x0, method=refopt.NewtonNewton(reg=0), options={"maxiter": 5})
+    >>> method = refopt.NewtonNewton(reg=0)
+    >>> res = refopt.minimize(powell.fun, powell.x0, method=method, options={"maxiter": 5})
     >>> res.success, res.nit, res.fun < 1e-20
     (True, 1, True)
     """
 
-    reg: float = 1e-6
-    order: int = 3
-    vectorize: bool = True
-    update_freq: int = 1
-    solver: str = "dense"
-    rtol: float = 1e-10
-    direction: str = "keep"
+    reg: float = option(1e-6, "[0, inf)")  # this and the next three as in torchzero 0.4.4
+    order: int = option(3, "whole >= 2")
+    vectorize: bool = option(True, bool)
+    update_freq: int = option(1, "whole >= 1")
+    solver: str = option("dense", SOLVERS)  # the matrices of the original
+    rtol: float = option(1e-10, "(0, 1)")  # ours, well above rounding error
+    direction: str = option("keep", ("keep", "newton"))  # what the original does
     inner: Method | None = None
+
 
     needs: ClassVar[frozenset[str]] = frozenset({"g", "hvp"})
 
     def all_needs(self):
-        own = ({"hess"} if self.solver == "dense" else set()) | ({"f"} if self.direction == "newton" else set())
-        return self.needs | own
-
-    def __post_init__(self):
-        self.check(reg="[0, inf)", order="whole >= 2", vectorize=bool, update_freq="whole >= 1", solver=SOLVERS,
-                   rtol="(0, 1)", direction=("keep", "newton"))
+        dense = {"hess"} if self.solver == "dense" else set()
+        return self.needs | dense | ({"f"} if self.direction == "newton" else set())
 
     def init(self, x, shapes=None, rng=None):
         return NewtonNewtonState(0, None, (), (), "kept")
@@ -154,7 +166,7 @@ class NewtonNewton(Method):
         return d if np.dot(u, d) > 0 else u
 
     def build(self, point: Point) -> tuple[tuple[np.ndarray, ...], list[tuple[Callable, str]]]:
-        """The matrices J_1 .. J_(order-1) at `point` (none for gmres), and for each ``(b -> J^-1 b, name)``."""
+        """J_1 .. J_(order-1) at `point` (no matrices for gmres), and for each ``(b -> J^-1 b, name)``."""
         solves: list[tuple[Callable, str]] = []
         matrices: list[np.ndarray] = []
         contraction = point.objective.contraction
@@ -169,8 +181,8 @@ class NewtonNewton(Method):
             if self.solver == "dense":
                 J = tower.J(k, np.eye(point.x.size, dtype=point.x.dtype))
                 if not np.all(np.isfinite(J)):
-                    raise Stop(Status.NONFINITE, reason=f"J_{k} of NewtonNewton has entries that are not finite "
-                                                        f"where f = {point.f:.6g}")
+                    raise Stop(Status.NONFINITE, reason=f"J_{k} of NewtonNewton has entries that are not "
+                                                        f"finite where f = {point.f:.6g}")
                 matrices.append(J)
                 solves.append(factorised(J))
             else:

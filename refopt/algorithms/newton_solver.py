@@ -1,25 +1,4 @@
-"""NewtonSolver: Newton's direction by minimising the residual of the Newton system with any optimizer.
-
-    A = H + reg I
-    d  =  argmin  mean_i (A d - u)_i^2            objective="residual":  gradient  2/n A (A d - u)
-          argmin  d^T A d / 2 - u^T d             objective="energy":    gradient  A d - u
-    output  d
-
-found by an inner run of `solver` that starts at the d of the step before (`warm_start`) or at 0 and ends when
-mean (A d - u)^2 has fallen to `tol` times its value at that start, or after `maxiter` iterations. `u` is the
-incoming update, changed by `inner` first.
-
-The residual has the condition number of A^2, the energy that of A and half the products per gradient: where
-A is positive definite the energy is the better choice. Where it is not the energy has no minimiser (the inner
-run then ends "diverged", or at its limit), while the residual leads to the solution of A d = u all the same,
-a saddle of the quadratic model, which need not descend: follow the method with a line search.
-
-Source: `torchzero` 0.4.4, ``NewtonSolver``. Deviations: `reg` is ignored there. With the default solver,
-L-BFGS with unit steps, the loss may rise in between; chain(LBFGS(), StrongWolfe()) makes it fall.
-
-Cost per step: one product for each value of the loss, one (energy) or two for each gradient. Memory that of
-the solver.
-"""
+"""The method NewtonSolver."""
 
 from __future__ import annotations
 
@@ -29,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .. import checks
-from ..method import Method, as_method, takes_inner
+from ..method import Method, as_method, option, takes_inner
 from ..objective import HVP_METHODS
 from ..parts.lbfgs import LBFGS
 from ..solvers.by_descent import SCIPY_METHODS, Descent, by_method, by_scipy
@@ -46,39 +25,74 @@ class NewtonSolverState(NamedTuple):
     rng: np.random.Generator | None  # for a solver that draws
     d: np.ndarray | None  # (n,) answer of the last solve; None before the first step
     outcome: str  # of the last solve: see `Descent`
-    iterations: int
-    products: int
-    fall: float
+    iterations: int  # of the last solve
+    products: int  # Hessian-vector products of the last solve
+    fall: float  # last loss of the last solve, as a share of its first
+
+
+def the_solver(solver: Any) -> Any:
+    """A method, the exact name of one of SciPy's, or a callable."""
+    if isinstance(solver, str):
+        for name in SCIPY_METHODS:
+            if checks.simplify(name) == checks.simplify(solver):
+                return name
+        raise checks.unknown("scipy.optimize.minimize method for NewtonSolver:", solver, SCIPY_METHODS)
+    if isinstance(solver, (Method, list, tuple, type)):
+        return as_method(solver)
+    return checks.function("NewtonSolver", "solver", solver)
+
+
+def usable(answer: Descent, u: np.ndarray) -> tuple[np.ndarray, str]:
+    """``(d, outcome)``: the answer, or u where the solver has not moved from 0."""
+    if answer.d.any() or not u.any():
+        return answer.d, answer.outcome
+    return u.copy(), "diverged" if answer.outcome == "diverged" else "stopped"
 
 
 @takes_inner
 @dataclasses.dataclass(frozen=True)
 class NewtonSolver(Method):
-    """Newton's direction by minimising the residual of the Newton system with any optimizer.
+    """Newton's direction, found by minimising the residual of Newton's system with any optimizer.
+
+        A = H + reg I
+        d  =  argmin  mean_i (A d - u)_i^2            objective="residual":  gradient  2/n A (A d - u)
+              argmin  d^T A d / 2 - u^T d             objective="energy":    gradient  A d - u
+        output  d
+
+    by an inner run of `solver` that starts at the d of the step before (`warm_start`) or at 0, and
+    ends when mean (A d - u)^2 has fallen to `tol` times its value at that start, or after `maxiter`
+    iterations. u is the incoming update, changed by `inner` first. Follow the method with a line
+    search.
+
+    The residual has the condition number of A^2, the energy that of A and half the products for
+    each gradient: where A is positive definite the energy is the better choice. Where it is not,
+    the energy has no minimiser (the inner run then ends "diverged", or at its limit), while the
+    residual leads to the solution of A d = u all the same, a saddle of the quadratic model, which
+    need not descend.
 
     Parameters
     ----------
     solver : method, sequence of methods, str or callable
-        A method of refopt; the name of a method of `scipy.optimize.minimize`; or a callable with SciPy's
-        protocol for custom minimizers, ``solver(fun, d0, jac=, hessp=, maxiter=, ...)``, returning d or an
-        OptimizeResult.
+        A method of refopt; the name of a method of `scipy.optimize.minimize`; or a callable with
+        SciPy's protocol for custom minimizers, ``solver(fun, d0, jac=, hessp=, maxiter=, ...)``,
+        returning d or an OptimizeResult.
     maxiter : int or None
         Iterations of a solve (TNC and COBYLA: evaluations). None is n.
     maxiter1 : int or None
         The same for the first step, which has no warm start. None is `maxiter`.
     tol : float >= 0 or None
-        Fall of the loss that ends a solve. A method takes one more iteration after it, as the original does.
-        None: only `maxiter` does.
+        Fall of the loss that ends a solve. A method takes one more iteration after it, as the
+        original does. None: only `maxiter` ends it.
     reg : float >= 0
         Added to the diagonal of H.
     warm_start : bool
         Begin each solve at the solution of the one before, else at 0.
     hvp_method : {"autograd", "fd_forward", "fd_central"}
-        Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences of
-        gradients.
+        Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences
+        of gradients.
     reset_solver : bool
-        Begin each solve with a fresh state of the solver, not with that after the solve before. Only where
-        the solver is a method; SciPy's keep no state.
+        Begin each solve with a fresh state of the solver, not with that after the solve before.
+        Only where the solver is a method; SciPy's keep no state.
     h : float > 0
         Step of the differences along the unit vector.
     inner : method or sequence of methods or None
@@ -88,10 +102,22 @@ class NewtonSolver(Method):
 
     Raises
     ------
-    ValueError, TypeError
-        For a hyperparameter outside its range.
+    TypeError, ValueError
+        For a hyperparameter of another type or outside its range.
     Stop
         (Inside a run, ending it) where a Hessian-vector product is not finite.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``NewtonSolver``.
+
+    Deviations: `reg` is ignored in the original. `objective` and SciPy's solvers are additions.
+
+    With the default solver, LBFGS with unit steps, the loss may rise in between;
+    ``chain(LBFGS(), StrongWolfe())`` makes it fall.
+
+    Cost per step: one product for each value of the loss, one (energy) or two for each gradient.
+    Memory that of the solver.
 
     Examples
     --------
@@ -102,25 +128,21 @@ class NewtonSolver(Method):
     True
     """
 
-    solver: Any = LBFGS()
-    maxiter: int | None = None
-    maxiter1: int | None = None
-    tol: float | None = 1e-3
-    reg: float = 0.0
-    warm_start: bool = True
-    hvp_method: str = "autograd"
-    reset_solver: bool = False
-    h: float = 1e-3
+    solver: Any = LBFGS()  # all but `objective` as in torchzero 0.4.4
+    maxiter: int | None = option(None, ["whole >= 1"])
+    maxiter1: int | None = option(None, ["whole >= 1"])
+    tol: float | None = option(1e-3, ["[0, inf)"])
+    reg: float = option(0.0, "[0, inf)")
+    warm_start: bool = option(True, bool)
+    hvp_method: str = option("autograd", HVP_METHODS)
+    reset_solver: bool = option(False, bool)
+    h: float = option(1e-3, "(0, inf)")
     inner: Any = None
-    objective: str = "residual"
-
-    needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
-    shown: ClassVar[tuple[str, ...]] = ("outcome", "iterations", "products", "fall")
+    objective: str = option("residual", KINDS)  # what the original minimises
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "solver", the_solver(self.solver))
-        self.check(maxiter=["whole >= 1"], maxiter1=["whole >= 1"], tol=["[0, inf)"], reg="[0, inf)",
-                   warm_start=bool, hvp_method=HVP_METHODS, reset_solver=bool, h="(0, inf)", objective=KINDS)
         if self.reset_solver and not isinstance(self.solver, Method):
             raise ValueError("NewtonSolver: reset_solver=True needs a method as solver; "
                              f"{self.solver!r} keeps no state")
@@ -128,9 +150,13 @@ class NewtonSolver(Method):
         if self.objective == "energy" and {"residuals", "gauss-newton"} & set(needs):
             raise ValueError(f"NewtonSolver: {self.solver!r} needs residuals; give objective='residual'")
 
+    needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
+    shown: ClassVar[tuple[str, ...]] = ("outcome", "iterations", "products", "fall")
+
     def all_needs(self):
         """The solver sees the linear system, which answers all of its needs but randomness."""
-        return self.needs | (self.solver.all_needs() & {"rng"} if isinstance(self.solver, Method) else frozenset())
+        random = self.solver.all_needs() & {"rng"} if isinstance(self.solver, Method) else frozenset()
+        return self.needs | random
 
     def minimises_f(self):
         """Whatever the solver minimises, the direction is one for f."""
@@ -169,23 +195,5 @@ class NewtonSolver(Method):
         else:
             answer = by_scipy(self.solver, system, d, maxiter, self.tol)
         d, outcome = usable(answer, update)
-        return d, NewtonSolverState(answer.state, state.rng, d, outcome, answer.iterations, product.count, answer.fall)
-
-
-def the_solver(solver: Any) -> Any:
-    """A method, the exact name of one of SciPy's, or a callable."""
-    if isinstance(solver, str):
-        for name in SCIPY_METHODS:
-            if checks.simplify(name) == checks.simplify(solver):
-                return name
-        raise checks.unknown("scipy.optimize.minimize method for NewtonSolver:", solver, SCIPY_METHODS)
-    if isinstance(solver, (Method, list, tuple, type)):
-        return as_method(solver)
-    return checks.function("NewtonSolver", "solver", solver)
-
-
-def usable(answer: Descent, u: np.ndarray) -> tuple[np.ndarray, str]:
-    """``(d, outcome)``: the answer, or u where the solver has not moved from 0."""
-    if answer.d.any() or not u.any():
-        return answer.d, answer.outcome
-    return u.copy(), "diverged" if answer.outcome == "diverged" else "stopped"
+        return d, NewtonSolverState(answer.state, state.rng, d, outcome, answer.iterations, product.count,
+                                    answer.fall)

@@ -1,24 +1,4 @@
-"""ScipyNewtonCG: Newton's direction by the iterative solvers of SciPy, from Hessian-vector products alone.
-
-    d  ~  H^-1 u        |H d - u| <= rtol |u|,   by a solver of scipy.sparse.linalg
-    output  d           or, where d is not a descent direction (g^T d <= 0), what `direction` says
-
-`u` is the incoming update, changed by `inner` first. The rest of the solve:
-
-    forcing     rtol = eta_k of Eisenstat and Walker: loose far from a solution, tight near it
-    warm_start  the solve begins at the d of the step before
-    trouble     limit of iterations: the last iterate is used;  breakdown: the last iterate shown (gcrotmk,
-                lgmres with differences of gradients: the best) if it is better than d = 0, else u;  a product
-                that is not finite: the run ends and says so. The figures `outcome`, `exit_code` and `products` tell.
-
-Source: Nocedal, Wright, Numerical Optimization, 2006, section 7.1 (inexact Newton); Dembo, Steihaug 1983, doi
-10.1007/BF02592055, for `direction="truncated"`; Eisenstat, Walker 1996 in `refopt.solvers.forcing`.
-Deviations from `torchzero` 0.4.4, ``ScipyNewtonCG``: it refuses the names "fd_forward" and "fd_central" that
-it documents, and its "forward" gives NaN; a breakdown gives NaN there.
-
-Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central two). Memory
-O(n).
-"""
+"""The method ScipyNewtonCG."""
 
 from __future__ import annotations
 
@@ -29,7 +9,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
-from ..method import Method, takes_inner
+from ..method import Method, option, takes_inner
 from ..objective import HVP_METHODS, Point
 from ..solvers import forcing, krylov
 
@@ -43,11 +23,11 @@ class ScipyNewtonCGState(NamedTuple):
     """Changes at every step."""
 
     d: np.ndarray | None  # (n,) answer of the last solve, before `direction`; None before the first step
-    eta: float  # forcing term, and |g|_2 where it was computed
-    gnorm: float
+    eta: float  # forcing term
+    gnorm: float  # |g|_2 where it was computed
     outcome: str  # of the last solve: see `refopt.solvers.krylov`
-    exit_code: int
-    products: int
+    exit_code: int  # of the last solve
+    products: int  # Hessian-vector products of the last solve
     direction: str  # what became of it: "kept", "negated", "gradient", "truncated"
 
 
@@ -64,18 +44,34 @@ def descending(d: np.ndarray, g: np.ndarray, policy: str) -> tuple[np.ndarray, s
 @takes_inner
 @dataclasses.dataclass(frozen=True)
 class ScipyNewtonCG(Method):
-    """Newton's direction by an iterative solver of `scipy.sparse.linalg`. A line search should follow.
+    """Newton's direction by the iterative solvers of SciPy, from Hessian-vector products alone.
+
+        d  with  |H d - u| <= rtol |u|              by a solver of scipy.sparse.linalg, products v -> H v only
+        output  d                                   where g^T d > 0
+                what `direction` says               where d is no direction of descent
+
+        rtol = 1e-5                                 SciPy's own; another by `kwargs`
+        rtol = eta_k of Eisenstat and Walker        forcing="eisenstat-walker": loose far from a solution
+        the solve begins at the last d              warm_start=True, else at 0
+
+    u is the incoming update, changed by `inner` first. A line search should follow.
+
+    If a solve goes wrong: at the limit of iterations the last iterate is used; after a breakdown
+    the last iterate shown (of gcrotmk and lgmres with differences of gradients the best) if it is
+    better than d = 0, else u; a product that is not finite ends the run with a message. The figures
+    `outcome`, `exit_code` and `products` say what happened.
 
     Parameters
     ----------
     solver : str or function
         cg, minres, gmres, lgmres, gcrotmk, bicg, bicgstab, cgs, qmr, tfqmr, lsqr or lsmr.
     hvp_method : {"autograd", "fd_forward", "fd_central"}
-        Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences of
-        gradients.
+        Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences
+        of gradients.
     h : float > 0
-        Step of the differences along the unit vector. Where `kwargs` names no rtol, that of the solve is not
-        below the error of the differences, h (fd_forward), h^2 (fd_central) or rounding / h.
+        Step of the differences along the unit vector. Where `kwargs` names no rtol, that of the
+        solve is not below the error of the differences, h (fd_forward), h^2 (fd_central) or
+        rounding / h.
     warm_start : bool
         Begin each solve at the solution of the one before.
     inner : method or sequence of methods or None
@@ -83,22 +79,39 @@ class ScipyNewtonCG(Method):
     kwargs : dict or None
         Further arguments of the solver: rtol, maxiter, restart, ...
     M : callable, array, sparse matrix, LinearOperator or None
-        Symmetric positive definite preconditioner, approximately H^-1, or a function of the `Point` that
-        returns one. Not for lsqr and lsmr; qmr takes it as its left preconditioner.
+        Symmetric positive definite preconditioner, approximately H^-1, or a function of the `Point`
+        that returns one. Not for lsqr and lsmr; qmr takes it as its left preconditioner.
     forcing : {None, "eisenstat-walker"}
         Choose the relative tolerance of each solve by the progress of the gradient.
     direction : {"keep", "negate", "gradient", "truncated"}
-        What to do with a solution d that does not descend, g^T d <= 0: output it all the same (a line search
-        after it falls back to the gradient); its negative; the gradient; or not let it come to that: stop the
-        solver at the first v with v^T H v <= 0 and output its iterate (u if there is none yet). For
-        truncation use cg, whose iterates then descend; lsqr and lsmr show none and are refused.
+        What becomes of a solution d that does not descend, g^T d <= 0. "keep": it is the output all
+        the same (a line search after it falls back to the gradient). "negate": its negative.
+        "gradient": the gradient. "truncated": the solver stops at the first v with v^T H v <= 0,
+        and its iterate is the output (u if there is none yet). For truncation use cg, whose
+        iterates then descend; lsqr and lsmr show none and are refused.
 
     Raises
     ------
-    ValueError, TypeError
-        For a hyperparameter outside its range, or a keyword that the solver does not take.
+    TypeError, ValueError
+        For a hyperparameter of another type or outside its range, or a keyword that the solver does
+        not take.
     Stop
         (Inside a run, ending it) where a Hessian-vector product is not finite.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``ScipyNewtonCG``; J. Nocedal, S. J. Wright, Numerical Optimization,
+    2006, section 7.1 (inexact Newton); R. S. Dembo, T. Steihaug, Truncated-Newton algorithms for
+    large-scale unconstrained optimization, Mathematical Programming 26 (1983), doi
+    10.1007/BF02592055, for ``direction="truncated"``; S. C. Eisenstat, H. F. Walker, SIAM J. Sci.
+    Comput. 17 (1996), doi 10.1137/0917003, eq. (2.6), for `forcing`.
+
+    Deviations: the original refuses the names "fd_forward" and "fd_central" that it documents, and
+    its "forward" gives NaN; after a breakdown its answer is NaN. `M`, `forcing` and `direction` are
+    additions.
+
+    Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central:
+    two). Memory O(n).
 
     Examples
     --------
@@ -108,24 +121,20 @@ class ScipyNewtonCG(Method):
     True
     """
 
-    solver: Any = "gcrotmk"
-    hvp_method: str = "autograd"
-    h: float = 1e-3
-    warm_start: bool = False
+    solver: Any = "gcrotmk"  # this and the next five as in torchzero 0.4.4
+    hvp_method: str = option("autograd", HVP_METHODS)
+    h: float = option(1e-3, "(0, inf)")
+    warm_start: bool = option(False, bool)
     inner: Any = None
     kwargs: dict[str, Any] | None = None
-    M: Any = None
-    forcing: str | None = None
-    direction: str = "keep"
-
-    needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
-    shown: ClassVar[tuple[str, ...]] = ("outcome", "exit_code", "products", "direction")
+    M: Any = None  # this and the next two: what the original does
+    forcing: str | None = option(None, [("eisenstat-walker",)])
+    direction: str = option("keep", DIRECTIONS)
 
     def __post_init__(self):
+        super().__post_init__()
         who = type(self).__name__
         object.__setattr__(self, "solver", krylov.find_solver(who, self.solver))
-        self.check(hvp_method=HVP_METHODS, h="(0, inf)", warm_start=bool, forcing=[("eisenstat-walker",)],
-                   direction=DIRECTIONS)
         refused = {"x0": "warm_start=True begins at the solution before", "M": "give M= to the method itself"}
         if self.forcing is not None:
             refused.update(dict.fromkeys(("rtol", "btol"), f"forcing={self.forcing!r} sets the tolerance"))
@@ -139,6 +148,9 @@ class ScipyNewtonCG(Method):
             if self.direction == "truncated":
                 raise ValueError(f"{who}: direction='truncated' needs a solver that shows its iterates, "
                                  f"{self.solver} does not; cg does")
+
+    needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
+    shown: ClassVar[tuple[str, ...]] = ("outcome", "exit_code", "products", "direction")
 
     def init(self, x, shapes=None, rng=None):
         return ScipyNewtonCGState(None, forcing.ETA_START, np.inf, "none", 0, 0, "none")
@@ -159,7 +171,7 @@ class ScipyNewtonCG(Method):
         return d, ScipyNewtonCGState(answer.x, eta, gnorm, answer.outcome, answer.code, answer.products, name)
 
     def tolerance(self, eta: float, dtype: np.dtype) -> tuple[float | None, dict[str, Any]]:
-        """``(rtol, keywords)`` of a solve: differences of gradients allow none tighter than their own error."""
+        """``(rtol, keywords)`` of a solve: no rtol below the error of differences of gradients."""
         keywords = dict(self.kwargs or {})
         error = 0.0
         if self.hvp_method != "autograd":

@@ -1,21 +1,10 @@
-"""TensorizeProjection: all variables as one tensor with d equal sides.
-
-    d = least integer with max_side^d >= n,   s = least integer with s^d >= n
-    P x = (x_1 ... x_n, 0 ... 0), length s^d, shape (s,)*d;   n < max_side stays one-dimensional, unpadded
-
-For inner methods that look at shapes. Q drops the padding, P^T = Q.
-
-Source: `torchzero` 0.4.4, ``TensorizeProjection``. Deviation: the original takes d from a floating
-logarithm, which exceeds the integer at some exact powers (n = 125, max_side = 5 gives (4, 4, 4, 4)); here
-it is integer arithmetic.
-
-Cost per step: copies of length s^d.
-"""
+"""The method TensorizeProjection."""
 
 from __future__ import annotations
 
 import dataclasses
 
+from ..method import option
 from ..parts.projection import Projection, tensor_shapes
 from ..views.linear_map import Padding
 
@@ -39,21 +28,40 @@ def cube(n: int, max_side: int) -> tuple[int, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class TensorizeProjection(Projection):
-    """Run inner methods on one tensor made of all variables.
+    """Run inner methods on all variables, arranged as one tensor with equal sides.
+
+        d = least integer with max_side^d >= n,   s = least integer with s^d >= n
+        P x = (x_1 ... x_n, 0 ... 0)              length s^d, shape (s,)*d
+        Q z = (z_1 ... z_n)                       drops the padding; P^T = Q
+        n < max_side: P x = x, one-dimensional and without padding
+
+    For inner methods that look at the shapes of tensors.
 
     Parameters
     ----------
     inner : method or sequence of methods
+        What runs on the tensor.
     max_side : int >= 2
-        No side of the tensor is longer.
-    project_update, project_params, project_grad : bool, by keyword
-        What the inner methods receive, see `refopt.parts.projection`.
+        No side of the tensor is longer. Required.
+    project_update, project_params, project_grad : bools, by keyword
+        What the inner methods receive: P u of the update u; the point P x and f(Q z), which they
+        may evaluate; P g of the gradient g. See `refopt.parts.projection.Projection`.
 
     Raises
     ------
     TypeError, ValueError
-        For missing inner methods, `max_side` below 2, or flags that do not give the inner methods what they
-        need.
+        For missing inner methods, `max_side` below 2, or flags that do not give the inner methods
+        what they need.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``TensorizeProjection``.
+
+    Deviations: the original takes d from a floating logarithm, which exceeds the integer at some
+    exact powers (n = 125, max_side = 5 gives (4, 4, 4, 4)); here it is integer arithmetic. Those of
+    all projections are named at `refopt.parts.projection.Projection`.
+
+    Cost per step: copies of length s^d, and the inner methods.
 
     Examples
     --------
@@ -62,11 +70,8 @@ class TensorizeProjection(Projection):
     ((5, 5, 5),)
     """
 
-    max_side: int = None  # type: ignore[assignment]  # required; None gives the message that says so
+    max_side: int = option(None, "whole >= 2")  # required; None gives the message that says so
 
-    def __post_init__(self):
-        super().__post_init__()
-        self.check(max_side="whole >= 2")
 
     def space(self, n, shapes):
         return Padding(tensor_shapes(shapes, n), (cube(n, self.max_side),), (n,))

@@ -1,57 +1,44 @@
-"""Elementwise kernels: `definition` says what they mean, `compiled` is the same, faster for large vectors.
-
-`get` chooses between the two. Nothing is switched globally and nothing is remembered: the choice depends on
-the arguments alone, and ``numba`` is imported when a compiled kernel is asked for, not before.
-"""
+"""The choice between an elementwise formula in NumPy and its compiled twin, faster for long vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from refopt.kernels import definition
+import numpy as np
 
-NAMES = ("adam", "cbrt", "coordinate_momentum", "cubic_adam", "ema", "heavy_ball", "reduce_outward")
-
-# From this length the compiled kernel is chosen. A step by the definition takes 3 ms or less below it, and
-# the first call of the other waits for numba: 0.4 s to import, 0.5 s to compile, once on a machine.
+# From this length the twin is chosen. A formula takes 3 ms or less below it, and the first call of a twin
+# waits for numba: 0.4 s to import, 0.5 s to compile, once on a machine.
 COMPILED_FROM = 50_000
 
 
-def get(name: str, n: int, which: str | None = None) -> Callable:
-    """The kernel ``name`` for vectors of length n.
+def fastest(formula: Callable[..., np.ndarray], n: int) -> Callable[..., np.ndarray]:
+    """The formula itself, or for vectors of length `n` >= `COMPILED_FROM` its compiled twin.
 
-    Parameters
-    ----------
-    name : one of `NAMES`
-    n : int
-        Length of the vectors.
-    which : "definition" or "compiled", optional
-        Overrides the choice by length.
+    A formula stands in the file of its method. It is called as ``formula(u, ...)`` with the update
+    u (n,), and everything else by name. It may overwrite its running averages (a step consumes its
+    state), never u or another argument; the result is a new array. Nothing warns inside: an
+    overflow or a NaN shows in the result, and a NaN in one coordinate stays there.
 
-    Returns
-    -------
-    callable
-        The function of that name in `refopt.kernels.definition` or `refopt.kernels.compiled`; both have the
-        same signature and give the same bits.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name, or another value of ``which``.
+    The twin has the same name and arguments in `refopt.kernels.compiled`, and gives the same bits.
+    Where it does not serve the arrays (strided, overlapping, of mixed or of other dtypes) or the
+    settings, the formula answers. The choice depends on the arguments alone, and ``numba`` is
+    imported when a twin is needed, not before.
 
     Examples
     --------
-    >>> get("adam", 10).__module__
-    'refopt.kernels.definition'
+    >>> from refopt.parts.momentum import ema
+    >>> fastest(ema, 10) is ema, fastest(ema, 10**6) is ema
+    (True, False)
     """
-    if name not in NAMES:
-        raise ValueError(f"kernels.get: name must be one of {', '.join(NAMES)}, got {name!r}")
-    if which is None:
-        which = "compiled" if n >= COMPILED_FROM else "definition"
-    if which == "definition":
-        return getattr(definition, name)
-    if which == "compiled":
-        from refopt.kernels import compiled
+    if n < COMPILED_FROM:
+        return formula
+    from . import compiled
 
-        return getattr(compiled, name)
-    raise ValueError(f"kernels.get: which must be 'definition' or 'compiled', got {which!r}")
+    fused = getattr(compiled, formula.__name__)
+
+    def twin(u: np.ndarray, **settings: Any) -> np.ndarray:
+        out = fused(u, **settings)
+        return formula(u, **settings) if out is None else out
+
+    return twin

@@ -1,13 +1,15 @@
-"""The kernels of `refopt.kernels.definition` in one pass over memory, compiled by ``numba``.
+"""The compiled twins of the elementwise formulas: one pass over memory each, by ``numba``.
 
-Names, signatures and results are those of the definition, to the last bit: the loops perform the same IEEE
-operations in the same order, without fast-math, and every scalar is first cast to the dtype of the arrays.
-The loops have no branches (every ``a if c else b`` is a select), so that they become vector instructions.
+Each twin has the name and the arguments of the formula that stands in the file of its method, and
+gives its bits: the loops perform the same IEEE operations in the same order, without fast-math, and
+every scalar is first cast to the dtype of the arrays. The loops have no branches (every
+``a if c else b`` is a select), so that they become vector instructions.
 
-A loop is compiled for a dtype on its first use there, and kept on disk. Long vectors are cut into chunks, run
-by one thread for each core (the loops release the GIL); chunks are views, so a step allocates its result and
-nothing else. Arrays the loops do not serve (strided, overlapping, of another or of mixed dtypes) go to the
-definition. Each public function has the docstring of its definition.
+A loop is compiled for a dtype on its first use there, and kept on disk. Long vectors are cut into
+chunks, run by one thread for each core (the loops release the GIL); chunks are views, so a step
+allocates its result and nothing else. For arrays that the loops do not serve (strided, overlapping,
+of another or of mixed dtypes) a twin does nothing and returns None; `refopt.kernels.fastest` then
+calls the formula.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
-from numpy.typing import NDArray
 
-from refopt.kernels import definition
-from refopt.kernels.definition import CBRT, MODES, SCALES, Vector, unbias
+from .averages import unbias
+from .cbrt import CBRT
+from .scales import SCALES
+
+__all__ = ["adam", "coordinate_momentum", "cubic_adam", "ema", "heavy_ball", "reduce_outward"]
 
 # From this length the work is shared between threads, whose start costs about 0.1 ms.
 THREADS_FROM = 200_000
@@ -64,7 +68,7 @@ _number: Any = intrinsic(_number_of)
 
 def _cbrt(x):
     """One cube root; compiled only."""
-    raise NotImplementedError("the NumPy form is refopt.kernels.definition.cbrt")
+    raise NotImplementedError("the NumPy form is refopt.kernels.cbrt.cbrt")
 
 
 @overload(_cbrt)
@@ -97,12 +101,7 @@ def _overload_cbrt(x):
     return cbrt
 
 
-# ----------------------------------------------------------------- the loops, in the order of the definition
-
-
-def _loop_cbrt(x, out):
-    for i in range(out.size):
-        out[i] = _cbrt(x[i])
+# ------------------------------------------------------------------------------------------------- the loops
 
 
 def _loop_reduce_outward(u, x, c, mul, invert, out):
@@ -114,21 +113,21 @@ def _loop_reduce_outward(u, x, c, mul, invert, out):
         out[i] = u[i] * mul if selected else u[i]
 
 
-def _loop_coordinate_momentum(v, u, mask, out):
+def _loop_coordinate_momentum(u, v, mask, out):
     for i in range(out.size):
         kept = u[i] if mask[i] else v[i]
         v[i] = kept
         out[i] = kept
 
 
-def _loop_heavy_ball(v, u, momentum, weight, nesterov, out):
+def _loop_heavy_ball(u, v, momentum, weight, nesterov, out):
     for i in range(out.size):
         new = momentum * v[i] + weight * u[i]
         v[i] = new
         out[i] = u[i] + momentum * new if nesterov else new
 
 
-def _loop_ema(m, u, beta, weight, unbias1, out):
+def _loop_ema(u, m, beta, weight, unbias1, out):
     for i in range(out.size):
         new = beta * m[i] + weight * u[i]
         m[i] = new
@@ -184,9 +183,9 @@ def _loop_cubic_adam(
 def _compile(loop: Callable, kinds: str, dtype: np.dtype) -> Callable:
     """The machine code of a loop for one dtype.
 
-    ``kinds`` has one letter an argument: ``r`` an array that is read, ``w`` one that is written, ``m`` a
-    mask, ``s`` a scalar of the dtype, ``b`` a boolean. The signature is fixed, so that writeable and
-    read-only inputs share one compilation.
+    ``kinds`` has one letter an argument: ``r`` an array that is read, ``w`` one that is written,
+    ``m`` a mask, ``s`` a scalar of the dtype, ``b`` a boolean. The signature is fixed, so that
+    writeable and read-only inputs share one compilation.
     """
     number = numba.from_dtype(dtype)
     kind = {
@@ -204,25 +203,28 @@ def _compile(loop: Callable, kinds: str, dtype: np.dtype) -> Callable:
         return numba.jit(signature, **options)(loop)
 
 
-def _run(loop: Callable, kinds: str, *args: Any) -> bool:
-    """Run a loop over the whole length; False, with nothing done, when the arrays are not ones it serves.
+@np.errstate(all="ignore")
+def _run(loop: Callable, kinds: str, *args: Any) -> np.ndarray | None:
+    """The result of a loop over the whole length; None, with nothing done, for arrays that it does not serve.
 
-    The last argument is ``out``.
+    `args` and `kinds` are those of the loop without ``out``, the vector that it writes its result
+    to. The first argument is an array.
     """
-    out = args[-1]
+    out = np.empty_like(args[0])
+    args, kinds = (*args, out), kinds + "w"
     arrays = [a for a, k in zip(args, kinds, strict=True) if k in "rwm"]
     if out.dtype not in CBRT or not all(_serves(a, k, out) for a, k in zip(args, kinds, strict=True)):
-        return False
+        return None
     written = [a for a, k in zip(args, kinds, strict=True) if k == "w"]
     for w in written:
         if sum(np.may_share_memory(w, a) for a in arrays) > (w.size > 0):
-            return False
+            return None
 
     machine = _compile(loop, kinds, out.dtype)
     values = [out.dtype.type(a) if k == "s" else a for a, k in zip(args, kinds, strict=True)]
     if out.size < THREADS_FROM:
         machine(*values)
-        return True
+        return out
 
     chunks = deque(range(0, out.size, CHUNK))
 
@@ -242,10 +244,10 @@ def _run(loop: Callable, kinds: str, *args: Any) -> bool:
     work()
     for thread in threads:
         thread.join()
-    return True
+    return out
 
 
-def _serves(a: Any, kind: str, out: Vector) -> bool:
+def _serves(a: Any, kind: str, out: np.ndarray) -> bool:
     """Whether an argument is a scalar, or an array of the length of ``out`` and of a type the loops take."""
     if kind in "sb":
         return True
@@ -254,100 +256,38 @@ def _serves(a: Any, kind: str, out: Vector) -> bool:
     return fits and a.flags.c_contiguous and (kind != "w" or a.flags.writeable)
 
 
-# --------------------------------------------------------------------------------------- the public functions
+# ---------------------------------------------- the twins, with the names and the arguments of the formulas
 
 
-@np.errstate(all="ignore")
-def cbrt(x: Vector, out: Vector | None = None) -> Vector:
-    out = np.empty_like(x) if out is None else out
-    return out if _run(_loop_cbrt, "rw", x, out) else definition.cbrt(x, out)
+def reduce_outward(u, *, x, c, mul, invert):
+    return _run(_loop_reduce_outward, "rrrsb", u, x, c, mul, invert)
 
 
-@np.errstate(all="ignore")
-def reduce_outward(
-    u: Vector, x: Vector, c: Vector, mul: float, invert: bool = False, out: Vector | None = None
-) -> Vector:
-    out = np.empty_like(u) if out is None else out
-    done = _run(_loop_reduce_outward, "rrrsbw", u, x, c, mul, invert, out)
-    return out if done else definition.reduce_outward(u, x, c, mul, invert, out)
+def coordinate_momentum(u, *, v, mask):
+    return _run(_loop_coordinate_momentum, "rwm", u, v, mask)
 
 
-@np.errstate(all="ignore")
-def coordinate_momentum(v: Vector, u: Vector, mask: NDArray[np.bool_], out: Vector | None = None) -> Vector:
-    out = np.empty_like(u) if out is None else out
-    done = _run(_loop_coordinate_momentum, "wrmw", v, u, mask, out)
-    return out if done else definition.coordinate_momentum(v, u, mask, out)
+def heavy_ball(u, *, v, momentum, dampening, nesterov):
+    return _run(_loop_heavy_ball, "rwssb", u, v, momentum, 1 - float(dampening), nesterov)
 
 
-@np.errstate(all="ignore")
-def heavy_ball(
-    v: Vector,
-    u: Vector,
-    momentum: float,
-    dampening: float = 0.0,
-    nesterov: bool = False,
-    out: Vector | None = None,
-) -> Vector:
-    out = np.empty_like(u) if out is None else out
-    done = _run(_loop_heavy_ball, "wrssbw", v, u, momentum, 1 - float(dampening), nesterov, out)
-    return out if done else definition.heavy_ball(v, u, momentum, dampening, nesterov, out)
+def ema(u, *, m, t, beta, debiased):
+    return _run(_loop_ema, "rwsss", u, m, *_averages(t, debiased, beta))
 
 
-@np.errstate(all="ignore")
-def ema(
-    m: Vector, u: Vector, t: int, beta: float, debiased: bool = True, out: Vector | None = None
-) -> Vector:
-    out = np.empty_like(u) if out is None else out
-    done = _run(_loop_ema, "wrsssw", m, u, beta, 1 - float(beta), unbias(beta, t, debiased), out)
-    return out if done else definition.ema(m, u, t, beta, debiased, out)
+def adam(u, *, m1, m2, t, beta1, beta2, eps, debiased):
+    return _run(_loop_adam, "rww" + 7 * "s", u, m1, m2, *_averages(t, debiased, beta1, beta2), eps)
 
 
-@np.errstate(all="ignore")
-def adam(
-    u: Vector,
-    m1: Vector,
-    m2: Vector,
-    t: int,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    debiased: bool = True,
-    out: Vector | None = None,
-) -> Vector:
-    out = np.empty_like(u) if out is None else out
-    averages = [v for beta in (beta1, beta2) for v in (beta, 1 - float(beta), unbias(beta, t, debiased))]
-    done = _run(_loop_adam, "rww" + 7 * "s" + "w", u, m1, m2, *averages, eps, out)
-    return out if done else definition.adam(u, m1, m2, t, beta1, beta2, eps, debiased, out)
+def cubic_adam(u, *, m1, m2, m3, t, beta1, beta2, beta3, eps, debiased, alpha, mode):
+    signed_and_halve = {"signed_cbrt": (True, False), "unsigned_cbrt": (False, False), "halve": (False, True)}
+    if mode not in signed_and_halve:
+        return None
+    return _run(_loop_cubic_adam, "rwww" + 13 * "s" + "bb", u, m1, m2, m3,
+                *_averages(t, debiased, beta1, beta2, beta3), eps, alpha, *SCALES.get(u.dtype, (1, 1)),
+                *signed_and_halve[mode])
 
 
-@np.errstate(all="ignore")
-def cubic_adam(
-    u: Vector,
-    m1: Vector,
-    m2: Vector,
-    m3: Vector,
-    t: int,
-    beta1: float,
-    beta2: float,
-    beta3: float,
-    eps: float,
-    debiased: bool = True,
-    alpha: float = 1.0,
-    mode: str = "signed_cbrt",
-    out: Vector | None = None,
-) -> Vector:
-    out = np.empty_like(u) if out is None else out
-    betas = (beta1, beta2, beta3)
-    averages = [v for beta in betas for v in (beta, 1 - float(beta), unbias(beta, t, debiased))]
-    more = (eps, alpha, *SCALES.get(u.dtype, (1, 1)), mode == "signed_cbrt", mode == "halve")
-    done = mode in MODES and _run(
-        _loop_cubic_adam, "rwww" + 13 * "s" + "bbw", u, m1, m2, m3, *averages, *more, out
-    )
-    if done:
-        return out
-    return definition.cubic_adam(u, m1, m2, m3, t, *betas, eps, debiased, alpha, mode, out)
-
-
-for _name in ("cbrt", "reduce_outward", "coordinate_momentum", "heavy_ball", "ema", "adam", "cubic_adam"):
-    globals()[_name].__doc__ = getattr(definition, _name).__doc__
-del _name
+def _averages(t, debiased, *betas):
+    """For each beta: the decay, the weight of the new value, and the factor that debiases."""
+    return [number for beta in betas for number in (beta, 1 - float(beta), unbias(beta, t, debiased))]

@@ -1,1 +1,1 @@
-"""The public methods around the fourteen: step sizes, momentum, line searches, directions, bases of projections."""
+"""The public methods around the fourteen: step sizes, momentum, line searches, directions, projections."""

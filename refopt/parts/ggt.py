@@ -1,33 +1,13 @@
-"""GGT: full-matrix AdaGrad on the last few updates.
-
-    M = the last h updates as columns (n, h)
-    M^T M + damping I = V diag(L) V^T     eigenvalues L <= eig_tol max L dropped, at most `truncate` kept
-    Q = M V L^(-1/2)                      the basis: left singular vectors of M, shorter by the damping
-    output  Q diag(L + rdamping max L)^p Q^T u,   p = matrix_power      (u the output of `inner`, if any)
-            Q d,   d = the update of basis_optimizer for q = Q^T u           (with a basis optimizer)
-
-Directions outside the span of M are not moved along. The basis is renewed every `update_freq` steps.
-
-Q is never formed. The history is a ring of h + min(update_freq, h) rows, of which nothing is ever moved,
-with the Gram matrix G of its rows; T holds the combination, Q = rows^T T. Then Q^T u = T^T (rows u) where
-``rows u`` is the new row of G, a change of basis is C = Q_new^T Q_old = T_new^T G T_old, and the output is
-one combination of rows. The ring is so long that the old basis is still there when the new one replaces it.
-
-Source: Agarwal et al. 2019, arXiv 1806.02958, section 3; the options as in `torchzero` 0.4.4, ``GGT``.
-Deviation: with `matrix_power` other than -1/2 the original scales the basis by that power, too, and so
-applies the power 3p + 1 of M M^T; here it is p.
-
-Cost per step: two passes over the history, O(n h), and one eigenproblem O(h^3). Memory: the ring.
-"""
+"""The method GGT, and the eigenbasis of its history."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..method import Method
+from ..method import Method, option
 from ..status import Status, Stop
 from .subspace import SubspaceMethod
 
@@ -64,7 +44,27 @@ def eigenbasis(
 
 @dataclasses.dataclass(frozen=True)
 class GGT(Method):
-    """Precondition by the recent updates' second-moment matrix, or run a method in its eigenbasis.
+    """Full-matrix AdaGrad on the last few updates, or a method that runs in their eigenbasis.
+
+        M = the last h updates as columns (n, h)
+        M^T M + damping I = V diag(L) V^T     eigenvalues L <= eig_tol max L dropped, at most `truncate` kept
+        Q = M V L^(-1/2)                      the basis: left singular vectors of M, shorter by the damping
+
+        output  Q diag(L + rdamping max L)^p Q^T u      p = matrix_power; u the output of `inner`, if any
+                Q d                                     d = the update of basis_optimizer for q = Q^T u
+
+    The basis is renewed every `update_freq` steps. Nothing moves along directions outside the span
+    of M.
+
+    Q is never formed. The history is a ring of h + min(update_freq, h) rows, of which nothing is
+    ever moved, with the Gram matrix G of its rows; T holds the combination:
+
+        Q = rows^T T                            the basis
+        Q^T u = T^T (rows u)                    rows u is the new row of G
+        C = Q_new^T Q_old = T_new^T G T_old     a change of basis
+
+    The output is one combination of rows. The ring is so long that the old basis is still there when
+    the new one replaces it.
 
     Parameters
     ----------
@@ -79,21 +79,36 @@ class GGT(Method):
     damping : float >= 0
         Added to the diagonal of M^T M.
     rdamping : float >= 0
-        Added to the eigenvalues as a share of the largest, when the power is taken. Not with a basis
-        optimizer.
+        Added to the eigenvalues as a share of the largest, when the power is taken. Not with a
+        basis optimizer.
     matrix_power : float
         Power of M M^T that multiplies the update. Not with a basis optimizer.
     basis_optimizer : SubspaceMethod or None
         Runs in the eigenbasis instead of the power, for example `SubspaceCubicAdam`.
     inner : method, sequence of methods, or None
         Its output is preconditioned; the history still holds the incoming updates. So this is not
-        ``chain(inner, GGT())``, whose history would hold the outputs of `inner`: the second moments are to be
-        those of the gradients.
+        ``chain(inner, GGT())``, whose history would hold the outputs of `inner`: the second moments
+        are to be those of the gradients.
 
     Raises
     ------
     TypeError, ValueError
-        For a hyperparameter outside its range.
+        For a hyperparameter of another type or outside its range, or `rdamping` or `matrix_power`
+        beside a basis optimizer.
+    Stop
+        (Inside a run, ending it) when a product of two updates overflows or is not finite.
+
+    Notes
+    -----
+    Source: N. Agarwal, B. Bullins, X. Chen, E. Hazan, K. Singh, C. Zhang, Y. Zhang, Efficient
+    full-matrix adaptive regularization, ICML 2019, arXiv 1806.02958, algorithm 1; the options are
+    those of `torchzero` 0.4.4, ``GGT``.
+
+    Deviations: with a `matrix_power` other than -1/2 the original scales the basis by that power,
+    too, and so applies the power 3p + 1 of M M^T; here it is p.
+
+    Cost per step: two passes over the history, O(n h), and one eigenproblem, O(h^3). Memory: the
+    ring.
 
     Examples
     --------
@@ -103,29 +118,18 @@ class GGT(Method):
     True
     """
 
-    history_size: int = 100
-    update_freq: int = 1
-    eig_tol: float = 1e-7
-    truncate: int | None = None
-    damping: float = 1e-4
-    rdamping: float = 0.0
-    matrix_power: float = -0.5
+    history_size: int = option(100, "whole >= 1")  # all as in torchzero 0.4.4
+    update_freq: int = option(1, "whole >= 1")
+    eig_tol: float = option(1e-7, "[0, 1)")
+    truncate: int | None = option(None, ["whole >= 1"])
+    damping: float = option(1e-4, "[0, inf)")
+    rdamping: float = option(0.0, "[0, inf)")
+    matrix_power: float = option(-0.5, "(-inf, inf)")
     basis_optimizer: SubspaceMethod | None = None
     inner: Any = None
 
-    needs: ClassVar[frozenset[str]] = frozenset()
-
     def __post_init__(self):
-        self.check(
-            history_size="whole >= 1",
-            update_freq="whole >= 1",
-            eig_tol="[0, 1)",
-            damping="[0, inf)",
-            rdamping="[0, inf)",
-            matrix_power="(-inf, inf)",
-        )
-        if self.truncate is not None:
-            self.check(truncate="whole >= 1")
+        super().__post_init__()
         if self.basis_optimizer is not None and not isinstance(self.basis_optimizer, SubspaceMethod):
             raise TypeError(
                 "GGT: basis_optimizer must be a method that can follow a change of basis, such as "

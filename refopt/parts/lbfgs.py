@@ -1,13 +1,4 @@
-"""LBFGS: the limited-memory BFGS direction.
-
-    s_j = x_(j+1) - x_j     y_j = g_(j+1) - g_j     for the last m steps
-    output  H u  with H the BFGS inverse Hessian built from the pairs on gamma I, gamma = s^T y / y^T y
-
-by the two-loop recursion. A pair with ``s^T y <= 1e-10 |s| |y|`` (no positive curvature) is not stored. Before the
-first pair the output is ``u min(1, 1/|u|_1)``, a step of at most unit length.
-
-Source: Nocedal, Wright, Numerical Optimization, 2006, algorithm 7.4. Cost per step: 4 m n; no evaluations.
-"""
+"""The method LBFGS."""
 
 from __future__ import annotations
 
@@ -16,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method
+from ..method import Method, option
 
 __all__ = ["LBFGS"]
 
@@ -26,8 +17,8 @@ CURVATURE = 1e-10  # a pair with a smaller cosine between s and y would make H n
 class LBFGSState(NamedTuple):
     """Changes at every step."""
 
-    x: np.ndarray | None  # (n,) point and gradient of the step before
-    g: np.ndarray | None
+    x: np.ndarray | None  # (n,) point of the step before; None before the first step
+    g: np.ndarray | None  # (n,) gradient there
     pairs: tuple[tuple[np.ndarray, np.ndarray, float], ...]  # (s, y, 1 / s^T y), oldest first
 
 
@@ -47,12 +38,35 @@ def two_loop(u: np.ndarray, pairs: tuple) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class LBFGS(Method):
-    """The limited-memory BFGS direction (Nocedal, Wright, algorithm 7.4). Follow it with a line search.
+    """The limited-memory BFGS direction. Follow it with a line search.
+
+        s_j = x_(j+1) - x_j     y_j = g_(j+1) - g_j     rho_j = 1 / s_j^T y_j      for the last m pairs
+
+        H <- gamma I,  gamma = s^T y / y^T y of the newest pair
+        H <- (I - rho_j s_j y_j^T) H (I - rho_j y_j s_j^T) + rho_j s_j s_j^T        oldest pair first
+        output  H u                                                      by the two-loop recursion, without H
+
+        a pair with  s^T y <= 1e-10 |s| |y|  is not stored: no positive curvature
+        before the first pair  output  u min(1, 1 / |u|_1), at most 1 long in the 1-norm
 
     Parameters
     ----------
-    history_size : int
-        Number of pairs kept.
+    history_size : int >= 1
+        Number m of pairs kept.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `history_size` is not a whole number of at least 1.
+
+    Notes
+    -----
+    Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 7.4, eq. (7.16) to
+    (7.20). The length of the first step is that of ``torch.optim.LBFGS``.
+
+    Deviations: the book leaves open which pairs to store and how long the first step is.
+
+    Cost per step: 4 m n multiplications, no evaluations. Memory 2 m n.
 
     Examples
     --------
@@ -62,12 +76,10 @@ class LBFGS(Method):
     True
     """
 
-    history_size: int = 10
+    history_size: int = option(10, "whole >= 1")  # as in torchzero 0.4.4 and SciPy's L-BFGS-B
+
 
     needs: ClassVar[frozenset[str]] = frozenset({"g"})
-
-    def __post_init__(self):
-        self.check(history_size="whole >= 1")
 
     def init(self, x, shapes=None, rng=None):
         return LBFGSState(None, None, ())

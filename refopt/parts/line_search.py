@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import scipy.optimize
 
-from ..method import Method
+from ..method import Method, option
 from ..objective import Point
 from ..rounding import flatter, nothing_left, rounding_error, values_decide
 
@@ -67,10 +67,10 @@ class Backtracking(Method):
         u <- g                                                where u is no direction of descent, s <= 0:
                                                               the figure `fallback`
 
-    Where rounding hides the change of f (`refopt.rounding`), the slope decides: a trial with |phi'(a)| <= 0.9
-    s is accepted. If a trial promises no more than the rounding error of f and its slope does not fall
-    either, the search ends, and with it the run: with ROUNDING if its first trial promised no more than
-    rounding can hide, else with STALLED.
+    Where rounding hides the change of f (`refopt.rounding`), the slope decides: a trial with
+    |phi'(a)| <= 0.9 s, and f no higher than its rounding error e allows, is accepted. If a trial promises no
+    more than e and its slope does not fall either, the search ends, and with it the run: with ROUNDING if its
+    first trial promised no more than rounding can hide, else with STALLED.
 
     Parameters
     ----------
@@ -112,17 +112,15 @@ class Backtracking(Method):
     True
     """
 
-    init_step: float = 1.0
-    shrink: float = 0.5
-    c1: float = 1e-4
-    growth: float | None = None
-    maxiter: int = 60
+    init_step: float = option(1.0, "(0, inf)")
+    shrink: float = option(0.5, "(0, 1)")
+    c1: float = option(1e-4, "(0, 1)")
+    growth: float | None = option(None, ["[1, inf)"])
+    maxiter: int = option(60, "whole >= 1")
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("step_size", "trials", "fallback")
 
-    def __post_init__(self):
-        self.check(init_step="(0, inf)", shrink="(0, 1)", c1="(0, 1)", growth=["[1, inf)"], maxiter="whole >= 1")
 
     def init(self, x, shapes=None, rng=None):
         return LineSearchState(self.init_step, 0, False)
@@ -182,15 +180,15 @@ class StrongWolfe(Method):
     True
     """
 
-    c1: float = 1e-4
-    c2: float = 0.9
-    maxiter: int = 20
+    c1: float = option(1e-4, "(0, 1)")
+    c2: float = option(0.9, "(0, 1)")
+    maxiter: int = option(20, "whole >= 1")
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("step_size", "trials", "fallback")
 
     def __post_init__(self):
-        self.check(c1="(0, 1)", c2="(0, 1)", maxiter="whole >= 1")
+        super().__post_init__()
         if not self.c1 < self.c2:
             raise ValueError(f"StrongWolfe: c1 must be below c2, got c1={self.c1:g}, c2={self.c2:g}")
 

@@ -1,14 +1,11 @@
-"""LR: a constant step size.
-
-    output  lr * u
-"""
+"""The method LR, a constant step size."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import ClassVar
 
-from ..method import Method
+from ..method import Method, option
 
 __all__ = ["LR"]
 
@@ -17,10 +14,26 @@ __all__ = ["LR"]
 class LR(Method):
     """Multiply the update by a constant step size; alone, it is gradient descent.
 
+        output  lr u
+
     Parameters
     ----------
     lr : float
-        Step size; 1e-3, as customary.
+        Step size (learning rate).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `lr` is not a finite number.
+
+    Notes
+    -----
+    Source: A. Cauchy, Méthode générale pour la résolution des systèmes d'équations simultanées,
+    Comptes rendus 25 (1847) 536-538, for gradient descent.
+
+    Deviations: none.
+
+    Cost per step: one product for each variable, no evaluations. There is no state.
 
     Examples
     --------
@@ -29,12 +42,10 @@ class LR(Method):
     True
     """
 
-    lr: float = 1e-3
+    lr: float = option(1e-3, "(-inf, inf)")  # customary with Adam and torch.optim.SGD
+
 
     elementwise: ClassVar[bool] = True
-
-    def __post_init__(self):
-        self.check(lr="(-inf, inf)")
 
     def step(self, point, update, state):
         return update * self.lr, state

@@ -1,15 +1,4 @@
-"""Newton: the direction of Newton's method, made one of descent where the Hessian is indefinite.
-
-    S = D^-1 H D^-1,   D = diag(sqrt|H_ii|)                  (1 where H_ii = 0)
-    output  H^-1 u                                            where S is positive definite: Cholesky
-            D^-1 V |L|^-1 V^T D^-1 u,   S = V L V^T           otherwise, with |l_i| >= delta max|l_i|
-
-The scaling makes the modification independent of the units of the variables. Exact Hessian: the user's `hess`, or n
-Hessian-vector products by autograd.
-
-Source: Nocedal, Wright, Numerical Optimization, 2006, section 3.4 (eigenvalue modification).
-Cost per step: one dense Hessian, O(n^3) arithmetic, O(n^2) memory: not for n above some thousands.
-"""
+"""The method Newton, and its modified solve."""
 
 from __future__ import annotations
 
@@ -19,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import scipy.linalg
 
-from ..method import Method
+from ..method import Method, option
 from ..status import Status, Stop
 
 __all__ = ["Newton"]
@@ -50,17 +39,38 @@ def descent_solve(H: np.ndarray, u: np.ndarray, delta: float) -> tuple[np.ndarra
 
 @dataclasses.dataclass(frozen=True)
 class Newton(Method):
-    """Newton's direction from the exact Hessian, modified where it is indefinite. Follow it with a line search.
+    """Newton's direction, made one of descent where the Hessian is indefinite. Follow it with a line search.
+
+        S = D^-1 H D^-1,   D = diag(sqrt|H_ii|)              1 where H_ii = 0
+        output  H^-1 u                                       where S is positive definite, by Cholesky
+                D^-1 V |L|^-1 V^T D^-1 u,   S = V L V^T      otherwise; |l_i| is at least delta max_j |l_j|
+                u                                            where H = 0
+
+    H is the user's `hess`, or computed by n Hessian-vector products.
 
     Parameters
     ----------
     delta : float in (0, 1)
-        Smallest modified eigenvalue as a share of the largest; 1e-8, half the digits of float64.
+        Smallest modified eigenvalue as a share of the largest.
 
     Raises
     ------
+    TypeError, ValueError
+        For a `delta` outside its range.
     Stop
         (Inside a run, ending it) when the Hessian has entries that are not finite.
+
+    Notes
+    -----
+    Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, section 3.4, eigenvalue
+    modification.
+
+    Deviations: the book modifies the eigenvalues of H, here it is those of S: the modification then
+    does not depend on the units of the variables. `torchzero` 0.4.4 solves H d = u also where H is
+    indefinite, so its step may go uphill.
+
+    Cost per step: one dense Hessian, O(n^3) arithmetic, O(n^2) memory: not for n above some
+    thousands.
 
     Examples
     --------
@@ -69,13 +79,11 @@ class Newton(Method):
     True
     """
 
-    delta: float = 1e-8
+    delta: float = option(1e-8, "(0, 1)")  # ours: half the digits of float64
+
 
     needs: ClassVar[frozenset[str]] = frozenset({"hess"})
     shown: ClassVar[tuple[str, ...]] = ("solver",)
-
-    def __post_init__(self):
-        self.check(delta="(0, 1)")
 
     def init(self, x, shapes=None, rng=None):
         return NewtonState("none")
@@ -83,6 +91,7 @@ class Newton(Method):
     def step(self, point, update, state):
         H = point.dense_hessian()
         if not np.all(np.isfinite(H)):
-            raise Stop(Status.NONFINITE, reason=f"the Hessian has entries that are not finite where f = {point.f:.6g}")
+            raise Stop(Status.NONFINITE, reason="the Hessian has entries that are not finite where "
+                                                f"f = {point.f:.6g}")
         d, solver = descent_solve(H, update, self.delta)
         return d, NewtonState(solver)

@@ -1,24 +1,4 @@
-"""Projection: inner methods that run in another space.
-
-    z = P x     u_z = P u     d_z, state <- inner.step(point of phi(z) = f(Q z), u_z, state)     output  Q d_z
-
-P is linear with left inverse Q (``unproject(project(v)) == v``), so the inner step ``z - d_z`` is the step
-``x - Q d_z``. The inner state lives in the projected space. What inner methods receive:
-
-    project_update   True: the incoming update, projected. False: the projected gradient, if project_params or
-                     project_grad provide one; else the incoming update as it is, and their output leaves as
-                     it is
-    project_params   the point z and the whole objective phi, which they may evaluate
-    project_grad     the gradient, projected, apart from the update; project_params shows it in any case
-
-Source: `torchzero` 0.4.4, ``ProjectionBase``. Deviations: there, `project_update=False` with
-`project_params` or `project_grad` hands an unprojected update to inner methods that hold projected states
-(it fails where the shapes differ); `project_grad` without `project_params` does nothing; without
-`project_params` the parameters that the inner methods see are the projected update (here they are refused);
-second derivatives cannot be had inside.
-
-Cost per step: one P and one Q; with project_params another P, and one Q per evaluation inside.
-"""
+"""The base of the projections: inner methods that run in another space."""
 
 from __future__ import annotations
 
@@ -27,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..method import Method, as_method
+from ..method import Method
 from ..objective import Point
 from ..views.linear_map import LinearMap, Shapes, size_of
 from ..views.projected import ProjectedObjective, UpdateOnly
@@ -41,7 +21,7 @@ BEYOND_GRADIENT = frozenset({"hvp", "hess", "taylor", "residuals", "gauss-newton
 class ProjectionState(NamedTuple):
     """The map is fixed by the shapes; the inner state changes at every step."""
 
-    space: LinearMap
+    space: LinearMap  # P and Q
     inner: Any  # state of the inner methods, in the projected space
 
 
@@ -55,25 +35,64 @@ def tensor_shapes(shapes: Any, n: int) -> Shapes:
 
 @dataclasses.dataclass(frozen=True)
 class Projection(Method):
-    """Base of projections: a subclass says what its `space` is."""
+    """Base of the projections: a subclass says what its `space` is.
 
-    inner: Any = None
-    project_update: bool = dataclasses.field(default=True, kw_only=True)
-    project_params: bool = dataclasses.field(default=False, kw_only=True)
-    project_grad: bool = dataclasses.field(default=False, kw_only=True)
+        z = P x     u_z = P u
+        d_z, state <- inner.step(point of phi(z) = f(Q z), u_z, state)
+        output  Q d_z
+
+    P is linear with left inverse Q (``unproject(project(v)) == v``), so the inner step z - d_z is
+    the step x - Q d_z. The inner state lives in the projected space.
+
+    Parameters
+    ----------
+    inner : method or sequence of methods
+        What runs in the projected space.
+    project_update : bool, by keyword
+        True: the inner methods receive the incoming update, projected. False: the projected
+        gradient, if `project_params` or `project_grad` provides one; else the incoming update as it
+        is, and their output leaves as it is.
+    project_params : bool, by keyword
+        Show them the point z and the whole objective phi, which they may evaluate, gradient
+        included.
+    project_grad : bool, by keyword
+        Show them the projected gradient, beside the update.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For missing inner methods, or flags that do not give the inner methods what they need.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``ProjectionBase``.
+
+    Deviations: in the original, project_update=False with `project_params` or `project_grad` hands
+    an unprojected update to inner methods that hold projected states (it fails where the shapes
+    differ); `project_grad` without `project_params` does nothing; without `project_params` the
+    parameters that the inner methods see are the projected update (here such methods are refused);
+    second derivatives cannot be had inside.
+
+    Cost per step: one P and one Q; with project_params another P, and one Q for each evaluation
+    inside.
+    """
+
+    inner: Any = None  # required; None gives the message that says so. The flags are those of torchzero 0.4.4
+    project_update: bool = dataclasses.field(default=True, kw_only=True, metadata={"rule": bool})
+    project_params: bool = dataclasses.field(default=False, kw_only=True, metadata={"rule": bool})
+    project_grad: bool = dataclasses.field(default=False, kw_only=True, metadata={"rule": bool})
 
     abstract: ClassVar[bool] = True
     gradient: ClassVar[str] = "chain-rule"  # for isometries P g = Q^T g, and there is nothing to choose
 
     def __post_init__(self):
+        super().__post_init__()
         who = type(self).__name__
         if self.inner is None:
             raise TypeError(
                 f"{who}: inner methods are missing; give a method or a sequence of methods that run in the "
                 f"projected space, for example {who}(inner=Adam(), ...)"
             )
-        object.__setattr__(self, "inner", as_method(self.inner))
-        self.check(project_update=bool, project_params=bool, project_grad=bool)
         needs = self.inner.all_needs()
         if self.project_params:
             if self.gradient == "project" and needs & BEYOND_GRADIENT:

@@ -1,31 +1,21 @@
-"""Methods that can live in a moving basis: what a basis optimizer is to its host, and SubspaceAdam.
-
-The host gives the coordinates ``q = Q^T u`` of an update in a basis Q (n, r) and maps the method's output
-back by Q. When the basis changes, ``C = Q_new^T Q_old`` carries averages over:
-
-    carry(C, m, 1) = C m     carry(C, m, 2) = (C*C) m     carry(C, m, 3) = (C*C*C) m     (elementwise powers)
-
-the average of q^k for a vector whose coordinates are independent. `inherit` is the cheap rule of methods
-such as SOAP (Vyas et al. 2024, arXiv 2409.11321), which leave the higher moments where they are: the basis
-vector with the i-th largest eigenvalue takes them from its predecessor, with the sign of their overlap for
-odd powers.
-"""
+"""Methods that can live in a moving basis: their base class, and SubspaceAdam."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import kernels
-from ..method import Method
+from ..method import Method, option
+from .adam import AdamState, adam
 
 __all__ = ["SubspaceMethod", "SubspaceAdam"]
 
 
 def carry(C: np.ndarray, m: np.ndarray, power: int) -> np.ndarray:
-    """The average m (r_old,) of the `power`-th powers of coordinates in the new basis, (r_new,)."""
+    """The average m (r_old,) of the `power`-th powers of coordinates, in the new basis, (r_new,)."""
     return C**power @ m
 
 
@@ -40,13 +30,32 @@ def inherit(C: np.ndarray, m: np.ndarray, power: int) -> np.ndarray:
 
 
 def agree(out: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """`out` with zeros where its sign is not that of q."""
+    """`out` (r,) with zeros where its sign is not that of q (r,)."""
     return np.where(out * q > 0, out, np.zeros((), out.dtype))
 
 
 @dataclasses.dataclass(frozen=True)
 class SubspaceMethod(Method):
-    """A method whose state can follow a change of basis. By itself it runs in the coordinates of x."""
+    """Base of the methods whose state can follow a change of basis; by itself such a method runs in x.
+
+    The host gives the coordinates of an update u in its basis Q, and maps the output d of the
+    method back:
+
+        q = Q^T u                                  Q (n, r), q (r,)
+        output  Q d
+
+    When the basis changes, C = Q_new^T Q_old, (r_new, r_old), carries averages over, with powers
+    taken elementwise:
+
+        carry(C, m, 1) = C m
+        carry(C, m, 2) = (C*C) m
+        carry(C, m, 3) = (C*C*C) m
+
+    This is the average of q^k for a vector whose coordinates are independent. `inherit` is the
+    cheap rule of methods such as SOAP (Vyas et al. 2024, arXiv 2409.11321), which leave the higher
+    moments where they are: the basis vector with the i-th largest eigenvalue takes them from its
+    predecessor in that place, with the sign of their overlap for odd powers.
+    """
 
     abstract: ClassVar[bool] = True
 
@@ -55,27 +64,50 @@ class SubspaceMethod(Method):
         raise NotImplementedError
 
 
-class SubspaceAdamState(NamedTuple):
-    """Changes at every step, and with the basis; the arrays are overwritten in place."""
-
-    t: int  # steps taken
-    m1: np.ndarray  # (r,) average of q
-    m2: np.ndarray  # (r,) average of q^2
-
-
 @dataclasses.dataclass(frozen=True)
 class SubspaceAdam(SubspaceMethod):
-    """Adam for a moving basis: the yardstick for `SubspaceCubicAdam`.
+    """Adam in a low-rank basis that moves: the yardstick for SubspaceCubicAdam.
+
+        q = Q^T u                                  coordinates in the host's basis Q (n, r)
+        d = Adam's update for q                    with the averages m1 and m2, now (r,), see `Adam`
+        d_i <- 0  where d_i q_i <= 0               cautious=True
+        output  Q d
+
+    When the host changes its basis, with C = Q_new^T Q_old and C*C elementwise:
+
+        m1 <- C m1
+        m2 <- (C*C) m2                             exact_reproject=True
+        m2 by place                                exact_reproject=False: the i-th largest eigenvalue
+                                                   inherits from the i-th largest
+
+    The host is `GGT`: ``GGT(basis_optimizer=SubspaceAdam())``, which the bare name in `minimize`
+    sets up. On its own the method runs in the coordinates of x, where it is Adam.
 
     Parameters
     ----------
     beta1, beta2 : floats in [0, 1)
-        Decay of the averages of q and q^2.
+        Decay of the averages of q and of q^2.
     eps : float >= 0
+        Added to the root of the second average, after debiasing.
     cautious : bool
-        Zero the coordinates of the direction whose sign disagrees with q.
+        Zero the coordinates of d whose sign disagrees with q.
     exact_reproject : bool
-        Carry the second moment over a change of basis by C*C; else it is inherited by place.
+        How m2 follows a change of basis.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a hyperparameter of another type or outside its range.
+
+    Notes
+    -----
+    Source: `torchzero` 0.4.4, ``Adam`` of its optimizers for low-rank eigenbases; the formula is
+    algorithm 1 of Kingma, Ba 2015, arXiv 1412.6980.
+
+    Deviations: the original adds eps before debiasing; exact_reproject changes nothing there but
+    rounding.
+
+    Cost per step: O(r) here, O(n h) in the host. O(r_new r_old) when the basis changes.
 
     Examples
     --------
@@ -86,25 +118,22 @@ class SubspaceAdam(SubspaceMethod):
     True
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.95
-    eps: float = 1e-8
-    cautious: bool = False
-    exact_reproject: bool = True
+    beta1: float = option(0.9, "[0, 1)")  # all as in torchzero 0.4.4
+    beta2: float = option(0.95, "[0, 1)")
+    eps: float = option(1e-8, "[0, inf)")
+    cautious: bool = option(False, bool)
+    exact_reproject: bool = option(True, bool)
 
-    def __post_init__(self):
-        self.check(beta1="[0, 1)", beta2="[0, 1)", eps="[0, inf)", cautious=bool, exact_reproject=bool)
 
     def init(self, x, shapes=None, rng=None):
-        return SubspaceAdamState(0, np.zeros_like(x), np.zeros_like(x))
+        return AdamState(0, np.zeros_like(x), np.zeros_like(x))
 
     def step(self, point, update, state):
         t = state.t + 1
-        out = kernels.get("adam", update.size)(
-            update, state.m1, state.m2, t, self.beta1, self.beta2, self.eps, True, np.empty_like(update)
-        )
-        return agree(out, update) if self.cautious else out, SubspaceAdamState(t, state.m1, state.m2)
+        d = kernels.fastest(adam, update.size)(update, m1=state.m1, m2=state.m2, t=t, beta1=self.beta1,
+                                               beta2=self.beta2, eps=self.eps, debiased=True)
+        return agree(d, update) if self.cautious else d, AdamState(t, state.m1, state.m2)
 
     def reproject(self, C, state):
         higher = carry if self.exact_reproject else inherit
-        return SubspaceAdamState(state.t, carry(C, state.m1, 1), higher(C, state.m2, 2))
+        return AdamState(state.t, carry(C, state.m1, 1), higher(C, state.m2, 2))

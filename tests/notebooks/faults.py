@@ -62,17 +62,17 @@ right = module.quadratic_step
 module.quadratic_step = lambda H, g, lower, upper, tol: right(H, 2 * g, lower, upper, tol)  # a lost 1/2
 ''',
     "20_reduce_outward_lr": '''
-import refopt.kernels.definition as module
+import refopt.algorithms.reduce_outward_lr as module
 right = module.reduce_outward
-module.reduce_outward = lambda u, x, c, mul, invert=False, out=None: right(u, x, -c, mul, invert, out)  # inward
+module.reduce_outward = lambda u, *, x, c, mul, invert: right(u, x=x, c=-c, mul=mul, invert=invert)  # inward
 ''',
     "21_coordinate_momentum": '''
-import refopt.kernels.definition as module
+import refopt.algorithms.coordinate_momentum as module
 right = module.coordinate_momentum
-module.coordinate_momentum = lambda v, u, mask, out=None: right(v, u, ~mask, out)  # refreshed where it should not be
+module.coordinate_momentum = lambda u, *, v, mask: right(u, v=v, mask=~mask)  # the others are refreshed
 ''',
     "22_cubic_adam": '''
-import refopt.kernels.definition as module
+import refopt.algorithms.cubic_adam as module
 right = module.third_order
 module.third_order = lambda m3, mode: -right(m3, mode)  # the maximum of the mirrored cubic
 ''',
