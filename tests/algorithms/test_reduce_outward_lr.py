@@ -1,6 +1,4 @@
-"""ReduceOutwardLR: which coordinates are damped, and the original."""
-
-from __future__ import annotations
+"""ReduceOutwardLR's formula: which sign decides, and torchzero's path."""
 
 import numpy as np
 import pytest
@@ -11,7 +9,31 @@ from refopt import LR, ReduceOutwardLR
 from refopt.algorithms.reduce_outward_lr import reduce_outward
 from refopt.kernels import compiled
 
+# Both compute the same formula in float64, in another order: a few roundings a step, of numbers near 1.
+ROUNDING = 1e-12
+
+
+@pytest.mark.parametrize("function", [reduce_outward, compiled.reduce_outward], ids=["formula", "twin"])
+def test_the_real_product_decides(function):
+    x = np.array([1e-300, -1e-300, 1e-300, 0.0, 2.0, -2.0, np.nan, np.inf, -np.inf])
+    c = np.array([-1e-300, 1e-300, 1e-300, -1.0, -1.0, -1.0, -1.0, 0.0, 5e-324])
+    u = np.ones(9)
+    assert list(function(u, x=x, c=c, mul=0.5, invert=False)) == [0.5, 0.5, 1, 1, 0.5, 1, 1, 1, 0.5]
+    assert list(function(u, x=x, c=c, mul=0.5, invert=True)) == [1, 1, 0.5, 1, 1, 0.5, 1, 1, 1]
+
+
+def test_a_product_that_underflows_selects_nothing_in_torchzero():
+    """The declared deviation: the original multiplies in floating point."""
+    path = original(lambda m, ex: ex.ReduceOutwardLR(mul=0.5), np.array([[-1e-200]]), [1e-200], 1)
+    assert path[1, 0] == 2e-200
+    u, x = np.array([-1e-200]), np.array([1e-200])
+    assert (x - reduce_outward(u, x=x, c=u, mul=0.5, invert=False))[0] == 1.5e-200
+
+
+# ---------------------------------------------------------------- the method, step by step
+
 X = np.array([2.0, 2.0, -2.0, -2.0, 0.0])
+
 U = np.array([[1.0, -1.0, 1.0, -1.0, 1.0]])  # x - u moves away from zero where x u < 0: the second and third
 
 
@@ -44,47 +66,3 @@ def test_path_of_the_original(invert):
     path = original(lambda m, ex: [ex.ReduceOutwardLR(0.3, invert=invert), m.LR(0.02)], fun, x0, 60)
     assert gap(ours([ReduceOutwardLR(0.3, invert=invert), LR(0.02)], fun, x0, 60), path) < 1e-12
     assert gap(ours(LR(0.02), fun, x0, 60), path) > 1e-3, "the factor must matter"
-
-
-# Both compute the same formula in float64, in another order: a few roundings a step, of numbers near 1.
-ROUNDING = 1e-12
-
-
-@pytest.mark.parametrize("function", [reduce_outward, compiled.reduce_outward], ids=["formula", "twin"])
-def test_the_real_product_decides(function):
-    x = np.array([1e-300, -1e-300, 1e-300, 0.0, 2.0, -2.0, np.nan, np.inf, -np.inf])
-    c = np.array([-1e-300, 1e-300, 1e-300, -1.0, -1.0, -1.0, -1.0, 0.0, 5e-324])
-    u = np.ones(9)
-    assert list(function(u, x=x, c=c, mul=0.5, invert=False)) == [0.5, 0.5, 1, 1, 0.5, 1, 1, 1, 0.5]
-    assert list(function(u, x=x, c=c, mul=0.5, invert=True)) == [1, 1, 0.5, 1, 1, 0.5, 1, 1, 1]
-
-
-def test_it_agrees_with_torchzero():
-    torch = pytest.importorskip("torch")
-    tz = pytest.importorskip("torchzero")
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    rng = np.random.default_rng(22)
-    start = rng.normal(size=50)
-    gradients = rng.normal(size=(20, 50)) + 0.5
-    for invert in (False, True):
-        p = torch.nn.Parameter(torch.tensor(start))
-        peer = tz.Optimizer([p], experimental.ReduceOutwardLR(mul=0.5, invert=invert), tz.m.LR(0.1))
-        x = start.copy()
-        for g in gradients:
-            p.grad = torch.tensor(g)
-            peer.step()
-            x -= 0.1 * reduce_outward(g, x=x, c=g, mul=0.5, invert=invert)
-        np.testing.assert_allclose(x, p.detach().numpy(), rtol=ROUNDING, atol=ROUNDING)
-
-
-def test_a_product_that_underflows_selects_nothing_in_torchzero():
-    """The declared deviation: the original multiplies in floating point."""
-    torch = pytest.importorskip("torch")
-    tz = pytest.importorskip("torchzero")
-    experimental = pytest.importorskip("torchzero.modules.experimental")
-    p = torch.nn.Parameter(torch.tensor([1e-200], dtype=torch.float64))
-    p.grad = torch.tensor([-1e-200], dtype=torch.float64)
-    tz.Optimizer([p], experimental.ReduceOutwardLR(mul=0.5)).step()
-    assert p.item() == 2e-200
-    u, x = np.array([-1e-200]), np.array([1e-200])
-    assert (x - reduce_outward(u, x=x, c=u, mul=0.5, invert=False))[0] == 1.5e-200

@@ -1,6 +1,4 @@
-"""Adam: its formulas by hand, and torch.optim.Adam."""
-
-from __future__ import annotations
+"""Adam's formula is that of torch."""
 
 import numpy as np
 import pytest
@@ -8,6 +6,25 @@ from steps import outputs
 
 from refopt import Adam
 from refopt.parts.adam import adam
+
+# Both compute the same formula in float64, in another order: a few roundings a step, of numbers near 1.
+ROUNDING = 1e-12
+
+
+def test_it_agrees_with_torch():
+    torch = pytest.importorskip("torch")
+    gradients = np.random.default_rng(21).normal(size=(30, 50))
+    p = torch.nn.Parameter(torch.zeros(50, dtype=torch.float64))
+    peer = torch.optim.Adam([p], lr=0.1, betas=(0.9, 0.999), eps=1e-8)
+    x, m1, m2 = np.zeros((3, 50))
+    for t, g in enumerate(gradients, start=1):
+        p.grad = torch.tensor(g)
+        peer.step()
+        x -= 0.1 * adam(g, m1=m1, m2=m2, t=t, beta1=0.9, beta2=0.999, eps=1e-8, debiased=True)
+    np.testing.assert_allclose(x, p.detach().numpy(), rtol=ROUNDING, atol=ROUNDING)
+
+
+# ---------------------------------------------------------------- the method, step by step
 
 
 def test_two_steps_by_hand():
@@ -32,32 +49,3 @@ def test_the_first_step_does_not_depend_on_the_scale_of_the_gradient():
     assert np.allclose(outputs(Adam(eps=0.0), u), np.sign(u)) and np.allclose(
         outputs(Adam(eps=0.0), 1e6 * u), np.sign(u)
     )
-
-
-def test_path_of_torch():
-    torch = pytest.importorskip("torch")
-    rng = np.random.default_rng(21)
-    gradients, p = rng.normal(size=(30, 20)), torch.nn.Parameter(torch.zeros(20, dtype=torch.float64))
-    peer = torch.optim.Adam([p], lr=0.1)
-    for g in gradients:
-        p.grad = torch.tensor(g)
-        peer.step()
-    mine = -0.1 * outputs(Adam(), gradients).sum(axis=0)
-    np.testing.assert_allclose(mine, p.detach().numpy(), rtol=1e-12, atol=1e-12)  # 30 steps of rounding
-
-
-# Both compute the same formula in float64, in another order: a few roundings a step, of numbers near 1.
-ROUNDING = 1e-12
-
-
-def test_it_agrees_with_torch():
-    torch = pytest.importorskip("torch")
-    gradients = np.random.default_rng(21).normal(size=(30, 50))
-    p = torch.nn.Parameter(torch.zeros(50, dtype=torch.float64))
-    peer = torch.optim.Adam([p], lr=0.1, betas=(0.9, 0.999), eps=1e-8)
-    x, m1, m2 = np.zeros((3, 50))
-    for t, g in enumerate(gradients, start=1):
-        p.grad = torch.tensor(g)
-        peer.step()
-        x -= 0.1 * adam(g, m1=m1, m2=m2, t=t, beta1=0.9, beta2=0.999, eps=1e-8, debiased=True)
-    np.testing.assert_allclose(x, p.detach().numpy(), rtol=ROUNDING, atol=ROUNDING)
