@@ -106,7 +106,8 @@ class FunctionObjective(CountedObjective):
 
     def gradient(self, point: Point) -> np.ndarray:
         if self.jac is None:
-            point.f  # noqa: B018  one trace gives both
+            if point._f is None:
+                point.f  # noqa: B018  one trace gives both
             if point._g is not None:
                 return point._g
             self.njev += 1

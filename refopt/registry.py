@@ -52,7 +52,8 @@ class Entry:
     cls : the method
     kind : one of `KINDS`, a heading for tables and nothing else: what a method is and needs, its class says
     recipe : ``recipe(instance, **settings)`` -> the complete method a bare name stands for
-    settings : the recipe's own options and their defaults
+    settings : defaults of the bare name: hyperparameters that differ from those of the class, and options of the recipe
+    chosen : hyperparameters among the settings that the recipe sets itself
     example : keyword arguments without which the class cannot be made (inner methods); for tables and tests
     quick : hyperparameters that keep a step short on hundreds of variables; for tests
     """
@@ -63,6 +64,7 @@ class Entry:
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     example: dict[str, Any] = dataclasses.field(default_factory=dict)
     quick: dict[str, Any] = dataclasses.field(default_factory=dict)
+    chosen: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         checks.one_of(f"the row of {self.name} in the registry", "kind", self.kind, KINDS)
@@ -87,8 +89,10 @@ class Entry:
 
     def complete(self, **options: Any) -> Method:
         """The recipe's complete method; `options` are hyperparameters and settings."""
-        settings = {k: options.pop(k, v) for k, v in self.settings.items()}
-        return self.recipe(self.make(**options), **settings)
+        given = {**self.settings, **options}
+        own = {f.name for f in dataclasses.fields(self.cls)} - self.chosen
+        settings = {k: given.pop(k) for k in self.settings if k not in own}
+        return self.recipe(self.make(**given), **settings)
 
     def option_names(self) -> tuple[str, ...]:
         return (*(f.name for f in dataclasses.fields(self.cls)), *self.settings)
@@ -102,11 +106,6 @@ def with_backtracking(method: Method) -> Method:
     return chain(method, Backtracking())
 
 
-def descending(method: Method, direction: str) -> Method:
-    """NewtonNewton made to descend: a step that brings too little is replaced, a line search decides its length."""
-    return chain(dataclasses.replace(method, direction=direction), Backtracking())  # type: ignore[call-arg]
-
-
 def with_growing_backtracking(method: Method) -> Method:
     return chain(method, Backtracking(growth=2.0))
 
@@ -115,16 +114,11 @@ def with_strong_wolfe(method: Method) -> Method:
     return chain(method, StrongWolfe())
 
 
-def automatic_curve_ball(method: Method, auto: bool, lam: float, acceptance: str | None) -> Method:
-    """The automatic form with an acceptance test, unless asked for otherwise."""
-    default = "ratio" if auto else "none"
-    return dataclasses.replace(method, auto=auto, lam=lam,  # type: ignore[call-arg]
-                               acceptance=default if acceptance is None else acceptance)
-
-
-def robust_trust(method: Method, trust_method: str, solver: str) -> Method:
-    """Regularization with interpolated sigma: of the four the one that fails least, see tests/benchmarks/mgh_table.md."""
-    return dataclasses.replace(method, trust_method=trust_method, solver=solver)  # type: ignore[call-arg]
+def with_acceptance(method: Method, acceptance: str | None) -> Method:
+    """CurveBall with an acceptance test in its automatic form, unless asked for otherwise."""
+    default = "ratio" if method.auto else "none"  # type: ignore[attr-defined]
+    chosen = default if acceptance is None else acceptance
+    return dataclasses.replace(method, acceptance=chosen)  # type: ignore[call-arg]
 
 
 def projected(method: Method, lr: float | None) -> Method:
@@ -148,14 +142,16 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(TensorizeProjection, "projection", projected, {"lr": None}, {"inner": Adam(), "max_side": 3}),
     Entry(FFTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
     Entry(DCTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
-    Entry(CurveBall, "Newton type", automatic_curve_ball, {"auto": True, "lam": 1.0, "acceptance": None}),
+    Entry(CurveBall, "Newton type", with_acceptance, {"auto": True, "acceptance": None},
+          chosen=frozenset({"acceptance"})),
     Entry(ScipyNewtonCG, "Newton type", with_backtracking, quick={"kwargs": {"maxiter": 2}}),
     Entry(NewtonSolver, "Newton type", with_backtracking, quick={"maxiter": 5}),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
-    Entry(NewtonNewton, "Newton type", descending, {"direction": "newton"}),
+    # a step that brings too little gives way to Newton's, a line search decides its length
+    Entry(NewtonNewton, "Newton type", with_backtracking, {"direction": "newton"}),
     Entry(InfinityNormTrustRegion, "Newton type"),
-    Entry(HigherOrderNewton, "Newton type", robust_trust, {"trust_method": "regularized", "solver": "native"},
-          quick={"order": 2}),
+    # of the four forms the one that fails least, see tests/benchmarks/mgh_table.md
+    Entry(HigherOrderNewton, "Newton type", settings={"trust_method": "regularized"}, quick={"order": 2}),
     Entry(GaussNewton, "support", with_backtracking),
     Entry(LR, "support"),
     Entry(Adam, "support", with_step_size, {"lr": 1e-2}),
@@ -168,6 +164,9 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(GGT, "support", with_step_size, {"lr": 1e-2}),
     Entry(SubspaceAdam, "support", in_eigenbasis, {"lr": 1e-2, "history_size": 100}),
 )
+
+
+BY_NAME = {checks.simplify(entry.name): entry for entry in ENTRIES}
 
 
 class MethodTable(tuple):
@@ -199,10 +198,10 @@ def methods() -> MethodTable:
 
 def find(name: str) -> Entry:
     """The row called `name`; case, '-' and '_' do not count."""
-    for entry in ENTRIES:
-        if checks.simplify(entry.name) == checks.simplify(name):
-            return entry
-    raise checks.unknown("method", name, [e.name for e in ENTRIES])
+    entry = BY_NAME.get(checks.simplify(name))
+    if entry is None:
+        raise checks.unknown("method", name, [e.name for e in ENTRIES])
+    return entry
 
 
 def resolve(method: Any, own: dict[str, Any], common: tuple[str, ...]) -> tuple[Method, str]:

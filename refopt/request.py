@@ -25,6 +25,10 @@ COMMON_OPTIONS: dict[str, Any] = {
     "maxiter": None, "maxfev": None, "maxtime": None, "gtol": 1e-5, "ftol": None, "xtol": None, "disp": False,
     "return_all": False,
 }
+OPTION_RULES: dict[str, Any] = {
+    "maxiter": "whole >= 0", "maxfev": ["whole >= 1"], "maxtime": ["[0, inf]"], "gtol": ["[0, inf]"], "ftol": ["[0, inf]"],
+    "xtol": ["[0, inf]"], "disp": bool, "return_all": bool,
+}
 
 
 @dataclasses.dataclass
@@ -63,9 +67,10 @@ def request(fun: Any, x0: Any, args: Any, method: Any, jac: Any, hess: Any, hess
     complete, name, effective = prepare(method, tol, options, x.size)
     refuse_constraints(name, constraints)
     callback = adapt_callback(callback)
-    source = generator(rng, effective) if "rng" in complete.all_needs() else None
+    needs = complete.all_needs()
+    source = generator(rng, effective) if "rng" in needs else None
     box = box_bounds(bounds, x, complete)
-    check_needs(complete, fun)
+    check_needs(complete, needs, fun)
     limits = {"maxfev": effective["maxfev"], "maxtime": effective["maxtime"]}
     if given is not None:
         objective = given
@@ -73,7 +78,7 @@ def request(fun: Any, x0: Any, args: Any, method: Any, jac: Any, hess: Any, hess
         objective.begin(x, **limits)
     else:
         objective = FunctionObjective(fun, x, args, jac, hess, hessp, shapes=shapes, bounds=box, **limits)
-    objective.products_wanted = "hvp" in complete.all_needs()
+    objective.products_wanted = "hvp" in needs
     objective.tried = [] if effective["return_all"] else None
     return Request(objective, x, complete, name, effective, callback, source)
 
@@ -92,16 +97,9 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
         effective["gtol"] = tol
     if effective["maxiter"] is None:
         effective["maxiter"] = min(max(1000, 200 * n), 100_000)
-    effective["maxiter"] = checks.whole_number("options", "maxiter", effective["maxiter"])
-    if effective["maxfev"] is not None:
-        effective["maxfev"] = checks.whole_number("options", "maxfev", effective["maxfev"], 1)
-    for key in ("gtol", "ftol", "xtol", "maxtime"):
-        if effective[key] is not None:
-            effective[key] = checks.in_interval("options", key, effective[key], "[0, inf]")
+    effective = checks.held("options", effective, OPTION_RULES)
     if effective["gtol"] is None:
         effective["gtol"] = 0.0
-    for key in ("disp", "return_all"):
-        effective[key] = checks.boolean("options", key, effective[key])
     effective.update(own)
     return complete, name, effective
 
@@ -125,16 +123,16 @@ def start_of(objective: CountedObjective, x0: Any, args: Any, jac: Any, hess: An
     return x.astype(objective.dtype)
 
 
-def check_needs(method: Method, fun: Any) -> None:
+def check_needs(method: Method, needs: frozenset[str], fun: Any) -> None:
     """Refuse, before the first evaluation, a method whose needs the objective cannot meet."""
-    for need in sorted(method.all_needs() - NEEDS):
+    for need in sorted(needs - NEEDS):
         raise checks.unknown(f"need of {method!r}", need, NEEDS)
     if isinstance(fun, CountedObjective):
         return  # it says itself what it lacks when it is asked
-    if "gauss-newton" in method.all_needs() and not isinstance(fun, ModelLoss):
+    if "gauss-newton" in needs and not isinstance(fun, ModelLoss):
         raise TypeError(f"{method!r} needs the Gauss-Newton matrix, but fun is a plain scalar function; give "
                         "refopt.LeastSquares(residuals) or refopt.ModelLoss(model, loss) as fun")
-    if "residuals" in method.all_needs() and not isinstance(fun, LeastSquares):
+    if "residuals" in needs and not isinstance(fun, LeastSquares):
         raise TypeError(f"{method!r} needs residuals, but fun is a plain scalar function; "
                         "give refopt.LeastSquares(residuals) as fun")
 

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..models.taylor import Expansion, Model
-from ..rounding import rounding_error
+from ..rounding import ULPS
 from ..status import Status, Stop
 
 __all__ = ["BallAnswer", "minimise_freely", "minimise_in_ball", "quadratic_in_ball"]
@@ -313,7 +313,7 @@ def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, h
           budget: int) -> Lower:
     """The next point of `minimise_in_ball`: quadratics with growing mu until the model agrees with one."""
     y, at, mu, share, z = here.y, here.at, here.mu, 1.0, here.y
-    rounding = rounding_error(at.value, float) + model.noise
+    rounding = ULPS * EPS * abs(at.value) + model.noise
     for tried in range(1, min(TRIALS, budget) + 1):
         if here.small and float(quadratic.w[0]) + here.lam >= here.flat:
             return Lower(y, None, mu, tried - 1)

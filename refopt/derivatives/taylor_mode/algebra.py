@@ -20,7 +20,7 @@ the same formulas run in `autograd.numpy`, and reverse mode differentiates throu
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import autograd.numpy as anp
@@ -47,6 +47,29 @@ LATE: dict[str, Callable[[], None]] = {}
 
 class TaylorError(TraceError):
     """The function cannot be expanded exactly; the message says where and what to do instead."""
+
+
+# ---------------------------------------------------------------------- coefficients, None being zero
+
+
+def series_of(algebra: Algebra, args: Any, active: dict[int, Series], argnum: int) -> Series:
+    """The series of an argument, constant or not."""
+    return active[argnum] if argnum in active else [args[argnum]] + [None] * algebra.order
+
+
+def each(f: Callable[[Any], Any], coefficients: Iterable[Any]) -> list[Any]:
+    """`f`, which maps zero to zero, of every coefficient."""
+    return [None if c is None else f(c) for c in coefficients]
+
+
+def plus(a: Any, b: Any) -> Any:
+    """a + b."""
+    return b if a is None else a if b is None else a + b
+
+
+def minus(a: Any, b: Any) -> Any:
+    """a - b."""
+    return a if b is None else -b if a is None else a - b
 
 
 class Algebra:
@@ -98,6 +121,12 @@ class Algebra:
             c if c is None or self.np.shape(c) == target else c + onp.zeros(target, getval(c).dtype)
             for c in self.align(series, len(shape))[1:]
         ]
+
+    def combined(self, f: Callable[[Any, Any], Any], ans: Any, args: Any, active: dict[int, Series]) -> list[Any]:
+        """f(a, b) of the coefficients of two arguments, broadcast like the value; `f` maps two zeros to zero."""
+        shape = onp.shape(getval(ans))
+        x, y = (self.spread(series_of(self, args, active, n), shape) for n in (0, 1))
+        return [f(a, b) for a, b in zip(x, y, strict=True)]
 
     def zeros_like(self, value: Any) -> onp.ndarray:
         """A coefficient of zeros for a quantity of this value, where None will not do."""

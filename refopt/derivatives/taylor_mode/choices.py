@@ -11,8 +11,8 @@ import autograd.numpy as anp
 import numpy as onp
 from autograd.tracer import getval
 
-from .algebra import RULES, Algebra, Rule, Series
-from .families import defined, series_of
+from .algebra import RULES, Algebra, Rule, Series, series_of
+from .families import defined
 
 
 def select(algebra: Algebra, ans: Any, mask: Any, x: Series, y: Series) -> list[Any]:

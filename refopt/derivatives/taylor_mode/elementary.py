@@ -6,42 +6,16 @@ The recurrences of the local series are in u = x + t.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as onp
 from autograd.tracer import getval
 
-from .algebra import RULES, Algebra, Rule, Series
-from .families import (
-    by_partials,
-    cycle,
-    defined,
-    each,
-    elementwise,
-    factorials,
-    integral,
-    linear,
-    minus,
-    plus,
-    raw,
-    series_of,
-    two_term,
-)
+from .algebra import RULES, Algebra, Rule, Series, each, minus, plus, series_of
+from .families import by_partials, cycle, defined, elementwise, factorials, integral, linear, raw, two_term
 
 # ---------------------------------------------------------------------- arithmetic
-
-
-def sum_rule(combine: Callable[[Any, Any], Any]) -> Rule:
-    """x + y or x - y."""
-
-    def rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
-        shape = onp.shape(getval(ans))
-        x, y = (algebra.spread(series_of(algebra, args, active, n), shape) for n in (0, 1))
-        return [combine(a, b) for a, b in zip(x, y, strict=True)]
-
-    return rule
 
 
 def abs_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[int, Series]) -> list[Any]:
@@ -70,7 +44,8 @@ def angle_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[
     return algebra.trace(lambda z: scale * anp.arctan2(anp.imag(z), anp.real(z)), args[:1], active, {})
 
 
-RULES[anp.add], RULES[anp.subtract] = sum_rule(plus), sum_rule(minus)
+RULES[anp.add] = lambda algebra, ans, args, kwargs, active: algebra.combined(plus, ans, args, active)
+RULES[anp.subtract] = lambda algebra, ans, args, kwargs, active: algebra.combined(minus, ans, args, active)
 RULES[anp.multiply] = lambda algebra, ans, args, kwargs, active: algebra.multiply(
     series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
 )

@@ -15,7 +15,7 @@ each argument that depends on x to its series.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import autograd.numpy as anp
@@ -23,7 +23,7 @@ import numpy as onp
 from autograd.tracer import getval
 from autograd.util import subval
 
-from .algebra import RULES, Algebra, Series, TaylorError, primitive_name
+from .algebra import RULES, Algebra, Series, TaylorError, each, primitive_name, series_of
 
 # ---------------------------------------------------------------------- the families
 
@@ -148,29 +148,6 @@ def only(fun: Any, active: dict[int, Series], argnum: int) -> None:
                 f"taylor: '{primitive_name(fun)}' can be expanded in argument {argnum} only, but "
                 f"argument {other} depends on x too"
             )
-
-
-# ---------------------------------------------------------------------- coefficients, None being zero
-
-
-def series_of(algebra: Algebra, args: Any, active: dict[int, Series], argnum: int) -> Series:
-    """The series of an argument, constant or not."""
-    return active[argnum] if argnum in active else [args[argnum]] + [None] * algebra.order
-
-
-def each(f: Callable[[Any], Any], coefficients: Iterable[Any]) -> list[Any]:
-    """`f`, which maps zero to zero, of every coefficient."""
-    return [None if c is None else f(c) for c in coefficients]
-
-
-def plus(a: Any, b: Any) -> Any:
-    """a + b."""
-    return b if a is None else a if b is None else a + b
-
-
-def minus(a: Any, b: Any) -> Any:
-    """a - b."""
-    return a if b is None else -b if a is None else a - b
 
 
 # ---------------------------------------------------------------------- local series

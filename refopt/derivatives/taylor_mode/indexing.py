@@ -9,8 +9,8 @@ import numpy as onp
 from autograd.numpy.numpy_boxes import ArrayBox
 
 from ..indexing import is_basic, take
-from .algebra import RULES, Algebra, Series
-from .families import defined, each
+from .algebra import RULES, Algebra, Series, each
+from .families import defined
 
 
 def pick(np: Any, c: Any, index: Any) -> Any:
@@ -23,9 +23,9 @@ def index_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[
     _, index = args
     np = algebra.np
     if algebra.batch is None:
-        return each(lambda c: pick(np, c, index), active[0][1:])
+        return [None if c is None else pick(np, c, index) for c in active[0][1:]]
     batched, axis = batched_index(index)
-    out = each(lambda c: pick(np, c, batched), active[0][1:])
+    out = [None if c is None else pick(np, c, batched) for c in active[0][1:]]
     return out if axis == 0 else each(lambda c: np.moveaxis(c, axis, 0), out)
 
 

@@ -13,8 +13,8 @@ import autograd.numpy.linalg as linalg
 import numpy as onp
 from autograd.tracer import getval
 
-from .algebra import REFUSED, RULES, Algebra, Series, TaylorError
-from .families import all_axes, defined, each, factorials, minus, plus, series_of
+from .algebra import REFUSED, RULES, Algebra, Series, TaylorError, each, minus, plus, series_of
+from .families import all_axes, defined, factorials
 
 # ---------------------------------------------------------------------- products of matrix series
 

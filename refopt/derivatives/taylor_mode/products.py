@@ -11,8 +11,8 @@ import numpy as onp
 from autograd.numpy import numpy_wrapper as wrapped
 from autograd.tracer import getval
 
-from .algebra import RULES, Algebra, Series, TaylorError
-from .families import bilinear, defined, flattened, series_of, stretched, transposed
+from .algebra import RULES, Algebra, Series, TaylorError, series_of
+from .families import bilinear, defined, flattened, stretched, transposed
 
 # ---------------------------------------------------------------------- contractions
 

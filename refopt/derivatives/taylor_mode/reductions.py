@@ -13,8 +13,8 @@ import numpy as onp
 from autograd.numpy import numpy_wrapper as wrapped
 from autograd.tracer import getval
 
-from .algebra import RULES, Algebra, Rule, Series
-from .families import all_axes, defined, each, flattened, inner, linear, outer_axis
+from .algebra import RULES, Algebra, Rule, Series, each
+from .families import all_axes, defined, flattened, inner, linear, outer_axis
 
 # ---------------------------------------------------------------------- sums
 

@@ -18,8 +18,8 @@ from autograd.numpy.numpy_vjps import (
 from autograd.tracer import getval
 
 from ..indexing import put
-from .algebra import RULES, Algebra, Series, TaylorError
-from .families import bilinear, each, linear, raw, series_of
+from .algebra import RULES, Algebra, Series, TaylorError, each, series_of
+from .families import bilinear, linear, raw
 from .indexing import batched_index
 from .products import contract
 

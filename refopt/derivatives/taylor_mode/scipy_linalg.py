@@ -10,8 +10,8 @@ import autograd.scipy.linalg as slinalg
 import autograd.scipy.signal as signal
 import numpy as onp
 
-from .algebra import REFUSED, RULES, Algebra, Series
-from .families import bilinear, defined, minus, series_of
+from .algebra import REFUSED, RULES, Algebra, Series, minus, series_of
+from .families import bilinear, defined
 from .linalg import convolved
 
 

@@ -8,20 +8,8 @@ import autograd.numpy as anp
 import numpy as onp
 from autograd.tracer import getval
 
-from .algebra import RULES, Algebra, Rule, Series, TaylorError
-from .families import (
-    all_axes,
-    defined,
-    each,
-    flattened,
-    inner,
-    linear,
-    only,
-    outer_axis,
-    reshaped,
-    stretched,
-    transposed,
-)
+from .algebra import RULES, Algebra, Rule, Series, TaylorError, each
+from .families import all_axes, defined, flattened, inner, linear, only, outer_axis, reshaped, stretched, transposed
 from .indexing import pick
 
 # ---------------------------------------------------------------------- shapes and axes

@@ -12,8 +12,8 @@ import numpy as onp
 from autograd.tracer import getval
 
 from ..indexing import take
-from .algebra import RULES, Algebra, Series, TaylorError
-from .families import each, inner
+from .algebra import RULES, Algebra, Series, TaylorError, each
+from .families import inner
 
 
 def sorted_order(algebra: Algebra, series: Series, axis: int) -> onp.ndarray:

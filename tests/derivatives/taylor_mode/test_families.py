@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 
 from refopt.derivatives import TaylorError, taylor
+from refopt.derivatives.taylor_mode.algebra import each, minus, plus
 from refopt.derivatives.taylor_mode.families import (
     all_axes,
-    each,
     flattened,
     inner,
-    minus,
     outer_axis,
-    plus,
     stretched,
     transposed,
 )
