@@ -12,9 +12,8 @@ from scipy.optimize import OptimizeResult
 
 from . import checks
 from .composite import LeastSquares, ModelLoss
-from .function import FunctionObjective
+from .function import CountedObjective, FunctionObjective
 from .method import NEEDS, Method
-from .objective import CountedObjective
 from .registry import names_supporting_bounds, resolve
 
 __all__ = ["COMMON_OPTIONS", "Request", "generator", "request"]

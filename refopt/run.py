@@ -147,7 +147,7 @@ class Run(Iterator[Record]):
         merit = f if self.minimises_f else self.method.merit(new)
         if merit <= self.best_merit:
             self.best, self.best_merit = new, merit
-        record = self._record(point, new, length, figures)
+        record = self._record(point, new, f, length, figures)
         stop = self._tests(point, record)
         if self.callback is not None:
             self._call_back(record)
@@ -155,12 +155,12 @@ class Run(Iterator[Record]):
             self._finish(stop)
         return record
 
-    def _record(self, old: Point, point: Point, length: float, figures: dict[str, Any]) -> Record:
+    def _record(self, old: Point, point: Point, f: float, length: float, figures: dict[str, Any]) -> Record:
         objective = self.objective
         record = Record()
         record.nit = self.nit
         record.x = point.x
-        record.fun = point.f
+        record.fun = f
         record.jac = point.g
         record.gnorm = self.gnorm = point.gradient_norm()
         record.update_norm = length

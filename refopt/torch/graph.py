@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..objective import CountedObjective, Point
+from ..function import CountedObjective
+from ..objective import Point
 from .closures import Closure
 from .flat import Layout
 

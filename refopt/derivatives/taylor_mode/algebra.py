@@ -399,3 +399,16 @@ def late_rule(fun: Any) -> Rule | None:
 def primitive_name(fun: Any) -> str:
     """The name of a primitive, for messages."""
     return getattr(fun, "__name__", str(fun))
+
+
+# ---------------------------------------------------------------------- the four operations
+
+
+RULES[anp.add] = lambda algebra, ans, args, kwargs, active: algebra.combined(plus, ans, args, active)
+RULES[anp.subtract] = lambda algebra, ans, args, kwargs, active: algebra.combined(minus, ans, args, active)
+RULES[anp.multiply] = lambda algebra, ans, args, kwargs, active: algebra.multiply(
+    series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
+)
+RULES[anp.divide] = lambda algebra, ans, args, kwargs, active: algebra.divide(
+    ans, series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
+)

@@ -12,7 +12,7 @@ import autograd.numpy as anp
 import numpy as onp
 from autograd.tracer import getval
 
-from .algebra import RULES, Algebra, Rule, Series, each, minus, plus, series_of
+from .algebra import RULES, Algebra, Rule, Series, each, plus, series_of
 from .families import by_partials, cycle, defined, elementwise, factorials, integral, linear, raw, two_term
 
 # ---------------------------------------------------------------------- arithmetic
@@ -44,14 +44,6 @@ def angle_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict[
     return algebra.trace(lambda z: scale * anp.arctan2(anp.imag(z), anp.real(z)), args[:1], active, {})
 
 
-RULES[anp.add] = lambda algebra, ans, args, kwargs, active: algebra.combined(plus, ans, args, active)
-RULES[anp.subtract] = lambda algebra, ans, args, kwargs, active: algebra.combined(minus, ans, args, active)
-RULES[anp.multiply] = lambda algebra, ans, args, kwargs, active: algebra.multiply(
-    series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
-)
-RULES[anp.divide] = lambda algebra, ans, args, kwargs, active: algebra.divide(
-    ans, series_of(algebra, args, active, 0), series_of(algebra, args, active, 1)
-)
 defined(anp.remainder, lambda ans, x, y: x - anp.floor_divide(x, y) * y)
 RULES[anp.positive] = lambda algebra, ans, args, kwargs, active: active[0][1:]
 RULES[anp.abs] = RULES[anp.absolute] = RULES[anp.fabs] = abs_rule

@@ -8,7 +8,7 @@ import autograd.numpy as anp
 import numpy as onp
 from autograd.numpy.numpy_boxes import ArrayBox
 
-from ..indexing import is_basic, take
+from ..reverse import is_basic, take
 from .algebra import RULES, Algebra, Series, each
 from .families import defined
 

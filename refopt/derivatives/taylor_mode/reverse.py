@@ -17,7 +17,7 @@ from autograd.numpy.numpy_vjps import (
 )
 from autograd.tracer import getval
 
-from ..indexing import put
+from ..reverse import put
 from .algebra import RULES, Algebra, Series, TaylorError, each, series_of
 from .families import bilinear, linear, raw
 from .indexing import batched_index

@@ -11,7 +11,7 @@ import autograd.numpy as anp
 import numpy as onp
 from autograd.tracer import getval
 
-from ..indexing import take
+from ..reverse import take
 from .algebra import RULES, Algebra, Series, TaylorError, each
 from .families import inner
 
