@@ -7,8 +7,8 @@ from typing import Any
 
 from scipy.optimize import OptimizeResult
 
-from .function import CountedObjective
 from .method import Method
+from .objective import CountedObjective
 from .request import refuse_constraints, request
 from .run import Run
 

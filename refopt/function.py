@@ -2,20 +2,11 @@
 
 Each derivative comes from the user (`jac`, `hess`, `hessp`) where it was given, else from autograd. Methods cannot tell.
 A function made of a model and a loss (`refopt.composite`) is differentiated part by part.
-
-Counting. ``nfev`` is the number of times the user's `fun` is called, for whatever purpose: one trace gives the value
-and the gradient, one more gives all Hessian-vector products at a point (the same one where the method has said that it
-needs products). ``njev``, ``nhev``, ``nhvp`` and ``ntaylor`` count gradients, Hessians, products (with the Hessian or
-the third derivative) and Taylor propagations, and equal the number of calls of `jac`, `hess` and `hessp` where the
-user gave them. Of a function made of parts (`LeastSquares`, `ModelLoss`) one call of the model gives value, gradient,
-residuals, their Jacobian and Gauss-Newton products: ``nfev`` counts it once. A Jacobian counts as one Hessian in
-``nhev``, a product with the Gauss-Newton matrix as one in ``nhvp``.
 """
 
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,57 +21,9 @@ from .composite import LeastSquares, ModelLoss
 from .derivatives import reverse
 from .derivatives.taylor_mode.expand import model_product, model_value_and_gradient, taylor
 from .derivatives.tensors import derivative_tensors, hessian
-from .objective import NO_PARTS, Contraction, Objective, Point, locked, symmetrised
-from .status import Status, Stop
+from .objective import NO_PARTS, Contraction, CountedObjective, Point, locked, symmetrised
 
-__all__ = ["CountedObjective", "FunctionObjective"]
-
-
-class CountedObjective(Objective):
-    """An objective that calls the user's code: it counts the calls, keeps to the limits, remembers the best point.
-
-    Attributes
-    ----------
-    nfev, njev, nhev, nhvp, ntaylor : evaluations so far
-    best_x, best_f : the point with the lowest finite value among all evaluated, and that value
-    """
-
-    def __init__(self, x0: np.ndarray, shapes: Any = None, bounds: Any = None):
-        super().__init__()
-        self.n, self.dtype = x0.size, x0.dtype
-        self.shapes, self.bounds = shapes, bounds
-        self.begin(x0)
-
-    def begin(self, x0: np.ndarray, maxfev: float | None = None, maxtime: float | None = None) -> None:
-        """Count from zero; an evaluation beyond the limits (calls, seconds from now) raises `Stop` instead."""
-        self._recent.clear()
-        self.nfev = self.njev = self.nhev = self.nhvp = self.ntaylor = 0
-        self.best_x, self.best_f = x0, np.inf
-        self.maxfev = np.inf if maxfev is None else maxfev
-        self.maxtime, self.started = maxtime, time.perf_counter()
-
-    def start(self) -> np.ndarray | None:
-        """Where a run begins that was given no x0, or None if it must be given."""
-        return None
-
-    def end(self, x: np.ndarray) -> None:
-        """A run has ended and `x` is its answer."""
-
-    def _count_call(self) -> None:
-        if self.nfev >= self.maxfev:
-            raise Stop(Status.MAXFEV, self.nfev, self.maxfev)
-        self._check_time()
-        self.nfev += 1
-
-    def _check_time(self) -> None:
-        if self.maxtime is not None:
-            passed = time.perf_counter() - self.started
-            if passed > self.maxtime:
-                raise Stop(Status.MAXTIME, passed, self.maxtime)
-
-    def _keep_best(self, x: np.ndarray, f: float) -> None:
-        if self.best_f > f > -np.inf:
-            self.best_x, self.best_f = x, f
+__all__ = ["FunctionObjective"]
 
 
 class FunctionObjective(CountedObjective):

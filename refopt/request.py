@@ -12,8 +12,9 @@ from scipy.optimize import OptimizeResult
 
 from . import checks
 from .composite import LeastSquares, ModelLoss
-from .function import CountedObjective, FunctionObjective
+from .function import FunctionObjective
 from .method import NEEDS, Method
+from .objective import CountedObjective
 from .registry import names_supporting_bounds, resolve
 
 __all__ = ["COMMON_OPTIONS", "Request", "generator", "request"]

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..function import CountedObjective
-from ..objective import Point
+from ..objective import CountedObjective, Point
 from .closures import Closure
 from .flat import Layout
 
