@@ -5,7 +5,7 @@ With p the decrease of f that a step promises and a = f(x) - f(x + step) the dec
     e = 4 eps |f(x)| + e_x^T |H| e_x / 2        the rounding error of f;  e_x = eps |x|, H the Hessian where it is known
     values decide   where  max(p, |a|) > 1000 e  or  min(p, a) > e
     slopes decide   elsewhere: the step is good if the slope falls to 0.9 of what it was and f rises by no more than e
-    rounding ended  the run where no step is good and none tried at x promised more than 1000 e  (but some decrease)
+    rounding ended  the run where no step is good and no change above 1000 e was predicted at x
 
 The first term of e is a well-computed f: two roundings for the sum and two for its terms. Long sums and cancellation
 inside f lose up to 1000 times that. The second term is the rise of f when every x_i is off by its own rounding.
@@ -71,7 +71,7 @@ def flatter(before: float, after: float) -> bool:
     return after <= FLATTER * before
 
 
-def nothing_left(tried: str, promised: float, error: float, at_minimiser: bool = False) -> Stop:
+def nothing_left(tried: str, promised: float, error: float) -> Stop:
     """Why no step is left: rounding, where even the best that was promised is below it, else the steps failed.
 
     Parameters
@@ -79,18 +79,19 @@ def nothing_left(tried: str, promised: float, error: float, at_minimiser: bool =
     tried : str
         What was tried in vain.
     promised : float
-        Largest decrease of f predicted at this x.
+        Largest change of f predicted at this x; a rise that a model predicts counts as much as a fall.
     error : float
         Rounding error of f.
-    at_minimiser : bool
-        The model is least at x, so that a promise of 0 is no failure of it.
 
     Examples
     --------
-    >>> [nothing_left("no step", promised, 1e-16).status.name for promised in (0.0, 1e-14, 0.1)]
-    ['STALLED', 'ROUNDING', 'STALLED']
+    >>> nothing_left("no step", 1e-14, 1e-16).status.name, nothing_left("no step", 0.1, 1e-16).status.name
+    ('ROUNDING', 'STALLED')
     """
-    if promised <= LONG_SUMS * error and (promised > 0 or at_minimiser):
+    if promised <= LONG_SUMS * error:
         return Stop(Status.ROUNDING, promised, error)
-    return Stop(Status.STALLED, reason=f"{tried} (up to {promised:.3g} was promised); f may be noisy, non-smooth, not "
-                                       "finite nearby, or its gradient wrong")
+    reason = (
+        f"{tried} (a change of up to {promised:.3g} was predicted); f may be noisy, non-smooth, not finite nearby, or its "
+        "gradient wrong"
+    )
+    return Stop(Status.STALLED, reason=reason)

@@ -17,7 +17,7 @@ class Status(enum.Enum):
     GTOL = (0, True, "gradient small: |g|_inf = {value:.3g} <= gtol = {threshold:.3g}")
     FTOL = (1, True, "decrease small: |f_k - f_k+1| = {value:.3g} <= ftol * max(|f_k|, |f_k+1|, 1) = {threshold:.3g}")
     XTOL = (2, True, "step small: |x_k - x_k+1|_2 = {value:.3g} <= xtol * (xtol + |x_k|_2) = {threshold:.3g}")
-    ROUNDING = (3, True, "converged to rounding error: no further decrease can be measured (predicted decrease {value:.3g}, "
+    ROUNDING = (3, True, "converged to rounding error: no further decrease can be measured (predicted change {value:.3g}, "
                          "rounding error of f {threshold:.3g}, in long sums up to 1000 times that)")
     MAXITER = (10, False, "iteration limit: nit = {value:.0f} reached maxiter = {threshold:.0f}; raise maxiter, or "
                           "continue from res.x")

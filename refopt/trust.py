@@ -123,7 +123,7 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
     ----------
     rule : Rule
     state : record with the fields scale, rho, accepted, promise, restarted, flattest
-        `promise` is the largest decrease predicted since x last moved, `restarted` whether the scale went back to its
+        `promise` is the largest change of f predicted since x last moved, `restarted` whether the scale went back to its
         first value since then, `flattest` the least gradient since rounding began to hide the change of f.
     point : Point
         x.
@@ -147,20 +147,20 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
         accepted = rho > rule.eta
     scale = rule.next_scale(state.scale, trial.size, rho, abs(new - f + trial.promised))
     small, large = rule.beyond(scale, point.x.dtype)
-    state = state._replace(rho=rho, accepted=accepted, scale=scale, promise=max(state.promise, trial.promised))
+    state = state._replace(rho=rho, accepted=accepted, scale=scale, promise=max(state.promise, abs(trial.promised)))
     if accepted:
         loud = max(trial.promised, abs(f - new)) > LONG_SUMS * error
         state = state._replace(flattest=np.inf if loud else min(state.flattest, trial.point.gradient_norm()))
         if falls_for_ever(f, new, trial.size, large, point.x.dtype):
             raise Stop(Status.UNBOUNDED, new, f)
         return state._replace(scale=rule.first if small or large else scale, promise=0.0, restarted=False)
-    noise = state.promise <= LONG_SUMS * error and trial.promised > 0  # nothing that was tried at x promises more
+    noise = state.promise <= LONG_SUMS * error  # nothing that was tried at x predicts more
     if hidden and noise and not trial.edge:  # a larger region changes nothing
         raise nothing_left("", state.promise, error)
     hopeless = np.isnan(rho) or small or noise and last
     if rule.takes_all and np.isfinite(new) and not hopeless:
         return state._replace(accepted=True, promise=0.0, restarted=False)
-    return restarted(rule, state, f, error, not trial.s.any()) if hopeless else state
+    return restarted(rule, state, f, error) if hopeless else state
 
 
 def by_slopes(state: Any, point: Point, trial: Trial, error: float) -> tuple[bool, float]:
@@ -179,14 +179,13 @@ def by_slopes(state: Any, point: Point, trial: Trial, error: float) -> tuple[boo
     return confirmed, mean if confirmed else np.nan
 
 
-def restarted(rule: Rule, state: State, f: float, error: float, at_minimiser: bool) -> State:
+def restarted(rule: Rule, state: State, f: float, error: float) -> State:
     """The first scale once more where refusals have shrunk the region; else the end of the run.
 
     What a shrunk step promises says nothing about x: only the largest promise tells rounding from failure.
     """
     if state.restarted or not rule.shrunk(state.scale):
-        raise nothing_left(f"no step, however short, lowers f = {f:.6g} as its model promises", state.promise, error,
-                           at_minimiser)
+        raise nothing_left(f"no step, however short, lowers f = {f:.6g} as its model promises", state.promise, error)
     return state._replace(scale=rule.first, restarted=True)
 
 

@@ -48,7 +48,7 @@ def infinity_norm_trust_region(h, p, u, s):
         H = p.array(p.point.gauss_newton)
     else:
         H = p.array(np.asarray(answer.H @ np.eye(u.size)))  # a strategy's: learned from rounded gradients
-    radius = s.radius
+    radius = s.scale or h.init_radius
     for attempt in range(1, answer.attempts + 1):
         last = attempt == answer.attempts
         if h.subproblem == "quadratic":
@@ -63,7 +63,9 @@ def infinity_norm_trust_region(h, p, u, s):
         rho = (p.f - f) / predicted if np.isfinite(float(f)) and predicted else p.number(1.0) * float("-inf")
         if last and abs(float(predicted)) <= 2 * LONG_SUMS * rounding_error(p):  # gradients decided
             rho = p.number(1.0) * float(answer.rho)
-        if not rho >= h.rho_bad:
+        if np.isnan(float(rho)):  # nothing is known of the radius, and the implementation has chosen
+            continue
+        if rho < h.rho_bad:
             radius = size * h.nminus
         elif rho > h.rho_good and (h.boundary_tol is None or size >= (1 - h.boundary_tol) * radius):
             radius = max(radius, size * h.nplus)
@@ -71,5 +73,7 @@ def infinity_norm_trust_region(h, p, u, s):
             treated = f"a step with ratio {float(rho):.3g} was treated the other way"
             raise Violation(f"attempt {attempt}: {treated}")
     accepted = bool(answer.accepted)
-    changes = dict(answer._asdict(), t=s.t + 1, radius=radius, rho=rho, accepted=accepted)
+    changes = dict(answer._asdict(), t=s.t + 1, rho=rho, accepted=accepted)
+    if accepted:  # after a refusal the region may have been restarted
+        changes.update(scale=radius)
     return d if accepted else 0 * d, changes

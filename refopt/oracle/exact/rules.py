@@ -1,4 +1,4 @@
-"""Rules of the package that the definitions share with it: when f is only rounding. Copies, gathered here.
+"""Rules of the package that the definitions share with it: when f is only rounding.
 
 The formulas of the definitions are independent of the code they judge. What counts as rounding in f is no
 formula of a method but a rule of the package; a definition that had another rule would disagree only there.
@@ -6,16 +6,13 @@ formula of a method but a rule of the package; a definition that had another rul
 
 from __future__ import annotations
 
-import numpy as np
-
+from ... import rounding
+from ...rounding import FLATTER, LONG_SUMS
 from .precise import PrecisePoint
 
 __all__ = ["FLATTER", "LONG_SUMS", "rounding_error"]
 
-FLATTER = 0.9  # factor by which a slope must fall where f is only rounding
-LONG_SUMS = 1e3  # what long sums and cancellation inside f lose, in units of its rounding error
-
 
 def rounding_error(p: PrecisePoint) -> float:
-    """The change of f that means nothing: 4 eps |f|."""
-    return 4 * float(np.finfo(p.point.x.dtype).eps) * abs(float(p.f))
+    """The change of f that means nothing."""
+    return rounding.rounding_error(float(p.f), p.point.x.dtype)

@@ -26,7 +26,7 @@ def run(method=METHOD, **changes):
 def test_the_step_ends_at_the_edge_where_the_slope_points_outward():
     update, (out, state) = run()
     assert plain(out) == pytest.approx(update, rel=1e-14) and abs(plain(out)).max() == 0.5
-    assert state.accepted and float(state.radius) == pytest.approx(0.5 * 3.5 if state.rho > 0.99 else 0.5)
+    assert state.accepted and float(state.scale) == pytest.approx(0.5 * 3.5 if state.rho > 0.99 else 0.5)
 
 
 def test_a_trial_treated_the_other_way_is_a_violation():
