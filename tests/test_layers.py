@@ -165,3 +165,37 @@ def test_public_names_exist_and_have_docstrings():
         value = getattr(refopt, name)
         assert value.__doc__ and value.__doc__.strip(), name
     assert set(refopt.__all__) == set(dir(refopt))
+
+
+def test_a_point_passes_few_files():
+    """Calls from one file into another while `minimize` takes one iteration of HigherOrderNewton at n = 2.
+
+    Half of them are the tracer following the function's own operations. There were 200 when each piece of the way
+    had a file of its own; what makes the number grow makes the program harder to follow.
+    """
+
+    def rosenbrock(x):
+        return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+
+    def run():
+        refopt.minimize(rosenbrock, [-1.2, 1.0], method="HigherOrderNewton", options={"maxiter": 1})
+
+    moves = 0
+
+    def count(frame, event, _):
+        nonlocal moves
+        own = frame.f_code.co_filename
+        if event == "call" and own.startswith(str(PACKAGE)):
+            caller = frame.f_back
+            while caller is not None and not caller.f_code.co_filename.startswith(str(PACKAGE)):
+                caller = caller.f_back
+            moves += caller is not None and caller.f_code.co_filename != own
+
+    run()  # interpolation plans are made once
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+    assert 50 < moves <= 130
