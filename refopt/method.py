@@ -71,6 +71,7 @@ class Method:
     supports_bounds: ClassVar[bool] = False
     abstract: ClassVar[bool] = False
     inner_first: ClassVar[bool] = False  # set by `takes_inner`
+    option = staticmethod(option)  # for methods written outside the package
     minimizer: ClassVar[Callable[..., Any]]  # SciPy's protocol; set by `refopt.driver`, which stands above the methods
 
     def __init_subclass__(cls, **keywords: Any) -> None:
