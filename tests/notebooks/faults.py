@@ -17,7 +17,7 @@ FAULTS: dict[str, str] = {
 import importlib
 module = importlib.import_module("refopt.algorithms.higher_order_newton")
 right = module.taylor_model
-module.taylor_model = lambda point, order, how: right(point, max(1, order - 1), how)  # a derivative too few
+module.taylor_model = lambda point, order, how, check: right(point, max(1, order - 1), how)  # a derivative too few
 ''',
     "11_newton_newton": '''
 import importlib
