@@ -1,15 +1,17 @@
 """The user's function as an objective: where its value and its derivatives come from.
 
-Each derivative comes from the user (`jac`, `hess`, `hessp`) where it was given, else from autograd. Methods cannot tell.
-A function made of a model and a loss (`refopt.composite`) is differentiated part by part.
+Each derivative comes from the user (`jac`, `hess`, `hessp`) where it was given, else from autograd. A method
+does not see the difference. A function made of a model and a loss (`refopt.composite`) is differentiated part
+by part.
 
-Counting. ``nfev`` is the number of times the user's `fun` is called, for whatever purpose: one trace gives the value
-and the gradient, one more gives all Hessian-vector products at a point (the same one where the method has said that it
-needs products). ``njev``, ``nhev``, ``nhvp`` and ``ntaylor`` count gradients, Hessians, products (with the Hessian or
-the third derivative) and Taylor propagations, and equal the number of calls of `jac`, `hess` and `hessp` where the
-user gave them. Of a function made of parts (`LeastSquares`, `ModelLoss`) one call of the model gives value, gradient,
-residuals, their Jacobian and Gauss-Newton products: ``nfev`` counts it once. A Jacobian counts as one Hessian in
-``nhev``, a product with the Gauss-Newton matrix as one in ``nhvp``.
+Counting. ``nfev`` is the number of calls of the user's `fun`, for whatever purpose. One traced call gives the
+value and the gradient; one more gives all Hessian-vector products at a point. If the method declares that it
+needs products, the first call gives them too. ``njev``, ``nhev``, ``nhvp`` and ``ntaylor`` count gradients,
+Hessians, products (with the Hessian or the third derivative) and Taylor propagations. Where the user gave
+`jac`, `hess` and `hessp`, they equal the numbers of their calls. For a function made of parts
+(`LeastSquares`, `ModelLoss`), one call of the model gives value, gradient, residuals, their Jacobian and
+Gauss-Newton products, and ``nfev`` counts it once. A Jacobian counts as one Hessian in ``nhev``, a product
+with the Gauss-Newton matrix as one in ``nhvp``.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ __all__ = ["CountedObjective", "FunctionObjective"]
 
 
 class CountedObjective(Objective):
-    """An objective that calls the user's code: it counts the calls, keeps to the limits, remembers the best point.
+    """An objective that calls the user's code: it counts calls, enforces limits and stores the best point.
 
     Attributes
     ----------
@@ -52,7 +54,7 @@ class CountedObjective(Objective):
         self.begin(x0)
 
     def begin(self, x0: np.ndarray, maxfev: float | None = None, maxtime: float | None = None) -> None:
-        """Count from zero; an evaluation beyond the limits (calls, seconds from now) raises `Stop` instead."""
+        """Reset the counts and set the limits on calls and seconds; evaluations beyond them raise `Stop`."""
         self._recent.clear()
         self.nfev = self.njev = self.nhev = self.nhvp = self.ntaylor = 0
         self.best_x, self.best_f = x0, np.inf
@@ -60,11 +62,11 @@ class CountedObjective(Objective):
         self.maxtime, self.started = maxtime, time.perf_counter()
 
     def start(self) -> np.ndarray | None:
-        """Where a run begins that was given no x0, or None if it must be given."""
+        """The start of a run that was given no x0; None if x0 is required."""
         return None
 
     def end(self, x: np.ndarray) -> None:
-        """A run has ended and `x` is its answer."""
+        """Called when a run has ended; `x` is its answer."""
 
     def _count_call(self) -> None:
         if self.nfev >= self.maxfev:
@@ -99,12 +101,12 @@ class FunctionObjective(CountedObjective):
     hessp : callable or None
         ``hessp(x, v, *args) -> (n,)``.
     maxfev, maxtime : limits, or None
-        An evaluation beyond them raises `Stop` instead.
+        An evaluation beyond them raises `Stop`.
 
     Raises
     ------
     TypeError, ValueError
-        For anything that is not as above, saying what was given.
+        For an argument of another type or value; the message names what was given.
     """
 
     def __init__(self, fun: Callable, x0: np.ndarray, args: Any = (), jac: Any = None, hess: Any = None,
@@ -126,7 +128,7 @@ class FunctionObjective(CountedObjective):
         self.pair = jac is not None and not callable(jac) and bool(jac)
         self.jac = jac if callable(jac) else None
         self.hess, self.hessp = hess, hessp
-        self._followed: Any = None  # the x at which the tracer last saw the value depend on x
+        self._followed: Any = None  # the x at which a trace last found that the value depends on x
 
     # ------------------------------------------------------------ value and gradient
 
@@ -164,7 +166,7 @@ class FunctionObjective(CountedObjective):
     def gradient(self, point: Point) -> np.ndarray:
         if self.jac is None:
             if point._f is None:
-                point.f  # noqa: B018  one trace gives both
+                point.f  # noqa: B018  the same trace gives both
             if point._g is not None:
                 return point._g
             self.njev += 1
@@ -186,7 +188,7 @@ class FunctionObjective(CountedObjective):
                 raise ValueError(f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}")
             return Hv.astype(self.dtype)
         if "product" not in point.memo and self.products_wanted and self.jac is None:
-            point.g  # noqa: B018  it brings the products along
+            point.g  # noqa: B018  its trace also gives the products
         if "product" not in point.memo:
             point.memo["product"] = reverse.product_function(self._traced, point.x)
         self._check_time()
@@ -271,15 +273,15 @@ class FunctionObjective(CountedObjective):
     # ------------------------------------------------------------ functions made of a model and a loss
 
     def _model(self, point: Point) -> tuple[np.ndarray, Callable]:
-        """``(y, w -> J^T w)``: one traced call of the model."""
+        """``(y, w -> J^T w)``, from one traced call of the model."""
         if "model" not in point.memo:
             if not isinstance(self.fun, ModelLoss):
                 raise TypeError(NO_PARTS)
             self._count_call()
             y, backward = reverse.trace(lambda x: self.fun.model(x, *self.args), point.x)
             if isinstance(self.fun, LeastSquares) and np.ndim(y) == 0:
-                raise ValueError(f"residuals must return an array of shape (m,), got the single number {y}; a scalar "
-                                 "function is given to minimize as it is, without refopt.LeastSquares")
+                raise ValueError(f"residuals must return an array of shape (m,), got the single number {y}; "
+                                 "give a scalar function to minimize directly, without refopt.LeastSquares")
             point.memo["model"] = (y, backward)
         return point.memo["model"]
 
@@ -329,15 +331,15 @@ class FunctionObjective(CountedObjective):
         return self.fun(x.copy(), *self.args)
 
     def _traced(self, x: Any) -> Any:
-        """`fun` for the tracer, as one number; with ``jac=True`` only its value."""
+        """`fun` as the tracer needs it: one number; with ``jac=True`` the value alone."""
         self._count_call()
         answer = self.fun(x, *self.args)
         value = answer[0] if self.pair else answer
         if isbox(value) and isbox(x) and value._trace == x._trace:
             self._followed = getval(x)
             return anp.reshape(value, ()) if value.shape == (1,) else value
-        if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):  # it depended on x before
-            raise reverse.stored(self.fun)
+        if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):
+            raise reverse.stored(self.fun)  # an earlier call at this x did depend on it
         return float(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else value
 
     # ------------------------------------------------------------ answers, checked
@@ -348,8 +350,8 @@ class FunctionObjective(CountedObjective):
         if np.iscomplexobj(value):
             raise TypeError(f"fun returned a complex value, {checks.describe(value)}; it must return one real number")
         if np.size(value) != 1:
-            raise ValueError(f"fun must return one number, got {checks.describe(np.asarray(value))}; for residuals "
-                             "wrap them: refopt.LeastSquares(residuals)")
+            raise ValueError(f"fun must return one number, got {checks.describe(np.asarray(value))}; "
+                             "if these are residuals, wrap them: refopt.LeastSquares(residuals)")
         try:
             return float(value) if np.ndim(value) == 0 else float(np.reshape(value, ()))
         except (TypeError, ValueError):
@@ -377,5 +379,5 @@ class FunctionObjective(CountedObjective):
 
 
 def directional(fun: Callable, v: np.ndarray) -> Callable:
-    """``x -> g(x)^T v``, the derivative of `fun` along v, again a function that can be differentiated."""
+    """``x -> g(x)^T v``, the derivative of `fun` along v, as a function that can be differentiated again."""
     return lambda x: anp.dot(v, reverse.gradient(fun, x))

@@ -62,4 +62,4 @@ def test_the_promise_decides():
     assert end.status is Status.ROUNDING and end.value == 1e-14 and end.threshold == 1e-16
     assert nothing_left("no step", 1e-12, 1e-16).status is Status.STALLED
     assert nothing_left("no step", 0.0, 1e-16).status is Status.STALLED
-    assert "no step (up to 1e-12 was promised)" in nothing_left("no step", 1e-12, 1e-16).message
+    assert "no step (predicted decrease up to 1e-12)" in nothing_left("no step", 1e-12, 1e-16).message
