@@ -152,7 +152,7 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
         if falls_for_ever(f, new, trial.size, large, point.x.dtype):
             raise Stop(Status.UNBOUNDED, new, f)
         return state._replace(scale=rule.first if small or large else scale, promise=0.0, restarted=False)
-    noise = state.promise <= LONG_SUMS * error and trial.promised > 0  # all decreases predicted at x are this small
+    noise = state.promise <= LONG_SUMS * error and trial.promised > 0  # as for all decreases predicted at x
     if hidden and noise and not trial.edge:  # a larger region changes nothing
         raise nothing_left("", state.promise, error)
     hopeless = np.isnan(rho) or small or noise and last
