@@ -23,7 +23,7 @@ SHARE = 0.1  # direction="newton" keeps a step if f falls by this share of what 
 
 
 class NewtonNewtonState(NamedTuple):
-    """Changes at every step; `x` and `J` every `update_freq` steps, and they are stored only if that is > 1."""
+    """Changes at every step; `x` and `J` every `update_freq` steps, and are stored only if that is > 1."""
 
     t: int  # steps taken
     x: np.ndarray | None  # (n,) the point where the J_k were last computed
@@ -41,7 +41,7 @@ class NewtonNewton(Method):
         J_k = d x_k / d x + reg I                    k = 1 .. order - 1
         x_(k+1) = J_k^-1 x_k
         output  d  with  J_1 J_2 ... J_(order-1) d = u
-                the step d_N of `Newton`             direction="newton", if d decreases f too little, see below
+                the step d_N of `Newton`             direction="newton", if d decreases f too little
 
     Why it works. order=2 is Newton's method. order=3 is Newton's method for the root of x_2(x) =
     H^-1 g, which is Schroeder's method in several variables. At a degenerate minimiser g vanishes

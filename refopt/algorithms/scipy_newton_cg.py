@@ -134,7 +134,7 @@ class ScipyNewtonCG(Method):
         super().__post_init__()
         who = type(self).__name__
         object.__setattr__(self, "solver", krylov.find_solver(who, self.solver))
-        refused = {"x0": "warm_start=True begins at the previous solution", "M": "give M= to the method itself"}
+        refused = {"x0": "use warm_start=True for the previous solution", "M": "give M= to the method itself"}
         if self.forcing is not None:
             refused.update(dict.fromkeys(("rtol", "btol"), f"forcing={self.forcing!r} sets the tolerance"))
         if self.direction == "truncated" and self.solver == "gmres":

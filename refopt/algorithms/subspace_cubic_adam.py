@@ -27,8 +27,8 @@ class SubspaceCubicAdam(SubspaceMethod):
 
         m1 <- C m1
         m2 <- (C*C) m2        m3 <- (C*C*C) m3     exact_reproject=True
-        m2 and m3 by rank                          exact_reproject=False: the i-th largest eigenvalue takes them
-                                                   from the old i-th largest, m3 with the sign of the overlap
+        m2 and m3 by rank                          exact_reproject=False: from the old i-th largest eigenvalue
+                                                   to the new one, m3 with the sign of the overlap
 
     The host is `GGT`: ``GGT(basis_optimizer=SubspaceCubicAdam())``. The bare name in `minimize`
     stands for this. On its own the method runs in the coordinates of x, where it is CubicAdam.
