@@ -192,7 +192,7 @@ class GraphObjective(CountedObjective):
         return J
 
     def _pushed(self, y: torch.Tensor, s: Tensors) -> torch.Tensor:
-        """``J s`` for the Jacobian J of y: the derivative of ``<J^T w, s>``, linear in w, with respect to w."""
+        """``J s`` for the Jacobian J of y, as the derivative by w of ``<J^T w, s>``, which is linear in w."""
         w = torch.zeros_like(y, requires_grad=True)
         transposed = torch.autograd.grad(y, self._inputs(), w, create_graph=True, allow_unused=True)
         pairs = [(a, b) for a, b in zip(self._filled(transposed), s, strict=True) if a.requires_grad]
