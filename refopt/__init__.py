@@ -34,7 +34,7 @@ from .parts.lr import LR
 from .parts.momentum import EMA, HeavyBall
 from .parts.newton import Newton
 from .parts.subspace import SubspaceAdam
-from .registry import methods  # the function takes the name of the folder it describes
+from .registry import methods
 from .run import Record
 from .status import Status
 

@@ -23,7 +23,7 @@ def describe(value: Any) -> str:
 
 
 def closest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known names most like `name`, best first; '-', '_' and case do not count."""
+    """The known names most like `name`, best first; '-', '_' and case are ignored."""
     plain = {simplify(k): k for k in known}
     return [plain[k] for k in difflib.get_close_matches(simplify(name), plain, n=count, cutoff=0.5)]
 
@@ -34,7 +34,7 @@ def simplify(name: str) -> str:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
-    """The error for a name that does not exist, with the closest that does."""
+    """The error for a name that does not exist; it suggests the closest known names."""
     known = list(known)
     near = closest(name, known)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(sorted(known))}"
@@ -42,7 +42,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
 
 
 def start_vector(x0: Any, shapes: Any = None) -> np.ndarray:
-    """A fresh flat float64 or float32 copy of `x0`, or the error that says why it cannot be a start."""
+    """A flat float64 or float32 copy of `x0`; an error says why it cannot be a start."""
     if x0 is None:
         raise TypeError("x0 is None; give a one-dimensional array of numbers, the point to start from")
     try:
@@ -87,7 +87,7 @@ def shape_list(shapes: Any, n: int) -> tuple[tuple[int, ...], ...] | None:
 
 
 def real_number(who: str, name: str, value: Any) -> float:
-    """`value` as a float, refused when it is no finite real number."""
+    """`value` as a float; nan and anything that is not a real number are refused."""
     if isinstance(value, (bool, str)) or not np.isscalar(value) or isinstance(value, complex):
         raise TypeError(f"{who}: {name} must be a real number, got {describe(value)}")
     number = float(value)
@@ -143,7 +143,7 @@ def one_of(who: str, name: str, value: Any, allowed: Iterable[Any]) -> Any:
 
 
 def optional(check: Callable[..., Any], who: str, name: str, value: Any, *rest: Any) -> Any:
-    """None, or what `check` makes of `value`."""
+    """None if `value` is None, else the result of ``check(who, name, value, *rest)``."""
     return None if value is None else check(who, name, value, *rest)
 
 
@@ -166,10 +166,10 @@ def known_options(who: str, given: Mapping[str, Any], known: Iterable[str]) -> d
 
 
 def held(who: str, values: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
-    """`values`, each held against its rule; the first that breaks its rule is the error.
+    """`values`, each checked against its rule; the first that breaks its rule raises an error.
 
     A rule is an interval, ``"[0, 1)"``; ``"whole >= 1"``; a tuple of choices; ``bool``; or ``callable``. A rule in a
-    list, ``["(0, inf)"]``, also lets None pass. Whole numbers come back as int, all else as it was given.
+    list, ``["(0, inf)"]``, also allows None. Whole numbers are returned as int, all else unchanged.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """The command ``refopt``: methods | problems | run | bench | compare.
 
-Exit code 0 only on success: 1 when a run did not converge or a comparison failed, 2 for a wrong call. Errors are one
-line on stderr.
+The exit code is 0 on success, 1 when a run did not converge or a comparison failed, 2 for wrong arguments. An
+error is one line on stderr.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 __all__ = ["main"]
 
-RUN_GTOL = 1e-8  # the command's default: problems with published digits deserve more than SciPy's 1e-5
+RUN_GTOL = 1e-8  # the command's default; the published digits of the problems need more than SciPy's 1e-5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line, one subparser per command."""
+    """The parser of the command line, with one subparser per command."""
     from . import __version__
     from .oracle.command import add_compare_command, seed
 
@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser whose errors take one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> Any:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -147,7 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
     x0 = problem.starts[arguments.start - 1]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points may overflow; methods handle it
         steps = iterate(problem.fun, x0, options=options, shapes=problem.shapes, rng=arguments.seed, **chosen)
-        with contextlib.suppress(KeyboardInterrupt):  # what was computed is shown, with the reason
+        with contextlib.suppress(KeyboardInterrupt):  # the result so far is printed, with the reason
             for _ in steps:
                 pass
     result = steps.result
@@ -167,13 +167,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def brief(method: Any) -> str:
-    """A method with the hyperparameters that differ from their defaults."""
+    """A short text for a method: its name and the hyperparameters that differ from their defaults."""
     from .method import Chain, Method
     if isinstance(method, Chain):
         return " + ".join(map(brief, method.parts()))
-    told = [f"{f.name}={brief(v) if isinstance(v, Method) else repr(v)}" for f in dataclasses.fields(method)
-            if repr(v := getattr(method, f.name)) != repr(f.default)]
-    return f"{type(method).__name__}({', '.join(told)})" if told else type(method).__name__
+    changed = [f"{f.name}={brief(v) if isinstance(v, Method) else repr(v)}"
+               for f in dataclasses.fields(method) if repr(v := getattr(method, f.name)) != repr(f.default)]
+    return f"{type(method).__name__}({', '.join(changed)})" if changed else type(method).__name__
 
 
 def certified_table(problem: Any, x: np.ndarray, f: float) -> str:
@@ -188,7 +188,7 @@ def certified_table(problem: Any, x: np.ndarray, f: float) -> str:
 def bench(arguments: argparse.Namespace) -> int:
     from . import minimize, problems
     from .registry import find
-    chosen = [find(name.strip()).name for name in arguments.methods.split(",")]  # before any run
+    chosen = [find(name.strip()).name for name in arguments.methods.split(",")]  # checked before any run
     names = [name for pattern in arguments.problems for name in problems.names(pattern)]
     if not names:
         raise ValueError(f"no problem matches {' '.join(arguments.problems)!r}; `refopt problems` lists all")

@@ -1,7 +1,8 @@
 """The user's function as an objective: where its value and its derivatives come from.
 
-Each derivative comes from the user (`jac`, `hess`, `hessp`) where it was given, else from autograd. Methods cannot tell.
-A function made of a model and a loss (`refopt.composite`) is differentiated part by part.
+Each derivative comes from the user (`jac`, `hess`, `hessp`) where it was given, else from autograd. A method
+does not see the difference. A function made of a model and a loss (`refopt.composite`) is differentiated part
+by part.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ class FunctionObjective(CountedObjective):
     hessp : callable or None
         ``hessp(x, v, *args) -> (n,)``.
     maxfev, maxtime : limits, or None
-        An evaluation beyond them raises `Stop` instead.
+        An evaluation beyond them raises `Stop`.
 
     Raises
     ------
     TypeError, ValueError
-        For anything that is not as above, saying what was given.
+        For an argument of another type or value; the message names what was given.
     """
 
     def __init__(self, fun: Callable, x0: np.ndarray, args: Any = (), jac: Any = None, hess: Any = None,
@@ -69,7 +70,7 @@ class FunctionObjective(CountedObjective):
         self.pair = jac is not None and not callable(jac) and bool(jac)
         self.jac = jac if callable(jac) else None
         self.hess, self.hessp = hess, hessp
-        self._followed: Any = None  # the x at which the tracer last saw the value depend on x
+        self._followed: Any = None  # the x at which a trace last found that the value depends on x
 
     # ------------------------------------------------------------ value and gradient
 
@@ -107,7 +108,7 @@ class FunctionObjective(CountedObjective):
     def gradient(self, point: Point) -> np.ndarray:
         if self.jac is None:
             if point._f is None:
-                point.f  # noqa: B018  one trace gives both
+                point.f  # noqa: B018  the same trace gives both
             if point._g is not None:
                 return point._g
             self.njev += 1
@@ -129,7 +130,7 @@ class FunctionObjective(CountedObjective):
                 raise ValueError(f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}")
             return Hv.astype(self.dtype)
         if "product" not in point.memo and self.products_wanted and self.jac is None:
-            point.g  # noqa: B018  it brings the products along
+            point.g  # noqa: B018  its trace also gives the products
         if "product" not in point.memo:
             point.memo["product"] = reverse.product_function(self._traced, point.x)
         self._check_time()
@@ -214,15 +215,15 @@ class FunctionObjective(CountedObjective):
     # ------------------------------------------------------------ functions made of a model and a loss
 
     def _model(self, point: Point) -> tuple[np.ndarray, Callable]:
-        """``(y, w -> J^T w)``: one traced call of the model."""
+        """``(y, w -> J^T w)``, from one traced call of the model."""
         if "model" not in point.memo:
             if not isinstance(self.fun, ModelLoss):
                 raise TypeError(NO_PARTS)
             self._count_call()
             y, backward = reverse.trace(lambda x: self.fun.model(x, *self.args), point.x)
             if isinstance(self.fun, LeastSquares) and np.ndim(y) == 0:
-                raise ValueError(f"residuals must return an array of shape (m,), got the single number {y}; a scalar "
-                                 "function is given to minimize as it is, without refopt.LeastSquares")
+                raise ValueError(f"residuals must return an array of shape (m,), got the single number {y}; "
+                                 "give a scalar function to minimize directly, without refopt.LeastSquares")
             point.memo["model"] = (y, backward)
         return point.memo["model"]
 
@@ -272,15 +273,15 @@ class FunctionObjective(CountedObjective):
         return self.fun(x.copy(), *self.args)
 
     def _traced(self, x: Any) -> Any:
-        """`fun` for the tracer, as one number; with ``jac=True`` only its value."""
+        """`fun` as the tracer needs it: one number; with ``jac=True`` the value alone."""
         self._count_call()
         answer = self.fun(x, *self.args)
         value = answer[0] if self.pair else answer
         if isbox(value) and isbox(x) and value._trace == x._trace:
             self._followed = getval(x)
             return anp.reshape(value, ()) if value.shape == (1,) else value
-        if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):  # it depended on x before
-            raise reverse.stored(self.fun)
+        if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):
+            raise reverse.stored(self.fun)  # an earlier call at this x did depend on it
         return float(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else value
 
     # ------------------------------------------------------------ answers, checked
@@ -291,8 +292,8 @@ class FunctionObjective(CountedObjective):
         if np.iscomplexobj(value):
             raise TypeError(f"fun returned a complex value, {checks.describe(value)}; it must return one real number")
         if np.size(value) != 1:
-            raise ValueError(f"fun must return one number, got {checks.describe(np.asarray(value))}; for residuals "
-                             "wrap them: refopt.LeastSquares(residuals)")
+            raise ValueError(f"fun must return one number, got {checks.describe(np.asarray(value))}; "
+                             "if these are residuals, wrap them: refopt.LeastSquares(residuals)")
         try:
             return float(value) if np.ndim(value) == 0 else float(np.reshape(value, ()))
         except (TypeError, ValueError):
@@ -320,5 +321,5 @@ class FunctionObjective(CountedObjective):
 
 
 def directional(fun: Callable, v: np.ndarray) -> Callable:
-    """``x -> g(x)^T v``, the derivative of `fun` along v, again a function that can be differentiated."""
+    """``x -> g(x)^T v``, the derivative of `fun` along v, as a function that can be differentiated again."""
     return lambda x: anp.dot(v, reverse.gradient(fun, x))

@@ -1,7 +1,7 @@
 """The table of methods: every name, what it needs, and the complete recipe that a bare name stands for.
 
 A method by itself is often only part of an optimizer: CubicAdam needs a step size, Newton a line search. A name
-given to `minimize` stands for the recipe in this table, an instance for exactly itself.
+given to `minimize` stands for the recipe in this table; an instance runs as it is.
 """
 
 from __future__ import annotations
@@ -47,15 +47,12 @@ KINDS = ("elementwise", "projection", "reformulation", "Newton type", "support")
 class Entry:
     """One row of the table.
 
-    Attributes
-    ----------
-    cls : the method
-    kind : one of `KINDS`, a heading for tables and nothing else: what a method is and needs, its class says
-    recipe : ``recipe(instance, **settings)`` -> the complete method a bare name stands for
-    settings : defaults of the bare name: hyperparameters that differ from those of the class, and options of the recipe
-    chosen : hyperparameters among the settings that the recipe sets itself
-    example : keyword arguments without which the class cannot be made (inner methods); for tables and tests
-    quick : hyperparameters that keep a step short on hundreds of variables; for tests
+    Attributes ---------- cls : the method kind : one of `KINDS`, a heading for tables and nothing else; what
+    a method needs is declared in its class recipe : ``recipe(instance, **settings)`` -> the complete method
+    that a bare name stands for settings : defaults of the bare name: hyperparameters that differ from the
+    class, and options of the recipe chosen : hyperparameters among the settings that the recipe sets itself
+    example : required keyword arguments of the class, such as inner methods; for tables and tests quick :
+    hyperparameters that make a step cheap for hundreds of variables; for tests
     """
 
     cls: type[Method]
@@ -115,21 +112,21 @@ def with_strong_wolfe(method: Method) -> Method:
 
 
 def with_acceptance(method: Method, acceptance: str | None) -> Method:
-    """CurveBall with an acceptance test in its automatic form, unless asked for otherwise."""
+    """CurveBall; its automatic form has an acceptance test by default."""
     default = "ratio" if method.auto else "none"  # type: ignore[attr-defined]
     chosen = default if acceptance is None else acceptance
     return dataclasses.replace(method, acceptance=chosen)  # type: ignore[call-arg]
 
 
 def projected(method: Method, lr: float | None) -> Method:
-    """A projection with a step size: 1e-2, but none where the inner methods see the objective and set their own."""
+    """A projection with a step size: 1e-2 by default, none where the inner methods see the objective."""
     if lr is None:
         return method if getattr(method, "project_params", False) else with_step_size(method, 1e-2)
     return with_step_size(method, lr)
 
 
 def in_eigenbasis(method: Method, lr: float, history_size: int) -> Method:
-    """A subspace method in the eigenbasis of the last updates, which GGT keeps."""
+    """A subspace method in the eigenbasis of the last updates, which GGT computes."""
     return chain(GGT(history_size=history_size, basis_optimizer=method), LR(lr))  # type: ignore[arg-type]
 
 
@@ -147,10 +144,10 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(ScipyNewtonCG, "Newton type", with_backtracking, quick={"kwargs": {"maxiter": 2}}),
     Entry(NewtonSolver, "Newton type", with_backtracking, quick={"maxiter": 5}),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
-    # a step that brings too little gives way to Newton's, a line search decides its length
+    # Newton's step replaces a step that decreases f too little; a line search chooses the length
     Entry(NewtonNewton, "Newton type", with_backtracking, {"direction": "newton"}),
     Entry(InfinityNormTrustRegion, "Newton type"),
-    # of the four forms the one that fails least, see tests/benchmarks/mgh_table.md
+    # the form that fails least often, see tests/benchmarks/mgh_table.md
     Entry(HigherOrderNewton, "Newton type", settings={"trust_method": "regularized"}, quick={"order": 2}),
     Entry(GaussNewton, "support", with_backtracking),
     Entry(LR, "support"),
@@ -197,7 +194,7 @@ def methods() -> MethodTable:
 
 
 def find(name: str) -> Entry:
-    """The row called `name`; case, '-' and '_' do not count."""
+    """The row called `name`; case, '-' and '_' are ignored."""
     entry = BY_NAME.get(checks.simplify(name))
     if entry is None:
         raise checks.unknown("method", name, [e.name for e in ENTRIES])
@@ -205,7 +202,7 @@ def find(name: str) -> Entry:
 
 
 def resolve(method: Any, own: dict[str, Any], common: tuple[str, ...]) -> tuple[Method, str]:
-    """``(complete method, name)`` from a name with options of its own, an instance, or a sequence."""
+    """``(complete method, name)`` from a name with its own options, an instance, or a sequence."""
     if isinstance(method, str):
         entry = find(method)
         checks.known_options(entry.name, own, (*common, *entry.option_names()))
@@ -217,5 +214,5 @@ def resolve(method: Any, own: dict[str, Any], common: tuple[str, ...]) -> tuple[
 
 
 def names_supporting_bounds() -> list[str]:
-    """Methods that keep box constraints."""
+    """The names of the methods that support bounds."""
     return [e.name for e in ENTRIES if e.cls.supports_bounds]

@@ -1,6 +1,7 @@
 """One minimisation in progress: the only loop over iterations.
 
-`Run` takes one iteration at a time, decides when to stop, keeps the best point and can tell its result at any moment.
+`Run` does one iteration at a time, decides when to stop and keeps the best point. Its result is available at
+any time.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from .status import Status, Stop
 
 __all__ = ["Record", "Run"]
 
-UNBOUNDED_BELOW = -1e300  # f below this overflows soon; a bounded objective does not come near it
+UNBOUNDED_BELOW = -1e300  # a lower f would soon overflow; a bounded objective does not come near this value
 
 
 class Record:
-    """What one iteration did. `iterate` yields it, `history` keeps it, callbacks and `disp` read it.
+    """One iteration. `iterate` yields records, ``res.history`` keeps them, callbacks and `disp` read them.
 
     Attributes
     ----------
     nit : number of the iteration, from 1
-    x : (n,) the point reached (None in a `history` recorded without ``return_all``)
+    x : (n,) the point reached
     fun, jac : value and gradient there
     gnorm : |g|_inf (of the projected gradient with bounds)
     update_norm : |x_k - x_(k-1)|_2
-    accepted : False if the method refused its own trial and stayed
+    accepted : False if the method rejected its trial point and x did not move
     nfev, njev, nhev, nhvp, ntaylor : evaluations so far
     time : seconds since the run began
     figures : dict of the method's own numbers, such as radius or step size
@@ -67,18 +68,18 @@ class Record:
                 f"update_norm={self.update_norm:.3g}, accepted={self.accepted}, nfev={self.nfev}{own})")
 
     def fields(self) -> dict[str, Any]:
-        """Name and value of every attribute, the point and the gradient copied."""
+        """The name and value of every attribute; x and jac are copies."""
         return {**{name: getattr(self, name) for name in self.__slots__}, "x": self.x.copy(), "jac": self.jac.copy()}
 
 
 class Run(Iterator[Record]):
-    """One minimisation in progress: iterate over it for the records, ask `result` at any time.
+    """One minimisation in progress: iterating over it yields the records, `result` is available at any time.
 
     Attributes
     ----------
     result : OptimizeResult of everything computed so far
     method : the complete method that runs
-    start : (n,) the start, as it was checked and copied
+    start : (n,) a checked copy of the start
     point : the current `Point`
     state : the method's state
     """
@@ -192,7 +193,7 @@ class Run(Iterator[Record]):
             raise Stop(Status.GTOL, g, self.options["gtol"])
 
     def _tests(self, old: Point, record: Record) -> Stop | None:
-        """The reason to stop after this iteration, or None."""
+        """The reason to stop after this iteration; None to go on."""
         options = self.options
         try:
             self._test_gradient(self.point)
@@ -224,7 +225,7 @@ class Run(Iterator[Record]):
             self.progress.close(stop.message)
 
     def _fail(self, error: Exception) -> None:
-        """Record `error` as the end of the run and attach what was computed."""
+        """Record `error` as the end of the run, and attach the result so far to it."""
         self._finish(Stop(Status.EXCEPTION, reason=f"{type(error).__name__} after iteration {self.nit}: {error}"))
         with contextlib.suppress(AttributeError):  # an exception class with __slots__ cannot carry it
             error.partial_result = self.result  # type: ignore[attr-defined]
@@ -233,7 +234,7 @@ class Run(Iterator[Record]):
 
     @property
     def result(self) -> OptimizeResult:
-        """Everything computed so far; `x` is the converged point, or the best one evaluated when not converged."""
+        """The result so far; `x` is the converged point, or the best point evaluated if not converged."""
         stop = self.stop
         success = stop is not None and stop.status.success
         point = self.answer
@@ -251,13 +252,13 @@ class Run(Iterator[Record]):
 
     @property
     def answer(self) -> Point:
-        """The converged point, or the best one evaluated when the run has not converged."""
+        """The converged point, or the best point evaluated if the run has not converged."""
         return self.point if self.stop is not None and self.stop.status.success else self._best_point()
 
     def _best_point(self) -> Point:
-        """The evaluated point with the lowest finite f: an iterate, or a trial that a cut-off step left behind.
+        """The evaluated point with the lowest finite f: an iterate, or a trial point of an interrupted step.
 
-        For a method that minimises something else, the iterate where that is least.
+        For a method that does not minimise f, the iterate of least merit.
         """
         objective = self.objective
         if not self.minimises_f:
@@ -278,7 +279,7 @@ class Run(Iterator[Record]):
 
 
 class Progress:
-    """What ``disp=True`` shows: a tqdm line on a terminal, plain lines elsewhere (iterations 1-10, then ever rarer)."""
+    """What ``disp=True`` shows: tqdm's bar on a terminal, else iterations 1 to 10, 20, ..., 100, 200, ..."""
 
     def __init__(self, options: dict[str, Any]):
         self.bar = None

@@ -1,7 +1,7 @@
 """Why a run ended: one table, used by the driver, the result, the command line and the tests.
 
-Each exit has a number, says whether it counts as success, and has one message with the measured
-value and the threshold it was held against.
+Each exit has a number, whether it counts as success, and one message with the measured value and the
+threshold it was compared with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["Status", "Stop"]
 
 
 class Status(enum.Enum):
-    """The exits: ``(number, success, message)``. Numbers are stable: scripts may test them."""
+    """The exits: ``(number, success, message)``. The numbers do not change, so scripts may test them."""
 
     GTOL = (0, True, "gradient small: |g|_inf = {value:.3g} <= gtol = {threshold:.3g}")
     FTOL = (1, True, "decrease small: |f_k - f_k+1| = {value:.3g} <= ftol * max(|f_k|, |f_k+1|, 1) = {threshold:.3g}")
@@ -39,10 +39,10 @@ class Status(enum.Enum):
 
 
 class Stop(Exception):
-    """Raised inside a run to end it; carries the status and the figures of its message.
+    """Raised inside a run to end it; has the status and the numbers of its message.
 
-    A method raises it when it knows that no further progress is possible; the objective raises it
-    when an evaluation would exceed a limit. The driver catches it and keeps the best point.
+    A method raises it when no further progress is possible; the objective raises it when an
+    evaluation would exceed a limit. The driver catches it and keeps the best point.
     """
 
     def __init__(self, status: Status, value: float = float("nan"), threshold: float = float("nan"), reason: str = ""):

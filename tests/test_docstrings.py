@@ -88,7 +88,7 @@ FAULTS = [
     ("beta1, beta2, beta3 : floats", "beta1, beta2 : floats", "do not document the field 'beta3'"),
     ("    eps : float >= 0", "    epsilon : float >= 0", "document 'epsilon', which is no field"),
     ("    eps : float >= 0", "    epsilon : float >= 0", "do not document the field 'eps'"),
-    ("        Scale of the output.\n", "", "do not say what 'alpha' means"),
+    ("        Factor of the output.\n", "", "do not say what 'alpha' means"),
     ("Adam with a third moment", "Adam\n    with a third moment", "must begin with one line"),
     ("Source:", "From", "no paragraph 'Source: ...'"),
     ("Deviations:", "Changes:", "no paragraph 'Deviations: ...'"),

@@ -1,16 +1,16 @@
 """The Taylor polynomial of a function as a model of its change: ``m(s) = sum_{k=1..p} D_k[s]/k!``.
 
-Two representations, one interface (`expand`, `line`):
+Two representations with one interface (`expand`, `line`):
 
     TensorModel     the symmetric tensors T_1 .. T_p; one contraction with s lowers the order of each by one
     MatrixFree      the function in truncated polynomial arithmetic, derivatives by reverse mode, memory O(n)
 
-`Penalised` adds ``weight/power |s|^power`` to either. Values leave out f(x): near a minimiser the change is
-many orders below f, and a difference of two values of f would be all rounding.
+`Penalised` adds ``weight/power |s|^power`` to either. Values do not include f(x): near a minimiser the change
+is many orders of magnitude smaller than f, and a difference of two values of f would be only rounding error.
 
 Source: Griewank, Utke, Walther 2000 (tensors and Taylor series); Birgin, Gardenghi, Martinez, Santos 2017,
-doi:10.1007/s10107-016-1065-8, eq. (2.2) (the penalty). Cost of `expand`: O(n^p) with tensors, some ten
-evaluations of the function without, and one more per product.
+doi:10.1007/s10107-016-1065-8, eq. (2.2) (the penalty). Cost of `expand`: O(n^p) with tensors, else about
+ten evaluations of the function, and one more per product.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ..status import Status, Stop
 __all__ = ["Expansion", "MatrixFree", "Model", "Penalised", "TensorModel", "check_gradient", "prefers_tensors",
            "taylor_model", "transient"]
 
-MOST_DIRECTIONS = 60_000  # Taylor series behind all tensors; more take longer than a matrix-free solve
+MOST_DIRECTIONS = 60_000  # Taylor series needed for all tensors; more take longer than a matrix-free solve
 MOST_ENTRIES = 4_000_000  # of the largest tensor (32 MB)
-DIFFERENCES = 16  # factor that leaves room for a `jac` by finite differences
+DIFFERENCES = 16  # factor of the tolerance that allows for a `jac` by finite differences
 
 
 class Expansion(NamedTuple):
-    """A model at one s: value (without f), gradient (n,), Hessian (n, n) or None, product with it."""
+    """A model at one s: value (without f), gradient (n,), Hessian (n, n) or None, Hessian-vector product."""
 
     value: float
     gradient: np.ndarray
@@ -88,7 +88,7 @@ class TensorModel(Model):
                        for j in range(3)]
 
     def nested(self, j: int, s: np.ndarray, top: np.ndarray) -> np.ndarray:
-        """The j-th derivative by Horner's rule on tensors; `top` is ``T_p[s]``, which all three share."""
+        """The j-th derivative by Horner's rule on tensors; `top` is ``T_p[s]``, which j = 0, 1, 2 share."""
         parts, p = self.scaled[j], len(self.tensors) - 1
         if p == j:
             return parts[-1]
@@ -176,32 +176,31 @@ class Penalised(Model):
 
 
 def prefers_tensors(n: int, order: int) -> bool:
-    """Whether full tensors are the cheaper representation."""
+    """Whether full tensors are cheaper than the matrix-free model."""
     return math.comb(n + order - 1, order) <= MOST_DIRECTIONS and n ** max(order, 2) <= MOST_ENTRIES
 
 
 def taylor_model(point: Point, order: int, derivatives: str = "auto", check: bool = False) -> TensorModel | MatrixFree:
-    """The model of order p at a point, with finite derivatives.
+    """The model of order p at a point; its derivatives are checked to be finite.
 
     Parameters
     ----------
     point : Point
     order : int >= 1
-        Up to order 2 gradient and Hessian of the objective are used (the user's, where given), above it
+        Up to order 2 the gradient and Hessian of the objective are used (the user's, where given), above it
         Taylor mode.
     derivatives : {"auto", "tensors", "matrix-free"}
-        "auto" takes tensors up to 60,000 lattice directions and 4 million entries: n = 31 at order 4, 70 at
-        order 3.
-
+        "auto" uses tensors up to 60,000 lattice directions and 4 million entries: up to n = 31 at order 4, up
+        to n = 70 at order 3.
     check : bool
-        Hold a user's `jac` against it, see `check_gradient`.
+        Compare a user's `jac` with the model, see `check_gradient`.
 
     Raises
     ------
     MemoryError
-        For "tensors" that would not fit; the message has the estimate.
+        For "tensors" that do not fit into memory; the message has the estimate.
     Stop
-        Where derivatives are not finite.
+        If derivatives are not finite.
     """
     if derivatives == "matrix-free" or derivatives == "auto" and not prefers_tensors(point.x.size, order):
         model: TensorModel | MatrixFree = MatrixFree(point, order)
@@ -218,10 +217,10 @@ def taylor_model(point: Point, order: int, derivatives: str = "auto", check: boo
 
 
 def transient(line: np.ndarray) -> bool:
-    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers from s = 0 at sigma = inf.
+    """Whether s is not on the branch of minimisers that starts from s = 0 at sigma = inf.
 
-    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls
-    with t.
+    ``line[k-1]`` is ``D_k[s]/k!``. A minimiser t s for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on
+    the branch sigma(t) decreases with t.
     """
     p = line.size
     k = np.arange(1, p + 1)
@@ -234,21 +233,22 @@ def transient(line: np.ndarray) -> bool:
 
 
 def check_gradient(point: Point, model: Model) -> None:
-    """Refuse a user's `jac` that is not the gradient of `fun`: they must agree to half their digits.
+    """Raise an error if a user's `jac` and the gradient of `fun` do not agree to half their digits.
 
-    The rounding error of x, and of finite differences in `jac`, is proportional to H x, so that counts as well.
+    The errors from rounding x, and from finite differences in `jac`, are proportional to H x, so the
+    tolerance includes H x.
 
     Parameters
     ----------
     point : Point
         Its g comes from `jac`, if the user gave one.
     model : Model
-        Taylor's polynomial, from `fun`.
+        The Taylor polynomial, computed from `fun`.
 
     Raises
     ------
     ValueError
-        Naming the worst coordinate.
+        The message names the worst coordinate.
     """
     if getattr(point.objective, "jac", None) is None and not getattr(point.objective, "pair", False):
         return

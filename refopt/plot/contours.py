@@ -1,4 +1,4 @@
-"""Paths over the contours of a function of two variables, still and moving."""
+"""Paths over the contours of a function of two variables: pictures and animations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
                ax: Any = None) -> Any:
     """Draw the paths of runs over the contours of a function of two variables.
 
-    Contours are evenly spaced in the logarithm of the height above the lowest value seen; white is low.
+    Contours are evenly spaced in the logarithm of the height above the lowest value found; white is low.
 
     Parameters
     ----------
@@ -35,17 +35,18 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
     runs : OptimizeResult, Run, list of Record, (k, 2) array of points, or a sequence of these
         Recorded with ``options={"return_all": True}``.
     labels : sequence of str or None
-        Names in the legend; None: the methods' names.
+        Names in the legend; None: the names of the methods.
     minimisers : (2,) or (m, 2) array_like, optional
         Known minimisers, marked with stars.
     region : {"auto", "ball", "box", "none"}
-        Trust regions |x - x_k|_2 <= radius or |x - x_k|_inf <= radius around every x_k, with the radius
-        recorded there, which is the one that step k + 1 begins with. "auto": what the method of the run uses,
-        if the run is the only one and names its method; else none.
+        Trust regions |x - x_k|_2 <= radius or |x - x_k|_inf <= radius around every x_k. The radius is the one
+        recorded at x_k, with which step k + 1 begins. "auto": the region of the run's method, if there is
+        only one run and its method is known; else none.
     rejected : bool
-        Mark the trial points that were evaluated and not taken, joined to the point they were tried from.
+        Mark the trial points that were evaluated and not taken, with a line to the point they were tried
+        from.
     bounds : ((left, right), (bottom, top)) or None
-        What is shown. None: the paths and minimisers, with a margin.
+        The part of the plane that is shown. None: the paths and minimisers, with a margin.
     levels, grid : int
         Number of contours, and of grid points along each axis (fun is called grid**2 times).
     ax : matplotlib axes or None
@@ -57,7 +58,7 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
     Raises
     ------
     TypeError, ValueError
-        For runs without points, not of two variables, or without the radii asked for.
+        For runs without points, of another number of variables, or without the radii that `region` needs.
     ImportError
         If matplotlib is missing.
 
@@ -98,7 +99,7 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
 def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", minimisers: Any = None,
               region: str = "auto", bounds: Any = None, levels: int = 20, grid: int = 121, fps: int = 4,
               frames: int = 60, ax: Any = None) -> Any:
-    """Write a run as a moving picture: the path grows, with the trials and the trust region of each step.
+    """Write an animation of a run: the growing path, with the trials and the trust region of each step.
 
     Parameters
     ----------
@@ -107,13 +108,13 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
     fun : callable
         ``fun(x) -> float``, x of shape (2,).
     file : str or path
-        Ends in ``.gif`` (written by pillow) or ``.html`` (a page with buttons, playable without a network).
+        Ends in ``.gif`` (written by pillow) or ``.html`` (a page with buttons that needs no network).
     minimisers, region, bounds, levels, grid
         As for `trajectory`.
     fps : int >= 1
         Frames per second.
     frames : int >= 2
-        At most so many frames; of longer runs evenly chosen iterations are shown, the last one always.
+        Limit on the frames. Of longer runs evenly spaced iterations are shown, always with the last one.
     ax : matplotlib axes or None
 
     Returns
@@ -124,7 +125,7 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
     Raises
     ------
     TypeError, ValueError
-        As `trajectory`, and for a file of another kind.
+        As for `trajectory`, and for a file with another ending.
     ImportError
         If matplotlib is missing.
 
@@ -171,7 +172,7 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
     title = ax.set_title("iteration 0", loc="left")
     finish(ax, "$x_1$", "$x_2$", outside=True, grid=False)
     title.set_fontsize(SMALL)
-    offset = len(path.points) - len(path.history) if path.history else 1  # the point that record 0 led to
+    offset = len(path.points) - len(path.history) if path.history else 1  # index of the point of record 0
 
     def show(k: int) -> None:
         x = path.points[k]
@@ -205,7 +206,7 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
 
 
 def self_contained(page: str) -> str:
-    """The page of `to_jshtml` with characters on its buttons instead of icons from a web site."""
+    """The page of `to_jshtml` with characters on its buttons instead of icons from a website."""
     page = re.sub(r"<link[^>]*>", "", page)
     return re.sub(r'<i class="fa fa-([a-z -]+)"></i>', lambda found: BUTTONS[found[1]], page)
 
@@ -214,7 +215,7 @@ def self_contained(page: str) -> str:
 
 
 def planar(who: str, paths: list[Recorded]) -> list[Recorded]:
-    """`paths`, if each is of two variables and has a point."""
+    """`paths`, checked: each must have a point and two variables."""
     for path in paths:
         if path.points.ndim != 2 or len(path.points) == 0 or path.points.shape[1] != 2:
             raise ValueError(f"{who}: paths are drawn in the plane, for functions of 2 variables, but the "
@@ -223,7 +224,7 @@ def planar(who: str, paths: list[Recorded]) -> list[Recorded]:
 
 
 def planar_points(who: str, name: str, given: Any) -> np.ndarray:
-    """Points as an array (m, 2); None gives none."""
+    """Points as an array (m, 2); None gives an empty array."""
     points = np.empty((0, 2)) if given is None else np.atleast_2d(np.asarray(given, dtype=float))
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"{who}: {name} must have shape (2,) or (m, 2), got {np.shape(given)}")
@@ -237,7 +238,7 @@ def radius_of(record: Any) -> float | None:
 
 
 def which_region(who: str, region: str, paths: list[Recorded]) -> str:
-    """The shape to draw, "auto" resolved by what the method of the run says of itself."""
+    """The shape of region to draw; "auto" is decided by the name of the run's method."""
     checks.one_of(who, "region", region, REGIONS)
     if region == "auto":
         method = paths[0].method if len(paths) == 1 else ""
@@ -257,7 +258,7 @@ def which_region(who: str, region: str, paths: list[Recorded]) -> str:
 
 def scenery(who: str, ax: Any, fun: Callable, paths: list[Recorded], stars: np.ndarray, bounds: Any,
             levels: int, grid: int) -> Any:
-    """The axes with the contours that go under everything else."""
+    """The axes with the contours, which are below everything else."""
     checks.function(who, "fun", fun)
     levels, grid = checks.whole_number(who, "levels", levels, 2), checks.whole_number(who, "grid", grid, 5)
     everything = np.concatenate([stars, *(path.points for path in paths)])
@@ -292,7 +293,7 @@ def move_patch(patch: Any, region: str, x: np.ndarray, radius: float) -> None:
 
 
 def draw_regions(ax: Any, path: Recorded, region: str, colour: str, several: bool) -> None:
-    """The region around each point but the last, from which no step began."""
+    """The region around each point except the last, where no step began."""
     label = "_region" if several else region_label(region)
     for record in path.history[:-1]:
         radius = radius_of(record)
@@ -302,7 +303,7 @@ def draw_regions(ax: Any, path: Recorded, region: str, colour: str, several: boo
 
 
 def draw_rejected(ax: Any, path: Recorded, colour: str, several: bool) -> None:
-    """Crosses at the trial points that were not taken, with thin lines to where they were tried from."""
+    """Crosses at the trial points that were not taken, with thin lines to the points they were tried from."""
     offset = len(path.points) - len(path.history)
     links, trials = [], []
     for k, record in enumerate(path.history, offset):

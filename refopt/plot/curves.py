@@ -1,4 +1,4 @@
-"""Convergence: a number of each record against iterations, evaluations or time."""
+"""Convergence plots: a quantity of each record against iterations, evaluations or time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .style import axes, finish, style_of
 
 __all__ = ["convergence"]
 
-# What may be asked for: the field of a record, and the label of its axis.
+# The choices: the field of a record, and the label of its axis.
 AGAINST = {"iterations": ("nit", "iteration"), "evaluations": ("nfev", "evaluations of $f$"),
            "time": ("time", "time [s]")}
 QUANTITY = {"f": ("fun", "$f$"), "gradient": ("gnorm", r"$\|g\|_\infty$"),
@@ -29,15 +29,15 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
     results : OptimizeResult, Run, list of Record, or a sequence of these
         Recorded with ``options={"return_all": True}``.
     labels : sequence of str or None
-        Names in the legend; None: the methods' names.
+        Names in the legend; None: the names of the methods.
     against : {"iterations", "evaluations", "time"}
         ``nit``, ``nfev`` (calls of fun) or ``time`` (seconds since the run began) of the records.
     quantity : {"f", "gradient", "gap"}
-        f (on a logarithmic axis if it is never negative and falls 100-fold), \\|g\\|_inf, or
-        ``f - f_opt``. On a logarithmic axis values that are zero or negative are left out; where a run first
-        reaches one a triangle points down at the axis.
+        f (on a logarithmic axis if it is never negative and falls by a factor over 100), \\|g\\|_inf, or
+        ``f - f_opt``. On a logarithmic axis values that are zero or negative are left out, and a triangle at
+        the axis marks the first one of a run.
     f_opt : float
-        The least value, for ``quantity="gap"`` only.
+        The least value of f, for ``quantity="gap"`` only.
     ax : matplotlib axes or None
 
     Returns

@@ -1,4 +1,4 @@
-"""What is drawn, from what the caller has: results, runs, lists of records, arrays of points."""
+"""The runs to draw, from the forms a caller may give: results, runs, lists of records, arrays of points."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LONGEST_LABEL = 36
 
 
 class Recorded(NamedTuple):
-    """One run as the pictures see it."""
+    """One run, in the form that all plots use."""
 
     label: str
-    method: str  # as the result names it, "" if unknown
+    method: str  # as in the result, "" if unknown
     start: np.ndarray | None  # (n,), if known
     history: list[Record]  # empty if only points were given
     points: np.ndarray  # (k, n), the start first if it is known
@@ -41,7 +41,7 @@ def recorded(who: str, given: Any, labels: Any = None, need_history: bool = Fals
     given : OptimizeResult with a history, Run, list of Record, (k, n) array of points, or a sequence of these
     labels : sequence of str or None
     need_history : bool
-        Refuse bare arrays of points.
+        Raise an error for arrays of points.
     """
     many = [given] if is_one(given) else given
     if isinstance(many, (str, dict)) or not isinstance(many, Sequence) or len(many) == 0:
@@ -87,7 +87,7 @@ def one(who: str, item: Any, need_history: bool) -> Recorded:
 
 
 def short(method: str) -> str:
-    """The class names in a method's repr, "Newton + Backtracking" for a chain; cut where that is long."""
+    """The class names in a method's repr, "Newton + Backtracking" for a chain; long names are cut."""
     if method.startswith("chain("):
         depth, names, word = 0, [], ""
         for c in method[6:-1]:

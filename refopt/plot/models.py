@@ -1,4 +1,4 @@
-"""The model that a method minimises, over the true function: a slice, or contours in the plane."""
+"""The model that a method minimises together with the true function: along a line, or as contours."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from .style import MODELS, ROLE, START, axes, finish, pyplot
 
 __all__ = ["model"]
 
-SAMPLES = 401  # of a slice
-SHARED = 6  # levels of f, every second one from the highest, that models are drawn at too
+SAMPLES = 401  # number of points along a line
+SHARED = 6  # number of levels of f, every second one from the highest, also used for the models
 
 
 def model(fun: Callable, x: Any, models: Any, direction: Any = None, span: float = 1.0, steps: Any = None,
           radius: float | None = None, region: str = "ball", levels: int = 20, grid: int = 121,
           ax: Any = None) -> Any:
-    """Draw models m(s) of f around x over f itself.
+    """Draw f and models m(s) of it around x.
 
-    With a `direction`, or for one variable, the slice ``t -> f(x + t direction)`` with the models on it; for
-    two variables contours, those of f in grey.
+    With a `direction`, or for one variable: curves along the line ``t -> x + t direction``. For two
+    variables: contours, those of f in grey.
 
     Parameters
     ----------
     fun : callable
         ``fun(x) -> float``, x of shape (n,).
     x : (n,) array_like
-        The point the models are made at.
+        The point where the models are made.
     models : callable, int, or dict of str to these
         ``m(s) -> float`` of the displacement s (n,) from x, or the order of a Taylor polynomial (then `fun`
         must be written in autograd.numpy).
     direction : (n,) array_like or None
     span : float > 0
-        Half the width shown: of t, or of each coordinate.
+        Half the width of the picture, in t or in each coordinate.
     steps : (n,) array_like or dict of str to these, optional
-        Displacement that each model leads to (minus the update of a method), marked on it. Keys are those of
-        `models`.
+        The step s that each model leads to (minus the update of a method), marked on it. The keys are those
+        of `models`.
     radius : float > 0 or None
-        Trust region |s| <= radius to show.
+        Radius of a trust region |s| <= radius to be shown.
     region : {"ball", "box"}
-        Its norm: Euclidean or infinity.
+        The norm of the trust region: Euclidean or infinity.
     levels, grid : int
         Contours of f, and grid points along each axis, in the plane.
     ax : matplotlib axes or None
@@ -56,7 +56,7 @@ def model(fun: Callable, x: Any, models: Any, direction: Any = None, span: float
     Raises
     ------
     TypeError, ValueError
-        For shapes that do not fit, more than two variables without a direction, unknown keys of `steps`.
+        For wrong shapes, more than two variables without a direction, or unknown keys of `steps`.
     ImportError
         If matplotlib is missing.
 
@@ -100,7 +100,7 @@ def model(fun: Callable, x: Any, models: Any, direction: Any = None, span: float
 
 
 def named_models(who: str, models: Any) -> dict[str, Any]:
-    """Labels and models, each a callable or an order."""
+    """The models by label; each is a callable or an order."""
     named = dict(models) if isinstance(models, Mapping) else {label_of(models): models}
     if not 1 <= len(named) <= len(MODELS):
         raise ValueError(f"{who}: give 1 to {len(MODELS)} models, got {len(named)}")
@@ -118,7 +118,7 @@ def label_of(m: Any) -> str:
 
 
 def named_steps(who: str, steps: Any, models: Any, n: int) -> dict[str, np.ndarray]:
-    """Displacements by the label of their model."""
+    """The steps by the label of their model."""
     if steps is None:
         return {}
     if isinstance(models, Mapping) != isinstance(steps, Mapping):

@@ -25,12 +25,12 @@ Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def performance_profile(table: Mapping[str, Any]) -> Curves:
-    """The performance profile of each solver as the corners of a step function.
+    """The performance profile of each solver, as the corners of a step function.
 
     Parameters
     ----------
     table : dict of str to (p,) array_like
-        Cost of each solver on each of p problems, > 0; inf where it failed.
+        Cost of each solver on each of p problems, > 0; inf for a failure.
 
     Returns
     -------
@@ -56,12 +56,12 @@ def performance_profile(table: Mapping[str, Any]) -> Curves:
 
 
 def data_profile(table: Mapping[str, Any], n: Any) -> Curves:
-    """The data profile of each solver as the corners of a step function.
+    """The data profile of each solver, as the corners of a step function.
 
     Parameters
     ----------
     table : dict of str to (p,) array_like
-        Evaluations that each solver needed on each of p problems, > 0; inf where it failed.
+        Evaluations that each solver needed for each of p problems, > 0; inf for a failure.
     n : int or (p,) array_like of ints
         Numbers of variables.
 
@@ -73,7 +73,7 @@ def data_profile(table: Mapping[str, Any], n: Any) -> Curves:
     Raises
     ------
     TypeError, ValueError
-        As `performance_profile`, and if n does not fit.
+        As for `performance_profile`, and if n has a wrong type or shape.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def data_profile(table: Mapping[str, Any], n: Any) -> Curves:
 
 
 def cost_arrays(who: str, table: Any) -> dict[str, np.ndarray]:
-    """`table` with float arrays of one length, checked."""
+    """`table` as float arrays of equal length, checked."""
     if not isinstance(table, Mapping) or not table:
         raise TypeError(f"{who}: table must be a dict {{solver: costs}} with at least one solver, "
                         f"got {checks.describe(table)}")
@@ -130,7 +130,7 @@ def profile(table: Mapping[str, Any], kind: str = "performance", n: Any = None, 
     n : int or (p,) array_like
         Numbers of variables, for ``kind="data"`` only.
     limit : float or None
-        Right end of the axis, of tau or kappa. None: just beyond the last step of any curve.
+        Right end of the axis of tau or kappa. None: just beyond the last step of all curves.
     ax : matplotlib axes or None
 
     Returns

@@ -1,18 +1,18 @@
-"""The iterative solvers of `scipy.sparse.linalg` behind one call, with products counted and exits told apart.
+"""The iterative solvers of `scipy.sparse.linalg` behind one call; products are counted, outcomes are named.
 
     solve(solver, product, b, ...) -> Answer(x, outcome, code, products)          A x = b, A symmetric
 
-outcome  "converged"   the solver says so
-         "iterations"  its limit of iterations (or of the condition number) came first; x is its last iterate
-         "breakdown"   a division by zero, a singular factor, A b = 0, or no answer better than x = 0; x is
-                       the last iterate that the solver showed (the best one where products are rough and
-                       gcrotmk or lgmres moves away from it) if |b - A x| < |b|, else b itself
-         "curvature"   a vector v with v^T A v <= 0 was met and `truncate` asked to stop there; x is the last
-                       iterate, b if there was none
+outcome  "converged"   the solver reports convergence
+         "iterations"  the limit of iterations (or of the condition number) was reached; x is the last iterate
+         "breakdown"   a division by zero, a singular factor, A b = 0, or no answer better than x = 0. x is
+                       the last iterate that the solver passed to its callback if |b - A x| < |b|, else b. If
+                       products are inaccurate and gcrotmk or lgmres diverges, x is its best iterate
+         "curvature"   a vector v with v^T A v <= 0 was met, and `truncate` stops there; x is the last
+                       iterate, or b if there was none
 
-A product that is not finite though its vector is one ends the run: no answer can be made of it. minres holds
-its residual against |A| |x|, not |b|: its answers are checked by one more product, and the argument `rtol`
-enforced.
+If a product with a finite vector is not finite, the run ends, because there is no useful answer. minres
+compares its residual with |A| |x| instead of |b|, so its answers are checked by one more product, and `rtol`
+is enforced.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ __all__ = ["SOLVERS", "Answer", "Product", "find_solver", "check_keywords", "ope
 
 SOLVERS: dict[str, Callable] = {name: getattr(scipy.sparse.linalg, name) for name in (
     "cg", "minres", "gmres", "lgmres", "gcrotmk", "bicg", "bicgstab", "cgs", "qmr", "tfqmr", "lsqr", "lsmr")}
-HUGE = 1e100  # a solver that asks for a product with a longer vector has lost its way, whatever comes back
-TIGHTER, ROUNDS = 0.1, 20  # minres is brought to a tolerance by reducing its own so, at most so many times
+HUGE = 1e100  # a solver that asks for a product with a longer vector has broken down
+TIGHTER, ROUNDS = 0.1, 20  # to enforce rtol, that of minres is reduced by this factor, at most so many times
 LEAST_SQUARES = ("lsqr", "lsmr")  # tolerances atol and btol, no preconditioner, no callback
-SILENT = ("gmres", *LEAST_SQUARES)  # no callback with the iterate; that of gmres changes the meaning of maxiter
+REACHED = (0, 1, 2, 4, 5)  # exit codes of these two for an answer accurate to the tolerance or to rounding
+SILENT = ("gmres", *LEAST_SQUARES)  # no callback is set: that of gmres changes the meaning of maxiter
 NESTED = ("gcrotmk", "lgmres")  # one callback per cycle of many products
-RISE = 2.0  # they end, products being rough, where the residual has grown by this factor
-REACHED = (0, 1, 2, 4, 5)  # their exit codes that mean an answer to the tolerance or to rounding
+RISE = 2.0  # with inaccurate products, these two stop when the residual has grown by this factor
 OWN = ("A", "b", "x0")  # arguments that the method itself supplies
 
 
 class Answer(NamedTuple):
-    """What one solve gave."""
+    """The result of one solve."""
 
     x: np.ndarray  # (n,)
     outcome: str  # "converged", "iterations", "breakdown" or "curvature"
-    code: int  # the solver's own exit code; 0 where it had none to give
-    products: int  # products with A
+    code: int  # the solver's own exit code; 0 if it was interrupted
+    products: int  # number of products with A
 
 
 class Curvature(Exception):
@@ -61,17 +61,17 @@ class Breakdown(Exception):
 
 
 class Diverging(Exception):
-    """The iterates have moved away from the best answer."""
+    """The residual has grown: the iterates move away from the best answer."""
 
 
 class Product:
-    """``v -> A v``, counting, and watching what goes in and comes out."""
+    """``v -> A v``, with a count of the products and checks of the vectors that go in and out."""
 
     def __init__(self, product: Callable, who: str, truncate: bool = False, zero_ends: bool = True,
                  rough: bool = False):
         self.product, self.who, self.truncate = product, who, truncate
-        self.rough = rough  # the products carry errors far above rounding, as differences of gradients do
-        self.zero_ends = zero_ends  # the first product of a vector not zero is: no Krylov space to search
+        self.rough = rough  # the products have errors far above rounding, like differences of gradients
+        self.zero_ends = zero_ends  # break down if the first product with a nonzero vector is zero
         self.count = 0
 
     def __call__(self, v: np.ndarray) -> np.ndarray:
@@ -95,13 +95,13 @@ class Product:
 
 
 def all_finite(v: np.ndarray) -> bool:
-    """Whether every entry is finite; the sum says so without a temporary array."""
+    """Whether every entry is finite; the sum tests this without a temporary array."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(v.sum())) or bool(np.isfinite(v).all())
 
 
 def find_solver(who: str, solver: Any) -> str:
-    """The name of a solver given by name or as the function of `scipy.sparse.linalg`."""
+    """The name of a solver that is given by name or as a function of `scipy.sparse.linalg`."""
     for name, function in SOLVERS.items():
         if solver is function or solver == name:
             return name
@@ -112,7 +112,7 @@ def find_solver(who: str, solver: Any) -> str:
 
 
 def check_keywords(who: str, name: str, keywords: Any, refused: dict[str, str]) -> dict[str, Any]:
-    """A copy of the keywords of solver `name`, held against its signature; `refused` maps keys to reasons."""
+    """A copy of the keywords of solver `name`, checked with its signature; `refused` maps keys to reasons."""
     if keywords is None:
         return {}
     if not isinstance(keywords, dict):
@@ -138,7 +138,7 @@ def operator(who: str, M: Any, n: int) -> LinearOperator:
 
 
 def identity(n: int, dtype: np.dtype) -> LinearOperator:
-    """The preconditioner that does nothing."""
+    """The identity as a preconditioner."""
     return LinearOperator((n, n), matvec=np.copy, rmatvec=np.copy, dtype=dtype)
 
 
@@ -154,12 +154,12 @@ def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = No
     M : symmetric preconditioner, approximately A^-1, or None
     rtol : tolerance on |b - A x| / |b|, or None for the one in `keywords` or the solver's own
     keywords : further arguments of the solver
-    rounds : how often minres has been brought back already
+    rounds : how often minres has been repeated with a smaller tolerance
 
     Raises
     ------
     Stop
-        Where a product is not finite.
+        If a product is not finite.
     """
     n = b.size
     if not all_finite(b):
@@ -202,10 +202,10 @@ def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = No
 
 
 def watch_residual(product: Product, b: np.ndarray, keywords: dict[str, Any], last: list[np.ndarray | None]) -> None:
-    """Have the callback keep the iterate of the smallest residual, and end a solver that leaves it behind.
+    """Make the callback keep the iterate with the smallest residual, and stop a solver that diverges from it.
 
-    A method of nested cycles carries its residual along by recurrence. Where products are not linear to
-    rounding the recurrence goes on when the residual itself cannot be reduced, and the iterates explode.
+    A method of nested cycles computes its residual by a recurrence. If the products are not linear up to
+    rounding, the recurrence still falls when the true residual no longer does, and the iterates diverge.
     """
     own, smallest = keywords["callback"], 1.0  # the residual of x = 0
 
@@ -227,7 +227,7 @@ def watch_residual(product: Product, b: np.ndarray, keywords: dict[str, Any], la
 
 
 def residual(product: Product, x: np.ndarray, b: np.ndarray) -> float:
-    """``|b - A x| / |b|``, by one product; infinite where there is none."""
+    """``|b - A x| / |b|``, by one product; infinite if the product fails."""
     try:
         with np.errstate(all="ignore"):
             return float(np.linalg.norm(b - product(x)) / np.linalg.norm(b)) if b.any() else 0.0
@@ -243,7 +243,7 @@ def best(product: Product, x: np.ndarray | None, b: np.ndarray) -> np.ndarray:
 
 
 def keep_iterates(name: str, keywords: dict[str, Any], last: list[np.ndarray | None]) -> None:
-    """Have the solver's callback copy its finite iterates into ``last[0]``, and call the user's callback too."""
+    """Make the solver's callback copy finite iterates into ``last[0]`` and then call the user's callback."""
     own = keywords.get("callback")
 
     def callback(x: np.ndarray) -> None:

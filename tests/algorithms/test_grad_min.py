@@ -109,9 +109,9 @@ def test_inner_methods_of_any_order_find_a_stationary_point(inner):
 
 
 def test_inner_methods_that_ask_for_more_are_refused():
-    with pytest.raises(ValueError, match="needs gauss-newton, which phi has not"):
+    with pytest.raises(ValueError, match="needs gauss-newton, which phi does not have"):
         GradMin(refopt.GaussNewton())
-    with pytest.raises(TypeError, match="phi has derivatives up to the second, order 3"):
+    with pytest.raises(TypeError, match="phi has derivatives up to order 2, but order 3"):
         refopt.minimize(fun, START, method=GradMin(refopt.HigherOrderNewton(order=3)))
 
 

@@ -250,7 +250,7 @@ def test_at_a_zero_update_nothing_is_solved():
     ({"maxiter1": 1.5}, "maxiter1 must be"), ({"tol": -1}, "tol must be in"), ({"reg": -1}, "reg must be in"),
     ({"warm_start": None}, "warm_start must be True or False"),
     ({"objective": "loss"}, "objective must be one of"),
-    ({"solver": "BFGS", "reset_solver": True}, "keeps no state"),
+    ({"solver": "BFGS", "reset_solver": True}, "has no state"),
     ({"hvp_method": "fd"}, "hvp_method must be"),
     ({"inner": "Adam"}, "a method is"),
     ({"solver": refopt.CurveBall(auto=True, curvature="gauss-newton"), "objective": "energy"},

@@ -341,7 +341,7 @@ def test_limits_of_the_run_hold_inside_the_solver():
     ({"kwargs": {"M": np.eye(4)}}, "give M= to the method"),
     ({"kwargs": [1]}, "kwargs must be a dict"),
     ({"solver": "lsmr", "M": np.eye(4)}, "takes no preconditioner"),
-    ({"solver": "lsqr", "direction": "truncated"}, "shows its iterates"),
+    ({"solver": "lsqr", "direction": "truncated"}, "gives its iterates"),
     ({"forcing": "eisenstat-walker", "kwargs": {"rtol": 1e-3}}, "sets the tolerance"),
     ({"direction": "truncated", "solver": "gmres", "kwargs": {"callback_type": "x"}}, "needs the iterates"),
     ({"hvp_method": "forward"}, "hvp_method must be one of"), ({"h": 0}, "h must be in"),

@@ -383,7 +383,7 @@ def test_wrong_method_and_options():
 def test_missing_closure():
     w = weights()
     w.grad = torch.ones_like(w)
-    with pytest.raises(TypeError, match=r"needs f beside the gradient, so step needs a closure"):
+    with pytest.raises(TypeError, match=r"needs f besides the gradient, so step needs a closure"):
         refopt.torch.Optimizer([w], "LBFGS").step()
     with pytest.raises(TypeError, match="closure must be callable, got 3"):
         refopt.torch.Optimizer([w], "LBFGS").step(3)
