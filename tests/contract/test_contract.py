@@ -17,7 +17,7 @@ from refopt.function import FunctionObjective
 from refopt.method import Chain, Method, copy_state, walk
 from refopt.objective import Objective
 from refopt.oracle.recording import Tape, with_tapes
-from refopt.registry import ENTRIES
+from refopt.registry import ENTRIES, Entry
 
 NAMES = [entry.name for entry in ENTRIES]
 each_method = pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
@@ -211,6 +211,14 @@ def test_what_a_step_draws_can_be_replayed(entry):
     assert same(recorded, again), f"{entry.name} must draw from the source that `replaying` gives it, and only there"
     if len(tapes) == 1:  # several share one generator, in an order of their own
         assert same(iterates(method, SEED), recorded), f"`randomness` of {entry.name} is not what its step draws"
+
+
+def test_a_method_that_cannot_be_replayed_is_named():
+    class Shaken(refopt.LR):
+        needs = frozenset({"rng"})
+
+    with pytest.raises(AssertionError, match="Shaken draws from rng: give it randomness and replaying, as "):
+        test_what_a_step_draws_can_be_replayed(Entry(Shaken, "support"))
 
 
 # ---------------------------------------------------------------- counting
