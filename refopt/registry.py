@@ -40,7 +40,13 @@ from .parts.subspace import SubspaceAdam
 __all__ = ["Entry", "ENTRIES", "methods", "resolve"]
 
 
-KINDS = ("elementwise", "projection", "reformulation", "Newton type", "support")
+KINDS = (
+    "elementwise",  # every coordinate, of the gradient or in a basis, by a formula of its own
+    "projection",  # other methods run in other coordinates
+    "reformulation",  # another function is minimised in the place of f
+    "Newton type",  # curvature of f gives the step
+    "support",  # what others are completed or compared with: step sizes, line searches, averages, textbook methods
+)
 
 
 @dataclasses.dataclass(frozen=True)

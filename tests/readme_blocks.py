@@ -11,6 +11,7 @@ import contextlib
 import io
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -65,6 +66,14 @@ def methods() -> str:
     return "\n".join(rows)
 
 
+def around() -> str:
+    from refopt.registry import ENTRIES
+
+    names = ", ".join(f"`{entry.name}`" for entry in ENTRIES if entry.name not in FOURTEEN)
+    return textwrap.fill(f"Around them: {names}, and `refopt.chain(...)`, which applies methods one after another.", 120,
+                         break_long_words=False, break_on_hyphens=False)
+
+
 def deviations() -> str:
     from refopt.oracle.torchzero.deviations import DEVIATIONS as TABLE
 
@@ -84,6 +93,7 @@ def lessons() -> str:
 BLOCKS = {
     "fit": (README, fit),
     "methods": (README, methods),
+    "around": (README, around),
     "deviations": (DEVIATIONS, deviations),
     "lessons": (LESSONS, lessons),
 }

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from readme_blocks import BLOCKS, FOURTEEN, PAGES, README, ROOT, block, replaced
 
+from refopt import methods
+
 TEXT = README.read_text(encoding="utf-8")
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[-+]?\d+)?")
 
@@ -39,6 +41,14 @@ def test_a_block_out_of_date_is_noticed():
 
 def test_all_fourteen_are_named():
     assert len(FOURTEEN) == 14 and all(name in block(TEXT, "methods") for name in FOURTEEN)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in methods()])
+def test_every_method_is_in_the_readme(name):
+    named = block(TEXT, "methods") + block(TEXT, "around")
+    assert re.search(rf"\b{name}\b", named), (
+        f"add {name} to the table of the fourteen or to the sentence 'Around them' of README.md: "
+        "python tests/readme_blocks.py writes both")
 
 
 def python_examples() -> list[str]:

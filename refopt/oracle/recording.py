@@ -44,8 +44,8 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
     rng : seed of a candidate's randomness
     dtype : float64 or float32; None keeps that of the problem's start
     tape : random masks, ``tape[t]`` boolean (n,), for a candidate that takes them; a function
-        ``tape(trace)`` reads them off a candidate that draws its own; None: a refopt method's masks are
-        drawn from `rng` and recorded
+        ``tape(trace)`` reads them off a candidate that draws its own. A step that draws nothing has None.
+        Without a tape a refopt method's masks are drawn from `rng` and recorded
 
     Returns
     -------
@@ -84,7 +84,7 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
     trace.draws = run.draws()
     if callable(tape):
         for step, mask in zip(trace.steps, tape(trace), strict=True):
-            step.mask = np.asarray(mask, dtype=bool)
+            step.mask = None if mask is None else np.asarray(mask, dtype=bool)
     return trace
 
 
@@ -108,8 +108,8 @@ class Run:
     def step(self, x: np.ndarray, k: int) -> Step:
         raise NotImplementedError
 
-    def draws(self) -> tuple[tuple[np.ndarray, ...], ...]:
-        """What each part that draws random numbers drew, where that is known."""
+    def draws(self) -> tuple[tuple[np.ndarray | None, ...], ...]:
+        """What each part that draws random numbers drew in every step, where that is known."""
         return ()
 
     def point(self, x: np.ndarray) -> Point:
@@ -117,18 +117,26 @@ class Run:
 
 
 class Tape:
-    """What a source of randomness gave, step by step, to be given again and to be written down."""
+    """What a source of randomness gave, step by step, to be given again and to be written down.
 
-    def __init__(self, source: Callable[[int, int], Any], fixed: Any = None):
-        self.source, self.fixed = source, fixed is not None
-        self.drawn: list[np.ndarray] = [np.asarray(numbers) for numbers in fixed] if self.fixed else []
+    A method need not draw in every step: `drawn` has the steps that did, `fixed` None for the others.
+    """
+
+    def __init__(self, source: Callable[[int, int], Any] | None, fixed: Any = None):
+        self.source = source if fixed is None else None
+        given = enumerate(() if fixed is None else fixed)
+        self.drawn: dict[int, np.ndarray] = {t: np.asarray(mask) for t, mask in given if mask is not None}
 
     def __call__(self, t: int, n: int) -> np.ndarray:
-        if t >= len(self.drawn):
-            if self.fixed:
+        if t not in self.drawn:
+            if self.source is None:
                 raise ValueError(f"the tape holds {len(self.drawn)} masks, but step {t} needs one")
-            self.drawn.append(self.source(t, n))
+            self.drawn[t] = self.source(t, n)
         return self.drawn[t]
+
+    def steps(self) -> tuple[np.ndarray | None, ...]:
+        """What each step drew, the first step first; None where one drew nothing."""
+        return tuple(self.drawn.get(t) for t in range(max(self.drawn, default=-1) + 1))
 
 
 def with_tapes(method: Method, make: Callable[[Callable], Any], rng: np.random.Generator) -> Method:
@@ -147,15 +155,15 @@ def replaying(method: Method, trace: Trace) -> Method:
     One recorded sequence serves every part of the method that draws; several serve one part each, in their
     order.
     """
-    masks = trace.masks
-    sequences = [list(part) for part in trace.draws] or ([] if masks is None else [list(masks)])
+    masks = [step.mask for step in trace.steps]
+    sequences = trace.draws or ([] if all(mask is None for mask in masks) else [masks])
     if not sequences:
         return method
     served: list[Any] = []
 
     def make(source: Callable) -> Any:
         served.append(source)
-        return sequences[min(len(served), len(sequences)) - 1]
+        return Tape(None, sequences[min(len(served), len(sequences)) - 1])
 
     replayed = with_tapes(method, make, np.random.default_rng(0))
     if len(sequences) > 1 and len(served) != len(sequences):
@@ -184,12 +192,12 @@ class MethodRun(Run):
         before = named(self.state)
         state = copy_state(self.state)
         update, self.state = self.method.step(point, point.g, state)
-        mask = self.tapes[0].drawn[k] if self.tapes and len(self.tapes[0].drawn) > k else None
+        mask = self.tapes[0].drawn.get(k) if self.tapes else None
         after = {**self.method.figures(self.state), **named(self.state)}
         return Step(point.x, np.array(update), point.f, point.g, before, copy.deepcopy(after), mask=mask)
 
     def draws(self):
-        return tuple(tuple(tape.drawn) for tape in self.tapes)
+        return tuple(tape.steps() for tape in self.tapes)
 
 
 class StepRun(Run):
@@ -246,12 +254,12 @@ class StepRun(Run):
         mask = self.mask(k) if "mask" in self.names else None
         return Step(point.x, update, point.f, point.g, before, after, product=product, mask=mask)
 
-    def mask(self, k: int) -> np.ndarray:
+    def mask(self, k: int) -> np.ndarray | None:
         if self.tape is None or k >= len(self.tape):
             raise Broken(
                 "input", f"the step function asks for a mask at step {k}; give one per step, tape=[...]"
             )
-        return np.array(self.tape[k], dtype=bool)
+        return None if self.tape[k] is None else np.array(self.tape[k], dtype=bool)
 
 
 class OptaxRun(Run):

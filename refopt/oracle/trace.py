@@ -60,7 +60,8 @@ class Trace:
     hyperparameters : those that the candidate lists (torch: its ``param_groups``), by name
     ended : (kind, message) where the run broke off: "exception", "shape", "input", "nonfinite"; else None
     libraries : versions of what made the trace
-    draws : random arrays of every part of a refopt method that draws, in the order of its steps
+    draws : random arrays of every part of a refopt method that draws, by the number of the step; None in a step that
+        drew nothing
     """
 
     candidate: str
@@ -73,7 +74,7 @@ class Trace:
     hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     ended: tuple[str, str] | None = None
     libraries: dict[str, str] = dataclasses.field(default_factory=lambda: versions())
-    draws: tuple[tuple[np.ndarray, ...], ...] = ()
+    draws: tuple[tuple[np.ndarray | None, ...], ...] = ()
     error: BaseException | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -81,7 +82,7 @@ class Trace:
 
     @property
     def masks(self) -> np.ndarray | None:
-        """The random masks (steps, n), or None where none were drawn."""
+        """The random masks (steps, n), or None where a step has none."""
         if not self.steps or any(s.mask is None for s in self.steps):
             return None
         return np.stack([s.mask for s in self.steps])  # type: ignore[misc]

@@ -14,9 +14,10 @@ from contract.options import OPTIONS, Probe
 
 import refopt
 from refopt.function import FunctionObjective
-from refopt.method import Chain, Method, copy_state
+from refopt.method import Chain, Method, copy_state, walk
 from refopt.objective import Objective
-from refopt.registry import ENTRIES
+from refopt.oracle.recording import Tape, with_tapes
+from refopt.registry import ENTRIES, Entry
 
 NAMES = [entry.name for entry in ENTRIES]
 each_method = pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
@@ -180,6 +181,44 @@ def test_a_copied_state_replays_the_step(entry):
         assert np.array_equal(update, again), f"seed {SEED}"
         assert same(state, state_again)
         point = point.after(update)
+
+
+def drawing_parts(method):
+    """The methods in the tree whose own step draws: the rest declares "rng" for what it holds or for an option."""
+    return [part for part in walk(method) if "rng" in type(part).needs]
+
+
+@each_method
+def test_what_a_step_draws_can_be_replayed(entry):
+    method = entry.complete()
+    for part in drawing_parts(method):
+        kept = [getattr(type(part), name) is not getattr(Method, name) for name in ("randomness", "replaying")]
+        assert all(kept), (
+            f"{type(part).__name__} draws from rng: give it randomness and replaying, as "
+            "refopt/algorithms/coordinate_momentum.py does, so that the oracle can replay a run")
+    tapes: list[Tape] = []
+
+    def remembering(source):
+        tapes.append(Tape(source))
+        return tapes[-1]
+
+    def iterates(method, seed):
+        return tuple(record.x for record in path(method, rng=seed)[0])
+
+    recorded = iterates(with_tapes(method, remembering, np.random.default_rng(SEED)), 1)
+    served = iter(tapes)
+    again = iterates(with_tapes(method, lambda source: Tape(None, next(served).steps()), np.random.default_rng(2)), 3)
+    assert same(recorded, again), f"{entry.name} must draw from the source that `replaying` gives it, and only there"
+    if len(tapes) == 1:  # several share one generator, in an order of their own
+        assert same(iterates(method, SEED), recorded), f"`randomness` of {entry.name} is not what its step draws"
+
+
+def test_a_method_that_cannot_be_replayed_is_named():
+    class Shaken(refopt.LR):
+        needs = frozenset({"rng"})
+
+    with pytest.raises(AssertionError, match="Shaken draws from rng: give it randomness and replaying, as "):
+        test_what_a_step_draws_can_be_replayed(Entry(Shaken, "support"))
 
 
 # ---------------------------------------------------------------- counting

@@ -1,11 +1,14 @@
 """Every kind of candidate is run and written down; one that breaks the rules is named."""
 
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
 import numpy as np
 import pytest
 from oracle.examples import ADAM, START, adam_state, adam_step, rosenbrock
 
-from refopt import LR, Backtracking, CoordinateMomentum, GradMin, NewtonSolver, chain
-from refopt.oracle import Stepper, Task, assert_matches, compare, record
+from refopt import LR, Backtracking, CoordinateMomentum, GradMin, Method, NewtonSolver, chain
+from refopt.oracle import Stepper, Task, Trace, assert_matches, compare, exact, record
 from refopt.oracle.recording import Tape, with_tapes
 from refopt.oracle.torchzero import problems
 
@@ -136,6 +139,76 @@ def test_every_part_that_draws_is_replayed(method, mode):
     assert_matches(method, method, (rosenbrock, START), 6, mode, rng=4)
 
 
+class NowAndThenState(NamedTuple):
+    t: int
+    signs: np.ndarray
+    rng: np.random.Generator
+
+
+@dataclasses.dataclass(frozen=True)
+class NowAndThen(Method):
+    """Every third step draws new signs; the output is u with these signs."""
+
+    mask: Any = None
+
+    needs: ClassVar[frozenset[str]] = frozenset({"rng"})
+
+    def init(self, x, shapes=None, rng=None):
+        return NowAndThenState(0, np.ones_like(x), rng)
+
+    def step(self, point, update, state):
+        signs = state.signs
+        if state.t % 3 == 0:
+            draw = self.mask if self.mask is not None else self.randomness(state.rng)
+            signs = np.where(draw(state.t, update.size), 1.0, -1.0).astype(update.dtype)
+        return signs * update, NowAndThenState(state.t + 1, signs, state.rng)
+
+    def randomness(self, rng):
+        return None if self.mask is not None else lambda t, n: rng.random(n) < 0.5
+
+    def replaying(self, source):
+        return dataclasses.replace(self, mask=source)
+
+
+@pytest.fixture
+def now_and_then(monkeypatch):
+    def formula(h, p, u, s):
+        signs = np.where(h.mask(s.t, u.size), 1, -1) if s.t % 3 == 0 else s.signs
+        return signs * u, dict(t=s.t + 1, signs=signs)
+
+    monkeypatch.setitem(exact.DEFINITIONS, "NowAndThen", exact.Definition(formula, 2))
+    return chain(NowAndThen(), LR(1e-4))
+
+
+@pytest.mark.parametrize("mode", ["lockstep", "free"])
+def test_a_method_may_draw_in_some_steps_only(mode, now_and_then, tmp_path):
+    report = assert_matches(now_and_then, now_and_then, (rosenbrock, START), 8, mode, rng=4)
+    assert report.steps == 8
+    trace = record(now_and_then, (rosenbrock, START), 8, rng=4)
+    assert [step.mask is not None for step in trace.steps] == [t % 3 == 0 for t in range(8)]
+    assert [drawn is not None for drawn in trace.draws[0]] == [t % 3 == 0 for t in range(7)] and trace.masks is None
+    kept = Trace.load(trace.save(tmp_path / "run.npz"))
+    assert assert_matches(kept, now_and_then, (rosenbrock, START), 8, mode).steps == 8
+
+
+def test_a_tape_may_have_steps_without_a_mask(now_and_then):
+    rng = np.random.default_rng(5)
+    tape = [rng.random(2) < 0.5 if t % 3 == 0 else None for t in range(8)]
+
+    def step(x, g, t, mask, state):
+        if t % 3 == 0:
+            state["signs"] = np.where(mask, 1.0, -1.0)
+        return x - 1e-4 * state["signs"] * g
+
+    candidate = Stepper(step, dict(signs=np.ones(2)))
+    assert assert_matches(candidate, now_and_then, (rosenbrock, START), 8, tape=tape).steps == 8
+    trace = record(lambda x, g: x - 1e-4 * g, (rosenbrock, START), 8, tape=lambda trace: tape)
+    assert [step.mask is not None for step in trace.steps] == [mask is not None for mask in tape]
+    tape[3] = None
+    with pytest.raises(ValueError, match="the tape holds 2 masks, but step 3 needs one"):
+        compare(Stepper(lambda x, g, mask: x - 1e-4 * g), now_and_then, (rosenbrock, START), 8, tape=tape)
+
+
 def test_parts_that_draw_must_match():
     two = chain(CoordinateMomentum(0.3), CoordinateMomentum(0.5), LR(1e-3))
     with pytest.raises(ValueError, match="2 parts of the candidate draw random .* 1 of the reference"):
@@ -149,6 +222,9 @@ def test_a_tape_gives_the_same_numbers_again_and_ends_with_an_error():
     assert list(given(0, 2)) == [True, False]
     with pytest.raises(ValueError, match="the tape holds 1 masks, but step 1 needs one"):
         given(1, 2)
+    sparse = Tape(lambda t, n: np.full(n, t))
+    sparse(2, 1)
+    assert sparse.steps() == (None, None, [2]) and Tape(None, sparse.steps())(2, 1) == [2]
     assert with_tapes(ADAM, Tape, np.random.default_rng(0)) is ADAM  # draws nothing
 
 

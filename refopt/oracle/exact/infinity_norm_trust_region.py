@@ -61,7 +61,7 @@ def infinity_norm_trust_region(h, p, u, s):
         predicted = np.dot(u, d) - np.dot(d, H @ d) / 2
         f = p.after(d).f
         rho = (p.f - f) / predicted if np.isfinite(float(f)) and predicted else p.number(1.0) * float("-inf")
-        if last and abs(float(predicted)) <= 2 * LONG_SUMS * rounding_error(p):  # gradients decided
+        if last and abs(float(predicted)) <= 2 * LONG_SUMS * rounding_error(p, H):  # gradients decided
             rho = p.number(1.0) * float(answer.rho)
         if np.isnan(float(rho)):  # nothing is known of the radius, and the implementation has chosen
             continue
