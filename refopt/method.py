@@ -55,11 +55,14 @@ def option(default: Any, rule: Any) -> Any:
 class Method:
     """Base of all methods. The hyperparameters are the dataclass fields, made by `option`.
 
-    Class attributes ---------------- needs : what the method needs besides the incoming update, from `NEEDS`.
-    Checked before the first evaluation. shown : names of the fields of the state that describe the last step,
-    for the record of the iteration. elementwise : each coordinate is treated by itself, so parameter groups
-    and kernels apply. supports_bounds : the method satisfies box constraints exactly. abstract : a base
-    class, which is not in the registry.
+    Class attributes
+    ----------------
+    needs : what the method needs besides the incoming update, from `NEEDS`. Checked before the first
+        evaluation.
+    shown : names of the fields of the state that describe the last step, for the record of the iteration.
+    elementwise : each coordinate is treated by itself, so parameter groups and kernels apply.
+    supports_bounds : the method satisfies box constraints exactly.
+    abstract : a base class, which is not in the registry.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()

@@ -53,12 +53,16 @@ KINDS = (
 class Entry:
     """One row of the table.
 
-    Attributes ---------- cls : the method kind : one of `KINDS`, a heading for tables and nothing else; what
-    a method needs is declared in its class recipe : ``recipe(instance, **settings)`` -> the complete method
-    that a bare name stands for settings : defaults of the bare name: hyperparameters that differ from the
-    class, and options of the recipe chosen : hyperparameters among the settings that the recipe sets itself
-    example : required keyword arguments of the class, such as inner methods; for tables and tests quick :
-    hyperparameters that make a step cheap for hundreds of variables; for tests
+    Attributes
+    ----------
+    cls : the method
+    kind : one of `KINDS`, a heading for tables and nothing else; what a method needs is declared in its class
+    recipe : ``recipe(instance, **settings)`` -> the complete method that a bare name stands for
+    settings : defaults of the bare name: hyperparameters that differ from the class, and options of the
+        recipe
+    chosen : hyperparameters among the settings that the recipe sets itself
+    example : required keyword arguments of the class, such as inner methods; for tables and tests
+    quick : hyperparameters that make a step cheap for hundreds of variables; for tests
     """
 
     cls: type[Method]

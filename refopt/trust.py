@@ -52,10 +52,14 @@ State = TypeVar("State", bound=Any)  # a record with the fields scale, rho, acce
 class Rule:
     """The constants of a region, and how its scale changes after a trial.
 
-    Attributes ---------- kind : "radius", "proximal" or "sigma" first : the first scale eta, nplus, nminus,
-    rho_good, rho_bad : see above boundary_tol : a radius grows only after steps of at least ``(1 -
-    boundary_tol) radius``; None: after any step power : the exponent q of the penalty of "sigma" takes_all :
-    accept every trial with finite f
+    Attributes
+    ----------
+    kind : "radius", "proximal" or "sigma"
+    first : the first scale
+    eta, nplus, nminus, rho_good, rho_bad : see above
+    boundary_tol : a radius grows only after steps of at least ``(1 - boundary_tol) radius``; None: after any
+    power : the exponent q of the penalty of "sigma"
+    takes_all : accept every trial with finite f
     """
 
     kind: str
