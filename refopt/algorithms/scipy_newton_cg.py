@@ -110,7 +110,9 @@ class ScipyNewtonCG(Method):
     `direction` are additions.
 
     Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central:
-    two). Memory O(n).
+    two). Differences allow no residual below their error: a solve with them ends when the residual no
+    longer falls by a factor of 10 in a cycle, or in 4 n + 4 products (tfqmr, lsqr, lsmr: at their limit).
+    Memory O(n).
 
     Examples
     --------

@@ -89,6 +89,24 @@ def test_products_by_differences(method, error):
     assert np.abs(finer - newton).max() < np.abs(d - newton).max()
 
 
+@pytest.mark.parametrize("solver", ["cg", "minres", "gmres", "lgmres", "gcrotmk", "bicgstab"])
+@pytest.mark.parametrize("method", ["fd_forward", "fd_central"])
+@pytest.mark.parametrize("n", [2, 10])
+def test_rough_products_end_a_solve_on_every_machine(solver, method, n):
+    """Where the residual cannot be reduced, what a solver does depends on the last bits; the number of products must not.
+
+    Starts that differ by 1e-6 stand for machines that round differently.
+    """
+    seed = 20261125
+    rng = np.random.default_rng(seed)
+    base = np.tile([-1.2, 1.0], n // 2)
+    for _ in range(10):
+        result = refopt.minimize(rosenbrock, base + 1e-6 * rng.standard_normal(n), method="ScipyNewtonCG",
+                                 options={"solver": solver, "hvp_method": method, "return_all": True, "maxiter": 30})
+        most = max(r.figures["products"] for r in result.history)
+        assert most <= 10 * n + 20, f"{most} products, seed {seed}"  # 4 n + 4, and cycles that are under way
+
+
 @pytest.mark.parametrize("solver", ["gcrotmk", "lgmres"])
 @pytest.mark.parametrize("method", ["fd_forward", "fd_central"])
 def test_default_solver_with_differences_minimises(solver, method):
