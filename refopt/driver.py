@@ -15,17 +15,31 @@ from .run import Run
 __all__ = ["iterate", "minimize"]
 
 
-def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "HigherOrderNewton",
-             jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, constraints: Any = (),
-             tol: float | None = None, callback: Callable | None = None, options: dict | None = None, *,
-             shapes: Any = None, rng: Any = None) -> OptimizeResult:
+def minimize(
+    fun: Callable | CountedObjective,
+    x0: Any = None,
+    args: Any = (),
+    method: Any = "HigherOrderNewton",
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    tol: float | None = None,
+    callback: Callable | None = None,
+    options: dict | None = None,
+    *,
+    shapes: Any = None,
+    rng: Any = None,
+) -> OptimizeResult:
     """Minimise a function of several variables.
 
     Parameters
     ----------
     fun : callable, or an objective such as `refopt.torch.objective` makes
-        ``fun(x, *args) -> float`` with `x` of shape (n,). Written in ``autograd.numpy`` unless `jac` is given.
-        With ``jac=True`` it returns ``(f, g)``. `refopt.LeastSquares` turns residuals into such a function.
+        ``fun(x, *args) -> float`` with `x` of shape (n,). Written in ``autograd.numpy`` unless `jac` is
+        given. With ``jac=True`` it returns ``(f, g)``. `refopt.LeastSquares` turns residuals into such a
+        function.
     x0 : (n,) array_like
         Start. A float32 array keeps the whole run in float32; everything else becomes float64. An objective
         keeps its own dtype; if it has a start of its own, x0 may be left out.
@@ -83,7 +97,11 @@ def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), m
     >>> res.success, res.x.round(6)
     (True, array([1., 1.]))
     """
-    run = Run(request(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng))
+    run = Run(
+        request(
+            fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng
+        )
+    )
     try:
         for _ in run:
             pass
@@ -92,10 +110,23 @@ def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), m
     return run.result
 
 
-def iterate(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "HigherOrderNewton",
-            jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, constraints: Any = (),
-            tol: float | None = None, callback: Callable | None = None, options: dict | None = None, *,
-            shapes: Any = None, rng: Any = None) -> Run:
+def iterate(
+    fun: Callable | CountedObjective,
+    x0: Any = None,
+    args: Any = (),
+    method: Any = "HigherOrderNewton",
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    tol: float | None = None,
+    callback: Callable | None = None,
+    options: dict | None = None,
+    *,
+    shapes: Any = None,
+    rng: Any = None,
+) -> Run:
     """The same minimisation as an iterator: one `Record` per iteration, the result so far in ``result``.
 
     The parameters are those of `minimize`.
@@ -110,12 +141,27 @@ def iterate(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), me
     >>> record.nit, run.result.fun < 1e-3
     (6, True)
     """
-    return Run(request(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng))
+    return Run(
+        request(
+            fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng
+        )
+    )
 
 
-def minimize_for_scipy(method: Method, fun: Callable, x0: Any, args: Any = (), *, jac: Any = None, hess: Any = None,
-                       hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
-                       **options: Any) -> OptimizeResult:
+def minimize_for_scipy(
+    method: Method,
+    fun: Callable,
+    x0: Any,
+    args: Any = (),
+    *,
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    callback: Any = None,
+    **options: Any,
+) -> OptimizeResult:
     """What a method instance does when `scipy.optimize.minimize` calls it, see `Method.__call__`."""
     refuse_constraints(type(method).__name__, constraints)
     if getattr(jac, "__self__", None) is fun and callable(getattr(fun, "fun", None)):

@@ -51,19 +51,34 @@ class FunctionObjective(CountedObjective):
         For an argument of another type or value; the message names what was given.
     """
 
-    def __init__(self, fun: Callable, x0: np.ndarray, args: Any = (), jac: Any = None, hess: Any = None,
-                 hessp: Any = None, *, shapes: Any = None, bounds: Any = None, maxfev: float | None = None,
-                 maxtime: float | None = None):
+    def __init__(
+        self,
+        fun: Callable,
+        x0: np.ndarray,
+        args: Any = (),
+        jac: Any = None,
+        hess: Any = None,
+        hessp: Any = None,
+        *,
+        shapes: Any = None,
+        bounds: Any = None,
+        maxfev: float | None = None,
+        maxtime: float | None = None,
+    ):
         super().__init__(x0, shapes, bounds)
         self.begin(x0, maxfev, maxtime)
         self.fun = checks.function("minimize", "fun", fun)
         self.args = args if isinstance(args, tuple) else (args,)
         if isinstance(jac, str):
-            raise ValueError(f"minimize: jac={jac!r} is not available: leave jac=None for exact derivatives by autograd, "
-                             "or pass a function, for example lambda x: scipy.optimize.approx_fprime(x, fun)")
+            raise ValueError(
+                f"minimize: jac={jac!r} is not available: leave jac=None for exact derivatives by autograd, "
+                "or pass a function, for example lambda x: scipy.optimize.approx_fprime(x, fun)"
+            )
         if not (jac is None or isinstance(jac, (bool, np.bool_)) or callable(jac)):
-            raise TypeError(f"minimize: jac must be a function, True (fun returns value and gradient) or None, "
-                            f"got {checks.describe(jac)}")
+            raise TypeError(
+                f"minimize: jac must be a function, True (fun returns value and gradient) or None, "
+                f"got {checks.describe(jac)}"
+            )
         for name, value in (("hess", hess), ("hessp", hessp)):
             if value is not None and not callable(value):
                 raise TypeError(f"minimize: {name} must be a function or None, got {checks.describe(value)}")
@@ -79,7 +94,9 @@ class FunctionObjective(CountedObjective):
             self._count_call()
             answer = self.fun(point.x.copy(), *self.args)
             if not (isinstance(answer, tuple) and len(answer) == 2):
-                raise TypeError(f"with jac=True fun must return (value, gradient), got {checks.describe(answer)}")
+                raise TypeError(
+                    f"with jac=True fun must return (value, gradient), got {checks.describe(answer)}"
+                )
             self.njev += 1
             point._g = locked(self._gradient_array(answer[1]))
             f = self._number(answer[0])
@@ -127,7 +144,9 @@ class FunctionObjective(CountedObjective):
             self.nhvp += 1
             Hv = np.asarray(self.hessp(point.x.copy(), v.copy(), *self.args))
             if Hv.shape != (self.n,):
-                raise ValueError(f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}")
+                raise ValueError(
+                    f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}"
+                )
             return Hv.astype(self.dtype)
         if "product" not in point.memo and self.products_wanted and self.jac is None:
             point.g  # noqa: B018  its trace also gives the products
@@ -222,8 +241,10 @@ class FunctionObjective(CountedObjective):
             self._count_call()
             y, backward = reverse.trace(lambda x: self.fun.model(x, *self.args), point.x)
             if isinstance(self.fun, LeastSquares) and np.ndim(y) == 0:
-                raise ValueError(f"residuals must return an array of shape (m,), got the single number {y}; "
-                                 "give a scalar function to minimize directly, without refopt.LeastSquares")
+                raise ValueError(
+                    f"residuals must return an array of shape (m,), got the single number {y}; "
+                    "give a scalar function to minimize directly, without refopt.LeastSquares"
+                )
             point.memo["model"] = (y, backward)
         return point.memo["model"]
 
@@ -247,7 +268,9 @@ class FunctionObjective(CountedObjective):
             rows = [backward(e.reshape(np.shape(y))) for e in np.eye(np.size(y), dtype=self.dtype)]
             return np.array(rows, dtype=self.dtype).reshape(-1, self.n)
         forward = self._forward(point)
-        return np.stack([np.ravel(forward(e)) for e in np.eye(self.n, dtype=self.dtype)], axis=1).astype(self.dtype)
+        return np.stack([np.ravel(forward(e)) for e in np.eye(self.n, dtype=self.dtype)], axis=1).astype(
+            self.dtype
+        )
 
     def gauss_newton(self, point: Point) -> np.ndarray:
         y, J = self._model(point)[0], point.jacobian
@@ -290,10 +313,14 @@ class FunctionObjective(CountedObjective):
         if value is None:
             raise TypeError("fun returned None; it must return one real number (is a `return` missing?)")
         if np.iscomplexobj(value):
-            raise TypeError(f"fun returned a complex value, {checks.describe(value)}; it must return one real number")
+            raise TypeError(
+                f"fun returned a complex value, {checks.describe(value)}; it must return one real number"
+            )
         if np.size(value) != 1:
-            raise ValueError(f"fun must return one number, got {checks.describe(np.asarray(value))}; "
-                             "if these are residuals, wrap them: refopt.LeastSquares(residuals)")
+            raise ValueError(
+                f"fun must return one number, got {checks.describe(np.asarray(value))}; "
+                "if these are residuals, wrap them: refopt.LeastSquares(residuals)"
+            )
         try:
             return float(value) if np.ndim(value) == 0 else float(np.reshape(value, ()))
         except (TypeError, ValueError):

@@ -26,8 +26,18 @@ from . import checks
 from .objective import Point
 
 __all__ = [
-    "NEEDS", "Chain", "Method", "as_method", "chain", "copy_state", "option", "rebuild", "takes_inner", "unfolded",
-    "walk", "works_elementwise",
+    "NEEDS",
+    "Chain",
+    "Method",
+    "as_method",
+    "chain",
+    "copy_state",
+    "option",
+    "rebuild",
+    "takes_inner",
+    "unfolded",
+    "walk",
+    "works_elementwise",
 ]
 
 # What a method may need besides the incoming update. "gauss-newton" is the matrix of a model and a loss,
@@ -86,7 +96,9 @@ class Method:
         """Check each hyperparameter against its rule, and make a chain of a sequence of inner methods."""
         ruled = [f for f in dataclasses.fields(self) if "rule" in f.metadata]
         given = {f.name: getattr(self, f.name) for f in ruled}
-        for name, value in checks.held(type(self).__name__, given, {f.name: f.metadata["rule"] for f in ruled}).items():
+        for name, value in checks.held(
+            type(self).__name__, given, {f.name: f.metadata["rule"] for f in ruled}
+        ).items():
             if value is not given[name]:
                 object.__setattr__(self, name, value)
         inner = getattr(self, "inner", None)
@@ -181,8 +193,10 @@ class Chain(Method):
 
     def step(self, point, update, state):
         if len(state.states) != len(self.methods):
-            raise ValueError(f"a chain of {len(self.methods)} methods was given {len(state.states)} states; "
-                             "use the state that its own init returned")
+            raise ValueError(
+                f"a chain of {len(self.methods)} methods was given {len(state.states)} states; "
+                "use the state that its own init returned"
+            )
         states = []
         for method, inner in zip(self.methods, state.states, strict=True):
             update, inner = method.step(point, update, inner)
@@ -225,8 +239,10 @@ def as_method(value: Any) -> Method:
         raise TypeError(f"{value.__name__} is a class; give an instance, {value.__name__}(...)")
     if isinstance(value, (list, tuple)):
         return chain(*value)
-    raise TypeError("a method is an instance such as CubicAdam(), a sequence of instances, or, in minimize, a name; "
-                    f"got {checks.describe(value)}")
+    raise TypeError(
+        "a method is an instance such as CubicAdam(), a sequence of instances, or, in minimize, a name; "
+        f"got {checks.describe(value)}"
+    )
 
 
 # ---------------------------------------------------------------- inner methods

@@ -30,8 +30,10 @@ __all__ = ["HVP_METHODS", "Contraction", "CountedObjective", "Objective", "Point
 
 HVP_METHODS = ("autograd", "fd_forward", "fd_central")
 FD_STEP = 1e-3  # default step of the finite-difference products, as in torchzero 0.4.4
-NO_PARTS = ("this objective is not made of a model and a loss; give refopt.LeastSquares(residuals) or "
-            "refopt.ModelLoss(model, loss) as fun")
+NO_PARTS = (
+    "this objective is not made of a model and a loss; give refopt.LeastSquares(residuals) or "
+    "refopt.ModelLoss(model, loss) as fun"
+)
 RECENT = 3  # points kept: the iterate, the accepted trial, one more for the bracket of a line search
 
 
@@ -104,7 +106,9 @@ class Point:
         return self.objective.gauss_newton_product(self, v)
 
     def taylor(self, direction: np.ndarray, order: int) -> np.ndarray:
-        """Taylor coefficients of ``t -> f(x + t s)``: (order+1,) for s of shape (n,), (order+1, k) for (k, n)."""
+        """Taylor coefficients of ``t -> f(x + t s)``: (order+1,) for s of shape (n,), (order+1, k) for
+        (k, n).
+        """
         return self.objective.taylor(self, direction, order)
 
     def tensors(self, order: int) -> list[np.ndarray]:
@@ -114,7 +118,9 @@ class Point:
             self.memo[name] = self.objective.tensors(self, order)
         return self.memo[name]
 
-    def model(self, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    def model(
+        self, s: np.ndarray, order: int
+    ) -> tuple[float, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
         """Value, gradient and ``v -> Hessian v`` at s of the Taylor polynomial ``sum_k D_k[s]/k!``."""
         return self.objective.model(self, s, order)
 
@@ -224,7 +230,9 @@ class Objective:
     def third(self, point: Point, w: np.ndarray) -> tuple[np.ndarray, Callable]:
         """``(H w, v -> T[w] v)``, T the third derivative; here by central differences of products with w."""
         h = float(np.cbrt(np.finfo(self.dtype).eps)) * max(1.0, float(np.abs(point.x).max()))
-        return self.product(point, w), lambda v: finite.central_product(lambda x: self.at(x).hvp(w), point.x, v, h)
+        return self.product(point, w), lambda v: finite.central_product(
+            lambda x: self.at(x).hvp(w), point.x, v, h
+        )
 
     def contraction(self, point: Point, fixed: tuple[np.ndarray, ...]) -> Contraction:
         """The symmetric operator ``D^(m+2) f[fixed, ., .]`` for m fixed directions: H, T[w], D4[v, w], ..."""
@@ -232,8 +240,9 @@ class Objective:
             return Contraction(point, lambda v: self.product(point, v), point.dense_hessian)
         if len(fixed) == 1:
             return Contraction(point, self.third(point, fixed[0])[1], None)
-        raise TypeError(f"{type(self).__name__} has derivatives up to order 3, "
-                        f"but order {len(fixed) + 2} was asked for")
+        raise TypeError(
+            f"{type(self).__name__} has derivatives up to order 3, but order {len(fixed) + 2} was asked for"
+        )
 
     def residuals(self, point: Point) -> np.ndarray:
         raise TypeError("this objective has no residuals; give refopt.LeastSquares(residuals) as fun")
@@ -311,7 +320,9 @@ def symmetrised(H: Any, who: str) -> Any:
     worst = gap.max() if H.shape[0] else 0.0
     if np.isfinite(worst) and worst > np.sqrt(np.finfo(H.dtype).eps) * size:
         i, j = (int(k) for k in np.unravel_index(int(gap.argmax()), H.shape))
-        raise ValueError(f"{who} must be symmetric, but entry [{i}, {j}] = {H[i, j]:.6g} and [{j}, {i}] = {H[j, i]:.6g}")
+        raise ValueError(
+            f"{who} must be symmetric, but entry [{i}, {j}] = {H[i, j]:.6g} and [{j}, {i}] = {H[j, i]:.6g}"
+        )
     return (H + H.T) / 2
 
 

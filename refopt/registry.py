@@ -1,7 +1,7 @@
 """The table of methods: every name, what it needs, and the complete recipe that a bare name stands for.
 
-A method by itself is often only part of an optimizer: CubicAdam needs a step size, Newton a line search. A name
-given to `minimize` stands for the recipe in this table; an instance runs as it is.
+A method by itself is often only part of an optimizer: CubicAdam needs a step size, Newton a line search. A
+name given to `minimize` stands for the recipe in this table; an instance runs as it is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ KINDS = (
     "projection",  # other methods run in other coordinates
     "reformulation",  # another function is minimised in the place of f
     "Newton type",  # curvature of f gives the step
-    "support",  # what others are completed or compared with: step sizes, line searches, averages, textbook methods
+    # what others are completed or compared with: step sizes, line searches, averages, textbook methods
+    "support",
 )
 
 
@@ -87,7 +88,9 @@ class Entry:
     @property
     def defaults(self) -> dict[str, Any]:
         """Hyperparameters and their defaults, the recipe's settings last."""
-        fields = {f.name: f.default for f in dataclasses.fields(self.cls) if f.default is not dataclasses.MISSING}
+        fields = {
+            f.name: f.default for f in dataclasses.fields(self.cls) if f.default is not dataclasses.MISSING
+        }
         return {**fields, **self.settings}
 
     def make(self, **hyperparameters: Any) -> Method:
@@ -149,8 +152,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(TensorizeProjection, "projection", projected, {"lr": None}, {"inner": Adam(), "max_side": 3}),
     Entry(FFTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
     Entry(DCTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
-    Entry(CurveBall, "Newton type", with_acceptance, {"auto": True, "acceptance": None},
-          chosen=frozenset({"acceptance"})),
+    Entry(
+        CurveBall,
+        "Newton type",
+        with_acceptance,
+        {"auto": True, "acceptance": None},
+        chosen=frozenset({"acceptance"}),
+    ),
     Entry(ScipyNewtonCG, "Newton type", with_backtracking, quick={"kwargs": {"maxiter": 2}}),
     Entry(NewtonSolver, "Newton type", with_backtracking, quick={"maxiter": 5}),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
@@ -182,11 +190,19 @@ class MethodTable(tuple):
     def __str__(self) -> str:
         rows = [("name", "kind", "needs", "defaults")]
         for e in self:
-            rows.append((e.name, e.kind, ", ".join(e.needs) or "-",
-                         ", ".join(f"{k}={v!r}" for k, v in e.defaults.items()) or "-"))
+            rows.append(
+                (
+                    e.name,
+                    e.kind,
+                    ", ".join(e.needs) or "-",
+                    ", ".join(f"{k}={v!r}" for k, v in e.defaults.items()) or "-",
+                )
+            )
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        return "\n".join("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]])
-                         for row in rows)
+        return "\n".join(
+            "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]])
+            for row in rows
+        )
 
     __repr__ = __str__
 
@@ -219,7 +235,9 @@ def resolve(method: Any, own: dict[str, Any], common: tuple[str, ...]) -> tuple[
         return entry.complete(**own), entry.name
     method = as_method(method)
     name = "chain" if isinstance(method, Chain) else type(method).__name__
-    checks.known_options(f"minimize with method {name} (an instance has its hyperparameters already)", own, common)
+    checks.known_options(
+        f"minimize with method {name} (an instance has its hyperparameters already)", own, common
+    )
     return method, name
 
 

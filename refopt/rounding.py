@@ -61,8 +61,8 @@ def values_decide(promised: float, actual: float, error: float) -> bool:
 
     Examples
     --------
-    >>> values_decide(1.0, -1e-15, 1e-16), values_decide(1e-14, -1e-15, 1e-16), values_decide(1e-14, 2e-16, 1e-16)
-    (True, False, True)
+    >>> [values_decide(p, a, 1e-16) for p, a in [(1.0, -1e-15), (1e-14, -1e-15), (1e-14, 2e-16)]]
+    [True, False, True]
     """
     return max(promised, abs(actual)) > LONG_SUMS * error or min(promised, actual) > error
 
@@ -92,7 +92,8 @@ def nothing_left(tried: str, promised: float, error: float) -> Stop:
     if promised <= LONG_SUMS * error:
         return Stop(Status.ROUNDING, promised, error)
     reason = (
-        f"{tried} (predicted change up to {promised:.3g}); f may be noisy, non-smooth or not finite nearby, or "
+        f"{tried} (predicted change up to {promised:.3g}); f may be noisy, non-smooth or not finite "
+        "nearby, or "
         "its gradient may be wrong"
     )
     return Stop(Status.STALLED, reason=reason)

@@ -42,8 +42,23 @@ class Record:
     rejected : list of (n,) trial points of this iteration that were not taken (empty without ``return_all``)
     """
 
-    __slots__ = ("nit", "x", "fun", "jac", "gnorm", "update_norm", "accepted", "nfev", "njev", "nhev", "nhvp",
-                 "ntaylor", "time", "figures", "rejected")
+    __slots__ = (
+        "nit",
+        "x",
+        "fun",
+        "jac",
+        "gnorm",
+        "update_norm",
+        "accepted",
+        "nfev",
+        "njev",
+        "nhev",
+        "nhvp",
+        "ntaylor",
+        "time",
+        "figures",
+        "rejected",
+    )
 
     nit: int
     x: np.ndarray
@@ -62,14 +77,23 @@ class Record:
     rejected: list[np.ndarray]
 
     def __repr__(self) -> str:
-        own = "".join(f", {k}={v:.4g}" if isinstance(v, float) else f", {k}={v}" for k, v in self.figures.items()
-                      if np.ndim(v) == 0)
-        return (f"Record(nit={self.nit}, fun={self.fun:.6g}, gnorm={self.gnorm:.3g}, "
-                f"update_norm={self.update_norm:.3g}, accepted={self.accepted}, nfev={self.nfev}{own})")
+        own = "".join(
+            f", {k}={v:.4g}" if isinstance(v, float) else f", {k}={v}"
+            for k, v in self.figures.items()
+            if np.ndim(v) == 0
+        )
+        return (
+            f"Record(nit={self.nit}, fun={self.fun:.6g}, gnorm={self.gnorm:.3g}, "
+            f"update_norm={self.update_norm:.3g}, accepted={self.accepted}, nfev={self.nfev}{own})"
+        )
 
     def fields(self) -> dict[str, Any]:
         """The name and value of every attribute; x and jac are copies."""
-        return {**{name: getattr(self, name) for name in self.__slots__}, "x": self.x.copy(), "jac": self.jac.copy()}
+        return {
+            **{name: getattr(self, name) for name in self.__slots__},
+            "x": self.x.copy(),
+            "jac": self.jac.copy(),
+        }
 
 
 class Run(Iterator[Record]):
@@ -136,14 +160,19 @@ class Run(Iterator[Record]):
         length = float(nrm2(update))
         if not np.isfinite(length) and not np.all(np.isfinite(update)):
             i = int(np.flatnonzero(~np.isfinite(update))[0])
-            raise Stop(Status.NONFINITE, reason=f"iteration {self.nit + 1} of {self.method_name} gave a step whose "
-                                                f"coordinate {i} is {update[i]}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"iteration {self.nit + 1} of {self.method_name} gave a step whose "
+                f"coordinate {i} is {update[i]}",
+            )
         figures = self.method.figures(self.state)
         new = point.after(update) if length else point
         f = new.f
         self.nit += 1
         if not np.isfinite(f):
-            raise Stop(Status.NONFINITE, reason=f"f = {f} after iteration {self.nit} (step length {length:.3g})")
+            raise Stop(
+                Status.NONFINITE, reason=f"f = {f} after iteration {self.nit} (step length {length:.3g})"
+            )
         self.point = new
         merit = f if self.minimises_f else self.method.merit(new)
         if merit <= self.best_merit:
@@ -173,7 +202,9 @@ class Run(Iterator[Record]):
         record.rejected = []
         if objective.tried is not None:
             here = (point.x, old.x)
-            record.rejected = [x for x in objective.tried if not any(np.array_equal(x, known) for known in here)]
+            record.rejected = [
+                x for x in objective.tried if not any(np.array_equal(x, known) for known in here)
+            ]
             objective.tried.clear()
         if self.options["return_all"]:
             self.history.append(record)
@@ -188,7 +219,10 @@ class Run(Iterator[Record]):
         self.gnorm = g
         if not np.isfinite(g):
             i = int(np.flatnonzero(~np.isfinite(point.g))[0])
-            raise Stop(Status.NONFINITE, reason=f"the gradient is not finite: g[{i}] = {point.g[i]} where f = {point.f:.6g}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"the gradient is not finite: g[{i}] = {point.g[i]} where f = {point.f:.6g}",
+            )
         if g <= self.options["gtol"] and self.method.settled(point):
             raise Stop(Status.GTOL, g, self.options["gtol"])
 
@@ -226,7 +260,9 @@ class Run(Iterator[Record]):
 
     def _fail(self, error: Exception) -> None:
         """Record `error` as the end of the run, and attach the result so far to it."""
-        self._finish(Stop(Status.EXCEPTION, reason=f"{type(error).__name__} after iteration {self.nit}: {error}"))
+        self._finish(
+            Stop(Status.EXCEPTION, reason=f"{type(error).__name__} after iteration {self.nit}: {error}")
+        )
         with contextlib.suppress(AttributeError):  # an exception class with __slots__ cannot carry it
             error.partial_result = self.result  # type: ignore[attr-defined]
 
@@ -240,11 +276,21 @@ class Run(Iterator[Record]):
         point = self.answer
         objective = self.objective
         result = OptimizeResult(
-            x=point.x.copy(), fun=point._f if point._f is not None else np.nan,
-            jac=None if point._g is None else point._g.copy(), nit=self.nit, nfev=objective.nfev,
-            njev=objective.njev, nhev=objective.nhev, nhvp=objective.nhvp, ntaylor=objective.ntaylor,
-            success=success, status=stop.status.number if stop else -1,
-            message=stop.message if stop else "still running", method=repr(self.method), options=dict(self.options))
+            x=point.x.copy(),
+            fun=point._f if point._f is not None else np.nan,
+            jac=None if point._g is None else point._g.copy(),
+            nit=self.nit,
+            nfev=objective.nfev,
+            njev=objective.njev,
+            nhev=objective.nhev,
+            nhvp=objective.nhvp,
+            ntaylor=objective.ntaylor,
+            success=success,
+            status=stop.status.number if stop else -1,
+            message=stop.message if stop else "still running",
+            method=repr(self.method),
+            options=dict(self.options),
+        )
         if self.options["return_all"]:
             result.history = list(self.history)
             result.allvecs = [self.start.copy()] + [r.x.copy() for r in self.history]
@@ -287,6 +333,7 @@ class Progress:
         if sys.stderr.isatty():
             with contextlib.suppress(ImportError):
                 from tqdm import tqdm
+
                 self.bar = tqdm(total=options["maxiter"], unit="it", leave=True)
         if self.bar is None:
             print("  nit          f      |g|_inf     |step|   nfev")
@@ -296,7 +343,10 @@ class Progress:
             self.bar.update(1)
             self.bar.set_postfix_str(f"f={record.fun:.6g} |g|={record.gnorm:.2e}", refresh=False)
         elif record.nit <= 10 or record.nit % 10 ** (len(str(record.nit)) - 1) == 0:
-            print(f"{record.nit:5d} {record.fun:14.7g} {record.gnorm:10.3e} {record.update_norm:10.3e} {record.nfev:6d}")
+            print(
+                f"{record.nit:5d} {record.fun:14.7g} {record.gnorm:10.3e} {record.update_norm:10.3e} "
+                f"{record.nfev:6d}"
+            )
 
     def close(self, message: str) -> None:
         if self.bar is not None:

@@ -24,8 +24,8 @@ second time, or if the scale has not shrunk, the run ends: with ROUNDING if ever
 that small, else with STALLED. If f is negative and still falls while the steps become too long for the
 floating-point range, the run ends with UNBOUNDED.
 
-Source: Conn, Gould, Toint, Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2; Gould, Porcelli, Toint 2012,
-doi:10.1007/s10589-011-9446-7 (interpolation of sigma).
+Source: Conn, Gould, Toint, Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2; Gould, Porcelli,
+Toint 2012, doi:10.1007/s10589-011-9446-7 (interpolation of sigma).
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ CONFIRMED = 0.5  # share of the predicted decrease that the mean slope must show
 TINY = 1e-150  # least radius and sigma; their squares do not underflow
 LONGEST = 0.45  # a step or -f above this power of the largest number is too long; its square is still finite
 
-State = TypeVar("State", bound=Any)  # a record with the fields scale, rho, accepted, promise, restarted, flattest
+State = TypeVar(
+    "State", bound=Any
+)  # a record with the fields scale, rho, accepted, promise, restarted, flattest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +127,9 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
     ----------
     rule : Rule
     state : record with the fields scale, rho, accepted, promise, restarted, flattest
-        `promise` is the largest change of f predicted since x last moved, `restarted` whether the scale went back to its
-        first value since then, `flattest` the least gradient since rounding began to hide the change of f.
+        `promise` is the largest change of f predicted since x last moved, `restarted` whether the scale went
+        back to its first value since then, `flattest` the least gradient since rounding began to hide the
+        change of f.
     point : Point
         x.
     trial : Trial
@@ -149,7 +152,9 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
         accepted = rho > rule.eta
     scale = rule.next_scale(state.scale, trial.size, rho, abs(new - f + trial.promised))
     small, large = rule.beyond(scale, point.x.dtype)
-    state = state._replace(rho=rho, accepted=accepted, scale=scale, promise=max(state.promise, abs(trial.promised)))
+    state = state._replace(
+        rho=rho, accepted=accepted, scale=scale, promise=max(state.promise, abs(trial.promised))
+    )
     if accepted:
         loud = max(trial.promised, abs(f - new)) > LONG_SUMS * error
         state = state._replace(flattest=np.inf if loud else min(state.flattest, trial.point.gradient_norm()))
@@ -188,12 +193,15 @@ def restarted(rule: Rule, state: State, f: float, error: float) -> State:
     between ROUNDING and STALLED.
     """
     if state.restarted or not rule.shrunk(state.scale):
-        raise nothing_left(f"no step, however short, lowers f = {f:.6g} as its model predicts", state.promise, error)
+        raise nothing_left(
+            f"no step, however short, lowers f = {f:.6g} as its model predicts", state.promise, error
+        )
     return state._replace(scale=rule.first, restarted=True)
 
 
-def interpolated_sigma(sigma: float, q: int, length: float, error: float, bad: bool, good: bool, nplus: float,
-                       nminus: float) -> float:
+def interpolated_sigma(
+    sigma: float, q: int, length: float, error: float, bad: bool, good: bool, nplus: float, nminus: float
+) -> float:
     """The sigma whose penalty ``sigma/q |s|^q`` equals the model's error, within bounds.
 
     Parameters

@@ -118,7 +118,6 @@ class BlockPartition(Projection):
     max_size: int = option(None, "whole >= 1")  # required: None raises an error
     batched: bool = option(False, bool)  # as in torchzero 0.4.4
 
-
     def space(self, n, shapes) -> LinearMap:
         shapes = tensor_shapes(shapes, n)
         if self.batched:

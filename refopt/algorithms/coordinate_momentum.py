@@ -86,8 +86,10 @@ class CoordinateMomentum(Method):
     def __post_init__(self):
         super().__post_init__()
         if not (self.mask is None or callable(self.mask) or hasattr(self.mask, "__getitem__")):
-            raise TypeError("CoordinateMomentum: mask must be a function (t, n) -> booleans, a sequence of "
-                            f"boolean arrays or None, got {checks.describe(self.mask)}")
+            raise TypeError(
+                "CoordinateMomentum: mask must be a function (t, n) -> booleans, a sequence of "
+                f"boolean arrays or None, got {checks.describe(self.mask)}"
+            )
 
     needs: ClassVar[frozenset[str]] = frozenset({"rng"})
     elementwise: ClassVar[bool] = True
@@ -115,9 +117,11 @@ class CoordinateMomentum(Method):
         elif state.t < len(self.mask):
             mask = np.asarray(self.mask[state.t])
         else:
-            raise ValueError(f"CoordinateMomentum: step {state.t} needs a mask, but only {len(self.mask)} "
-                             "were given")
+            raise ValueError(
+                f"CoordinateMomentum: step {state.t} needs a mask, but only {len(self.mask)} were given"
+            )
         if mask.shape != (n,):
-            raise ValueError(f"CoordinateMomentum: the mask of step {state.t} must have shape ({n},), got "
-                             f"{mask.shape}")
+            raise ValueError(
+                f"CoordinateMomentum: the mask of step {state.t} must have shape ({n},), got {mask.shape}"
+            )
         return mask.astype(bool)

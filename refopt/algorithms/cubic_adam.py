@@ -159,7 +159,6 @@ class CubicAdam(Method):
     alpha: float = option(1.0, "(-inf, inf)")
     mode: str = option("signed_cbrt", MODES)
 
-
     elementwise: ClassVar[bool] = True
 
     def init(self, x, shapes=None, rng=None):
@@ -168,6 +167,17 @@ class CubicAdam(Method):
     def step(self, point, update, state):
         t = state.t + 1
         out = kernels.fastest(cubic_adam, update.size)(
-            update, m1=state.m1, m2=state.m2, m3=state.m3, t=t, beta1=self.beta1, beta2=self.beta2,
-            beta3=self.beta3, eps=self.eps, debiased=self.debiased, alpha=self.alpha, mode=self.mode)
+            update,
+            m1=state.m1,
+            m2=state.m2,
+            m3=state.m3,
+            t=t,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            beta3=self.beta3,
+            eps=self.eps,
+            debiased=self.debiased,
+            alpha=self.alpha,
+            mode=self.mode,
+        )
         return out, CubicAdamState(t, state.m1, state.m2, state.m3)

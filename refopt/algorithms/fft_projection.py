@@ -159,7 +159,6 @@ class FFTProjection(Projection):
     norm: str | None = option(None, NORMS)
     gradient: str = dataclasses.field(default="project", kw_only=True, metadata={"rule": GRADIENTS})  # type: ignore[misc]
 
-
     def space(self, n, shapes):
         shapes = tensor_shapes(shapes, n)
         tensors = ((n,),) if self.one_d else shapes

@@ -119,16 +119,26 @@ class GradMin(Method):
         object.__setattr__(self, "inner", as_method(self.inner))
         parts = self.inner.all_needs() & {"residuals", "gauss-newton"}
         if parts:
-            raise ValueError(f"GradMin: {self.inner!r} needs {' and '.join(sorted(parts))}, which phi does "
-                             "not have; choose inner methods that use gradients, products or Hessians")
+            raise ValueError(
+                f"GradMin: {self.inner!r} needs {' and '.join(sorted(parts))}, which phi does "
+                "not have; choose inner methods that use gradients, products or Hessians"
+            )
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g", "hvp"})
 
     @property
     def terms(self) -> Terms:
         """The definition of phi."""
-        return Terms(self.loss_term or 0.0, self.relative, self.graft, self.square, self.mean,
-                     self.maximize_grad, self.modify_loss, self.create_graph)
+        return Terms(
+            self.loss_term or 0.0,
+            self.relative,
+            self.graft,
+            self.square,
+            self.mean,
+            self.maximize_grad,
+            self.modify_loss,
+            self.create_graph,
+        )
 
     def all_needs(self):
         """Value, gradient and products of f give everything about phi; inner methods may also need "rng"."""
@@ -151,8 +161,11 @@ class GradMin(Method):
         here.memo["original"] = point
         psi, size = phi.mixture(here), self.terms.size(point.g)
         if not all(math.isfinite(number) for number in psi):
-            raise Stop(Status.NONFINITE, reason=f"GradMin: phi is not finite: f = {point.f:.6g}, size of "
-                                                f"the gradient {size:.6g}, graft={self.graft!r}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"GradMin: phi is not finite: f = {point.f:.6g}, size of "
+                f"the gradient {size:.6g}, graft={self.graft!r}",
+            )
         update, inner = self.inner.step(here, here.g, state.inner)
         return update, GradMinState(inner, phi, psi.value, size)
 

@@ -176,8 +176,9 @@ class InfinityNormTrustRegion(Method):
             raise not_finite(point)
         return H, factor
 
-    def solve(self, point: Point, u: np.ndarray, H: Any, factor: Any, radius: float
-              ) -> tuple[np.ndarray, str, bool, int]:
+    def solve(
+        self, point: Point, u: np.ndarray, H: Any, factor: Any, radius: float
+    ) -> tuple[np.ndarray, str, bool, int]:
         """``(d, solver, whether d ends at the edge of the region, number of variables at an edge)``."""
         x = point.x.astype(np.float64)
         lower, upper = box_around(point.x, radius, point.objective.bounds)

@@ -124,7 +124,6 @@ class NewtonNewton(Method):
     direction: str = option("keep", ("keep", "newton"))  # what the original does
     inner: Method | None = None
 
-
     needs: ClassVar[frozenset[str]] = frozenset({"g", "hvp"})
 
     def all_needs(self):
@@ -179,8 +178,11 @@ class NewtonNewton(Method):
             if self.solver == "dense":
                 J = tower.J(k, np.eye(point.x.size, dtype=point.x.dtype))
                 if not np.all(np.isfinite(J)):
-                    raise Stop(Status.NONFINITE, reason=f"J_{k} of NewtonNewton has entries that are not "
-                                                        f"finite where f = {point.f:.6g}")
+                    raise Stop(
+                        Status.NONFINITE,
+                        reason=f"J_{k} of NewtonNewton has entries that are not "
+                        f"finite where f = {point.f:.6g}",
+                    )
                 matrices.append(J)
                 solves.append(factorised(J))
             else:

@@ -143,8 +143,9 @@ class NewtonSolver(Method):
         super().__post_init__()
         object.__setattr__(self, "solver", the_solver(self.solver))
         if self.reset_solver and not isinstance(self.solver, Method):
-            raise ValueError("NewtonSolver: reset_solver=True needs a method as solver; "
-                             f"{self.solver!r} has no state")
+            raise ValueError(
+                f"NewtonSolver: reset_solver=True needs a method as solver; {self.solver!r} has no state"
+            )
         needs = self.solver.all_needs() if isinstance(self.solver, Method) else ()
         if self.objective == "energy" and {"residuals", "gauss-newton"} & set(needs):
             raise ValueError(f"NewtonSolver: {self.solver!r} needs residuals; give objective='residual'")
@@ -185,8 +186,9 @@ class NewtonSolver(Method):
         maxiter = point.x.size if maxiter is None else maxiter
         d = np.zeros_like(point.x) if first or not self.warm_start else state.d
         reg = point.x.dtype.type(self.reg)
-        product = Product(lambda v: point.hvp(v, self.hvp_method, self.h) + reg * v, type(self).__name__,
-                          zero_ends=False)
+        product = Product(
+            lambda v: point.hvp(v, self.hvp_method, self.h) + reg * v, type(self).__name__, zero_ends=False
+        )
         system = LinearSystem(product, update, self.objective)
         system.shapes = shapes
         if isinstance(self.solver, Method):
@@ -194,5 +196,6 @@ class NewtonSolver(Method):
         else:
             answer = by_scipy(self.solver, system, d, maxiter, self.tol)
         d, outcome = usable(answer, update)
-        return d, NewtonSolverState(answer.state, state.rng, d, outcome, answer.iterations, product.count,
-                                    answer.fall)
+        return d, NewtonSolverState(
+            answer.state, state.rng, d, outcome, answer.iterations, product.count, answer.fall
+        )

@@ -84,7 +84,6 @@ class ReduceOutwardLR(Method):
     use_grad: bool = option(False, bool)
     invert: bool = option(False, bool)
 
-
     elementwise: ClassVar[bool] = True
 
     def all_needs(self):

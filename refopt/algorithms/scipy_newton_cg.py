@@ -147,8 +147,10 @@ class ScipyNewtonCG(Method):
             if self.M is not None:
                 raise ValueError(f"{who}: {self.solver} takes no preconditioner M; minres or cg do")
             if self.direction == "truncated":
-                raise ValueError(f"{who}: direction='truncated' needs a solver that gives its iterates, "
-                                 f"{self.solver} does not; cg does")
+                raise ValueError(
+                    f"{who}: direction='truncated' needs a solver that gives its iterates, "
+                    f"{self.solver} does not; cg does"
+                )
 
     needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
     shown: ClassVar[tuple[str, ...]] = ("outcome", "exit_code", "products", "direction")
@@ -161,11 +163,22 @@ class ScipyNewtonCG(Method):
         if self.forcing is not None and np.isfinite(state.gnorm):
             eta = forcing.eisenstat_walker(eta, gnorm, state.gnorm)
         who = f"{type(self).__name__} ({self.solver})"
-        product = krylov.Product(lambda v: point.hvp(v, self.hvp_method, self.h), who,
-                                 truncate=self.direction == "truncated", rough=self.hvp_method != "autograd")
+        product = krylov.Product(
+            lambda v: point.hvp(v, self.hvp_method, self.h),
+            who,
+            truncate=self.direction == "truncated",
+            rough=self.hvp_method != "autograd",
+        )
         rtol, keywords = self.tolerance(eta, point.x.dtype)
-        answer = krylov.solve(self.solver, product, update, state.d if self.warm_start else None,
-                              self.preconditioner(point), rtol, keywords)
+        answer = krylov.solve(
+            self.solver,
+            product,
+            update,
+            state.d if self.warm_start else None,
+            self.preconditioner(point),
+            rtol,
+            keywords,
+        )
         d, name = descending(answer.x, point.g, self.direction)
         if answer.outcome == "curvature" and name == "kept":
             name = "truncated"
@@ -176,8 +189,9 @@ class ScipyNewtonCG(Method):
         keywords = dict(self.kwargs or {})
         error = 0.0
         if self.hvp_method != "autograd":
-            error = max(self.h if self.hvp_method == "fd_forward" else self.h**2,
-                        float(np.finfo(dtype).eps) / self.h)
+            error = max(
+                self.h if self.hvp_method == "fd_forward" else self.h**2, float(np.finfo(dtype).eps) / self.h
+            )
         if self.forcing is not None:
             return max(eta, min(error, forcing.ETA_MAX)), keywords
         if error > RTOL and self.solver not in krylov.LEAST_SQUARES:

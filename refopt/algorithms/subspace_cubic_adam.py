@@ -82,15 +82,25 @@ class SubspaceCubicAdam(SubspaceMethod):
     cautious: bool = option(False, bool)
     exact_reproject: bool = option(True, bool)
 
-
     def init(self, x, shapes=None, rng=None):
         return CubicAdamState(0, np.zeros_like(x), np.zeros_like(x), np.zeros_like(x))
 
     def step(self, point, update, state):
         t = state.t + 1
         d = kernels.fastest(cubic_adam, update.size)(
-            update, m1=state.m1, m2=state.m2, m3=state.m3, t=t, beta1=self.beta1, beta2=self.beta2,
-            beta3=self.beta3, eps=self.eps, debiased=True, alpha=1.0, mode=self.mode)
+            update,
+            m1=state.m1,
+            m2=state.m2,
+            m3=state.m3,
+            t=t,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            beta3=self.beta3,
+            eps=self.eps,
+            debiased=True,
+            alpha=1.0,
+            mode=self.mode,
+        )
         return agree(d, update) if self.cautious else d, CubicAdamState(t, state.m1, state.m2, state.m3)
 
     def reproject(self, C, state):

@@ -72,6 +72,5 @@ class TensorizeProjection(Projection):
 
     max_side: int = option(None, "whole >= 2")  # required: None raises an error
 
-
     def space(self, n, shapes):
         return Padding(tensor_shapes(shapes, n), (cube(n, self.max_side),), (n,))

@@ -114,9 +114,11 @@ class QuasiNewton(CurvatureModel):
         self.g: np.ndarray | None = None
         self.inverse = not hessian_form(self.strategy, n)
         if self.inverse and not fallback:
-            raise ValueError(f"{type(strategy).__name__} holds only the inverse of the Hessian, and "
-                             "inverting it costs O(n^3) per step; initialize it with approx_type='hess', "
-                             "use another strategy, or set fallback=True")
+            raise ValueError(
+                f"{type(strategy).__name__} holds only the inverse of the Hessian, and "
+                "inverting it costs O(n^3) per step; initialize it with approx_type='hess', "
+                "use another strategy, or set fallback=True"
+            )
 
     def at(self, point: Point) -> Any:
         if self.x is not None and self.g is not None and not np.array_equal(self.x, point.x):
@@ -187,7 +189,9 @@ def needs_of(who: str, hess: Any) -> frozenset[str]:
     if isinstance(hess, type) and issubclass(hess, HessianUpdateStrategy):
         raise TypeError(f"{who}: hess={hess.__name__} is a class; give an instance, {hess.__name__}()")
     if not isinstance(hess, HessianUpdateStrategy) and not callable(hess):
-        raise TypeError(f"{who}: hess must be one of {', '.join(map(repr, NAMES))}, a scipy.optimize."
-                        "HessianUpdateStrategy such as BFGS(), or a function of x that returns a matrix, got "
-                        f"{checks.describe(hess)}")
+        raise TypeError(
+            f"{who}: hess must be one of {', '.join(map(repr, NAMES))}, a scipy.optimize."
+            "HessianUpdateStrategy such as BFGS(), or a function of x that returns a matrix, got "
+            f"{checks.describe(hess)}"
+        )
     return frozenset({"g"})

@@ -67,8 +67,9 @@ class DenseStrategy(HessianUpdateStrategy):
     def initialize(self, n: int, approx_type: str) -> None:
         """Start with a multiple of I in `n` variables; `approx_type` must be "hess"."""
         if approx_type != "hess":
-            raise ValueError(f"{type(self).__name__} stores the Hessian: approx_type must be 'hess', "
-                             f"got {approx_type!r}")
+            raise ValueError(
+                f"{type(self).__name__} stores the Hessian: approx_type must be 'hess', got {approx_type!r}"
+            )
         self.fresh = True
         self.B = np.eye(n) * (1.0 if self.init_scale == "auto" else self.init_scale)
 
@@ -137,16 +138,26 @@ class BroydenClass(DenseStrategy):
     array([3., 1.])
     """
 
-    def __init__(self, phi: float = 0.0, exception_strategy: str = "skip_update",
-                 min_curvature: float | None = None, init_scale: Any = "auto", self_scaling: bool = False):
+    def __init__(
+        self,
+        phi: float = 0.0,
+        exception_strategy: str = "skip_update",
+        min_curvature: float | None = None,
+        init_scale: Any = "auto",
+        self_scaling: bool = False,
+    ):
         super().__init__(init_scale)
         who = type(self).__name__
         self.phi = checks.in_interval(who, "phi", phi, "[0, inf)")
-        self.exception_strategy = checks.one_of(who, "exception_strategy", exception_strategy,
-                                                ("skip_update", "damp_update"))
+        self.exception_strategy = checks.one_of(
+            who, "exception_strategy", exception_strategy, ("skip_update", "damp_update")
+        )
         default = 1e-8 if exception_strategy == "skip_update" else 0.2
-        self.min_curvature = default if min_curvature is None else checks.in_interval(
-            who, "min_curvature", min_curvature, "(0, 1)")
+        self.min_curvature = (
+            default
+            if min_curvature is None
+            else checks.in_interval(who, "min_curvature", min_curvature, "(0, 1)")
+        )
         self.self_scaling = checks.boolean(who, "self_scaling", self_scaling)
 
     def __repr__(self) -> str:
@@ -187,8 +198,13 @@ class DFP(BroydenClass):
     True
     """
 
-    def __init__(self, exception_strategy: str = "skip_update", min_curvature: float | None = None,
-                 init_scale: Any = "auto", self_scaling: bool = True):
+    def __init__(
+        self,
+        exception_strategy: str = "skip_update",
+        min_curvature: float | None = None,
+        init_scale: Any = "auto",
+        self_scaling: bool = True,
+    ):
         super().__init__(1.0, exception_strategy, min_curvature, init_scale, self_scaling)
 
     def __repr__(self) -> str:

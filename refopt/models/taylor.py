@@ -25,8 +25,17 @@ from ..objective import Point
 from ..rounding import rounding_error
 from ..status import Status, Stop
 
-__all__ = ["Expansion", "MatrixFree", "Model", "Penalised", "TensorModel", "check_gradient", "prefers_tensors",
-           "taylor_model", "transient"]
+__all__ = [
+    "Expansion",
+    "MatrixFree",
+    "Model",
+    "Penalised",
+    "TensorModel",
+    "check_gradient",
+    "prefers_tensors",
+    "taylor_model",
+    "transient",
+]
 
 MOST_DIRECTIONS = 60_000  # Taylor series needed for all tensors; more take longer than a matrix-free solve
 MOST_ENTRIES = 4_000_000  # of the largest tensor (32 MB)
@@ -84,8 +93,10 @@ class TensorModel(Model):
             self.tensors.append(np.zeros((self.n, self.n)))
         # T_k/(k-j)! for the value (j=0), the gradient (j=1) and the Hessian (j=2), contracted k-j times
         top = len(self.tensors)
-        self.scaled = [[t / math.factorial(k - j) for k, t in enumerate(self.tensors[:top]) if k >= max(j, 1)]
-                       for j in range(3)]
+        self.scaled = [
+            [t / math.factorial(k - j) for k, t in enumerate(self.tensors[:top]) if k >= max(j, 1)]
+            for j in range(3)
+        ]
 
     def nested(self, j: int, s: np.ndarray, top: np.ndarray) -> np.ndarray:
         """The j-th derivative by Horner's rule on tensors; `top` is ``T_p[s]``, which j = 0, 1, 2 share."""
@@ -113,7 +124,7 @@ class TensorModel(Model):
     def line(self, s: np.ndarray) -> np.ndarray:
         """The coefficients ``D_k[s]/k!``, k = 1..p, of m along s."""
         coefficients = []
-        for k, T in enumerate(self.tensors[1:self.order + 1], 1):
+        for k, T in enumerate(self.tensors[1 : self.order + 1], 1):
             for _ in range(k):
                 T = contract(T, s)
             coefficients.append(float(T) / math.factorial(k))
@@ -151,7 +162,7 @@ class MatrixFree(Model):
         """The coefficients ``D_k[s]/k!``, k = 1..p, of m along s."""
         if self.order <= 2:
             Hs = self.point.hvp(self.cast(s)) if self.order == 2 else 0 * s
-            return np.array([self.point.g @ s, 0.5 * (s @ Hs)][:self.order], dtype=float)
+            return np.array([self.point.g @ s, 0.5 * (s @ Hs)][: self.order], dtype=float)
         return self.point.taylor(self.cast(s), self.order)[1:].astype(float)
 
 
@@ -171,8 +182,9 @@ class Penalised(Model):
             H = H + b * np.outer(s, s)
             H[np.diag_indices_from(H)] += a
             return Expansion(value + a * length**2 / q, g + a * s, H, H.__matmul__)
-        return Expansion(value + a * length**2 / q, g + a * s, None,
-                         lambda v: product(v) + a * v + (b * (s @ v)) * s)
+        return Expansion(
+            value + a * length**2 / q, g + a * s, None, lambda v: product(v) + a * v + (b * (s @ v)) * s
+        )
 
 
 def prefers_tensors(n: int, order: int) -> bool:
@@ -180,7 +192,9 @@ def prefers_tensors(n: int, order: int) -> bool:
     return math.comb(n + order - 1, order) <= MOST_DIRECTIONS and n ** max(order, 2) <= MOST_ENTRIES
 
 
-def taylor_model(point: Point, order: int, derivatives: str = "auto", check: bool = False) -> TensorModel | MatrixFree:
+def taylor_model(
+    point: Point, order: int, derivatives: str = "auto", check: bool = False
+) -> TensorModel | MatrixFree:
     """The model of order p at a point; its derivatives are checked to be finite.
 
     Parameters
@@ -210,7 +224,9 @@ def taylor_model(point: Point, order: int, derivatives: str = "auto", check: boo
         zeroth = np.asarray(point.f)
         model = TensorModel([zeroth, point.g] if order == 1 else [zeroth, point.g, point.dense_hessian()])
     if not model.finite():
-        raise Stop(Status.NONFINITE, reason=f"derivatives up to order {order} are not finite where f = {point.f:.6g}")
+        raise Stop(
+            Status.NONFINITE, reason=f"derivatives up to order {order} are not finite where f = {point.f:.6g}"
+        )
     if check:
         check_gradient(point, model)
     return model
@@ -258,6 +274,10 @@ def check_gradient(point: Point, model: Model) -> None:
     scale = max(float(np.abs(v).max()) for v in (point.g, gradient, product))
     error = np.abs(point.g - gradient)
     i = int(np.argmax(error))
-    if error[i] > DIFFERENCES * np.sqrt(np.finfo(point.x.dtype).eps) * (scale + abs(point.f) / max(1.0, size)):
-        raise ValueError(f"jac disagrees with the derivative of fun at x0, coordinate {i}: jac gives {point.g[i]:.6g}, "
-                         f"the derivative is {gradient[i]:.6g}; see refopt.derivatives.check_derivatives")
+    if error[i] > DIFFERENCES * np.sqrt(np.finfo(point.x.dtype).eps) * (
+        scale + abs(point.f) / max(1.0, size)
+    ):
+        raise ValueError(
+            f"jac disagrees with the derivative of fun at x0, coordinate {i}: jac gives {point.g[i]:.6g}, "
+            f"the derivative is {gradient[i]:.6g}; see refopt.derivatives.check_derivatives"
+        )

@@ -92,7 +92,6 @@ class DCTProjection(Projection):
 
     one_d: bool = option(False, bool)  # as in FFTProjection
 
-
     def space(self, n, shapes):
         shapes = tensor_shapes(shapes, n)
         return Cosines(shapes, ((n,),) if self.one_d else shapes)

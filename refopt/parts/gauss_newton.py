@@ -72,13 +72,14 @@ class GaussNewton(Method):
 
     reg: float = option(0.0, "[0, inf)")  # the method of the book
 
-
     needs: ClassVar[frozenset[str]] = frozenset({"gauss-newton"})
 
     def step(self, point, update, state):
         if not np.all(np.isfinite(point.jacobian)):
-            raise Stop(Status.NONFINITE, reason="the Jacobian has entries that are not finite where "
-                                                f"f = {point.f:.6g}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"the Jacobian has entries that are not finite where f = {point.f:.6g}",
+            )
         if update is point.g and has_residuals(point):
             d = shortest_least_squares(point.jacobian, point.residuals, self.reg)
             return d.astype(update.dtype), state

@@ -78,7 +78,6 @@ class LBFGS(Method):
 
     history_size: int = option(10, "whole >= 1")  # as in torchzero 0.4.4 and SciPy's L-BFGS-B
 
-
     needs: ClassVar[frozenset[str]] = frozenset({"g"})
 
     def init(self, x, shapes=None, rng=None):
@@ -90,7 +89,7 @@ class LBFGS(Method):
             s, y = point.x - state.x, point.g - state.g
             sy = float(np.dot(s, y))
             if sy > CURVATURE * np.linalg.norm(s) * np.linalg.norm(y):
-                pairs = (*pairs, (s, y, 1 / sy))[-self.history_size:]
+                pairs = (*pairs, (s, y, 1 / sy))[-self.history_size :]
         if pairs:
             out = two_loop(update, pairs)
         else:

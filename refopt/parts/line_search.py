@@ -33,8 +33,16 @@ def descent(point: Point, update: np.ndarray) -> tuple[np.ndarray, float, bool]:
     return point.g, float(np.dot(point.g, point.g)), True
 
 
-def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, shrink: float, c1: float,
-              maxiter: int, who: str) -> tuple[np.ndarray, float, int]:
+def backtrack(
+    point: Point,
+    direction: np.ndarray,
+    slope: float,
+    first: float,
+    shrink: float,
+    c1: float,
+    maxiter: int,
+    who: str,
+) -> tuple[np.ndarray, float, int]:
     """``(update, step size, trials)`` by Armijo's rule; raises `Stop` if no trial is accepted."""
     error = rounding_error(point.f, point.x.dtype)
     a = first
@@ -50,8 +58,12 @@ def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, s
         if a * slope <= error:
             break
         a *= shrink
-    raise nothing_left(f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step size {a:.3g} "
-                       f"(slope {slope:.3g})", first * slope, error)
+    raise nothing_left(
+        f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step size {a:.3g} "
+        f"(slope {slope:.3g})",
+        first * slope,
+        error,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,15 +134,15 @@ class Backtracking(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("step_size", "trials", "fallback")
 
-
     def init(self, x, shapes=None, rng=None):
         return LineSearchState(self.init_step, 0, False)
 
     def step(self, point, update, state):
         direction, slope, fallback = descent(point, update)
         first = self.init_step if self.growth is None or state.trials == 0 else state.step_size * self.growth
-        update, a, trials = backtrack(point, direction, slope, first, self.shrink, self.c1, self.maxiter,
-                                      "Backtracking")
+        update, a, trials = backtrack(
+            point, direction, slope, first, self.shrink, self.c1, self.maxiter, "Backtracking"
+        )
         return update, LineSearchState(a, trials, fallback)
 
 
@@ -206,13 +218,23 @@ class StrongWolfe(Method):
 
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.simplefilter("ignore")  # LineSearchWarning: its failure is handled here
-            a = scipy.optimize.line_search(value, lambda x: at(x).g, point.x, -direction, gfk=point.g,
-                                           old_fval=point.f, c1=self.c1, c2=self.c2, maxiter=self.maxiter)[0]
+            a = scipy.optimize.line_search(
+                value,
+                lambda x: at(x).g,
+                point.x,
+                -direction,
+                gfk=point.g,
+                old_fval=point.f,
+                c1=self.c1,
+                c2=self.c2,
+                maxiter=self.maxiter,
+            )[0]
         if a is not None:
             update = direction * point.x.dtype.type(a)
             if point.after(update).f < point.f:
                 return update, LineSearchState(float(a), len(tried), fallback)
         plain = Backtracking()
-        update, a, trials = backtrack(point, direction, slope, plain.init_step, plain.shrink, plain.c1, plain.maxiter,
-                                      "StrongWolfe")
+        update, a, trials = backtrack(
+            point, direction, slope, plain.init_step, plain.shrink, plain.c1, plain.maxiter, "StrongWolfe"
+        )
         return update, LineSearchState(a, len(tried) + trials, fallback)

@@ -103,7 +103,6 @@ class HeavyBall(Method):
     dampening: float = option(0.0, "[0, 1]")  # this and the next give Polyak's method
     nesterov: bool = option(False, bool)
 
-
     elementwise: ClassVar[bool] = True
 
     def init(self, x, shapes=None, rng=None):
@@ -111,8 +110,9 @@ class HeavyBall(Method):
 
     def step(self, point, update, state):
         formula = kernels.fastest(heavy_ball, update.size)
-        return formula(update, v=state.v, momentum=self.momentum, dampening=self.dampening,
-                       nesterov=self.nesterov), state
+        return formula(
+            update, v=state.v, momentum=self.momentum, dampening=self.dampening, nesterov=self.nesterov
+        ), state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +153,6 @@ class EMA(Method):
 
     beta: float = option(0.9, "[0, 1)")  # the paper's beta1
     debiased: bool = option(True, bool)
-
 
     elementwise: ClassVar[bool] = True
 

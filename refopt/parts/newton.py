@@ -81,7 +81,6 @@ class Newton(Method):
 
     delta: float = option(1e-8, "(0, 1)")  # ours: half the digits of float64
 
-
     needs: ClassVar[frozenset[str]] = frozenset({"hess"})
     shown: ClassVar[tuple[str, ...]] = ("solver",)
 
@@ -91,7 +90,9 @@ class Newton(Method):
     def step(self, point, update, state):
         H = point.dense_hessian()
         if not np.all(np.isfinite(H)):
-            raise Stop(Status.NONFINITE, reason="the Hessian has entries that are not finite where "
-                                                f"f = {point.f:.6g}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"the Hessian has entries that are not finite where f = {point.f:.6g}",
+            )
         d, solver = descent_solve(H, update, self.delta)
         return d, NewtonState(solver)

@@ -127,14 +127,21 @@ class SubspaceAdam(SubspaceMethod):
     cautious: bool = option(False, bool)
     exact_reproject: bool = option(True, bool)
 
-
     def init(self, x, shapes=None, rng=None):
         return AdamState(0, np.zeros_like(x), np.zeros_like(x))
 
     def step(self, point, update, state):
         t = state.t + 1
-        d = kernels.fastest(adam, update.size)(update, m1=state.m1, m2=state.m2, t=t, beta1=self.beta1,
-                                               beta2=self.beta2, eps=self.eps, debiased=True)
+        d = kernels.fastest(adam, update.size)(
+            update,
+            m1=state.m1,
+            m2=state.m2,
+            t=t,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            eps=self.eps,
+            debiased=True,
+        )
         return agree(d, update) if self.cautious else d, AdamState(t, state.m1, state.m2)
 
     def reproject(self, C, state):

@@ -11,5 +11,11 @@ from .models import model
 from .profiles import data_profile, performance_profile, profile
 
 __all__ = [
-    "animation", "convergence", "data_profile", "model", "performance_profile", "profile", "trajectory",
+    "animation",
+    "convergence",
+    "data_profile",
+    "model",
+    "performance_profile",
+    "profile",
+    "trajectory",
 ]

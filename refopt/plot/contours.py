@@ -16,14 +16,32 @@ from .style import ROLE, SMALL, START, axes, finish, pyplot, style_of
 
 __all__ = ["animation", "trajectory"]
 
-BUTTONS = {"fast-backward": "⏮", "step-backward": "◂❙", "play fa-flip-horizontal": "◀", "pause": "❙❙",
-           "play": "▶", "step-forward": "❙▸", "fast-forward": "⏭", "minus": "−", "plus": "+"}
+BUTTONS = {
+    "fast-backward": "⏮",
+    "step-backward": "◂❙",
+    "play fa-flip-horizontal": "◀",
+    "pause": "❙❙",
+    "play": "▶",
+    "step-forward": "❙▸",
+    "fast-forward": "⏭",
+    "minus": "−",
+    "plus": "+",
+}
 REGIONS = ("auto", "ball", "box", "none")
 
 
-def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = None, region: str = "auto",
-               rejected: bool = True, bounds: Any = None, levels: int = 20, grid: int = 121,
-               ax: Any = None) -> Any:
+def trajectory(
+    fun: Callable,
+    runs: Any,
+    labels: Any = None,
+    minimisers: Any = None,
+    region: str = "auto",
+    rejected: bool = True,
+    bounds: Any = None,
+    levels: int = 20,
+    grid: int = 121,
+    ax: Any = None,
+) -> Any:
     """Draw the paths of runs over the contours of a function of two variables.
 
     Contours are evenly spaced in the logarithm of the height above the lowest value found; white is low.
@@ -96,9 +114,19 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
     return ax
 
 
-def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", minimisers: Any = None,
-              region: str = "auto", bounds: Any = None, levels: int = 20, grid: int = 121, fps: int = 4,
-              frames: int = 60, ax: Any = None) -> Any:
+def animation(
+    run: Any,
+    fun: Callable,
+    file: str | os.PathLike = "run.gif",
+    minimisers: Any = None,
+    region: str = "auto",
+    bounds: Any = None,
+    levels: int = 20,
+    grid: int = 121,
+    fps: int = 4,
+    frames: int = 60,
+    ax: Any = None,
+) -> Any:
     """Write an animation of a run: the growing path, with the trials and the trust region of each step.
 
     Parameters
@@ -157,12 +185,20 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
 
     ax = scenery(who, ax, fun, paths, stars, bounds, levels, grid)
     look = style_of(0, len(path.points))
-    line, = ax.plot([], [], label="path", linewidth=1.8, markersize=4.0, zorder=3, **look)
-    now, = ax.plot([], [], "o", label="current point", color=ROLE["end"], markersize=8, zorder=5)
+    (line,) = ax.plot([], [], label="path", linewidth=1.8, markersize=4.0, zorder=3, **look)
+    (now,) = ax.plot([], [], "o", label="current point", color=ROLE["end"], markersize=8, zorder=5)
     trials = None
     if any(r.rejected for r in path.history):
-        trials, = ax.plot([], [], "x", label="rejected trials", color=ROLE["rejected"], markersize=7,
-                          markeredgewidth=1.8, zorder=4)
+        (trials,) = ax.plot(
+            [],
+            [],
+            "x",
+            label="rejected trials",
+            color=ROLE["rejected"],
+            markersize=7,
+            markeredgewidth=1.8,
+            zorder=4,
+        )
     patch = None
     if region != "none":
         patch = region_patch(region, path.points[0], 0.0, ROLE["region"], label=region_label(region))
@@ -176,7 +212,7 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
 
     def show(k: int) -> None:
         x = path.points[k]
-        line.set_data(*path.points[:k + 1].T)
+        line.set_data(*path.points[: k + 1].T)
         now.set_data([x[0]], [x[1]])
         record = path.history[k - offset] if path.history and k >= offset else None
         with np.errstate(all="ignore"):
@@ -218,8 +254,10 @@ def planar(who: str, paths: list[Recorded]) -> list[Recorded]:
     """`paths`, checked: each must have a point and two variables."""
     for path in paths:
         if path.points.ndim != 2 or len(path.points) == 0 or path.points.shape[1] != 2:
-            raise ValueError(f"{who}: paths are drawn in the plane, for functions of 2 variables, but the "
-                             f"points of {path.label!r} have shape {path.points.shape}")
+            raise ValueError(
+                f"{who}: paths are drawn in the plane, for functions of 2 variables, but the "
+                f"points of {path.label!r} have shape {path.points.shape}"
+            )
     return paths
 
 
@@ -248,16 +286,26 @@ def which_region(who: str, region: str, paths: list[Recorded]) -> str:
             return "box"
         return "ball" if "HigherOrderNewton" in method and "trust_method='bounds'" in method else "none"
     if region != "none" and not any(radius_of(r) is not None for path in paths for r in path.history):
-        raise ValueError(f"{who}: region={region!r} needs records with a radius in their figures, and none "
-                         "has one; region='none' draws the path alone")
+        raise ValueError(
+            f"{who}: region={region!r} needs records with a radius in their figures, and none "
+            "has one; region='none' draws the path alone"
+        )
     return region
 
 
 # ---------------------------------------------------------------- pieces of the picture
 
 
-def scenery(who: str, ax: Any, fun: Callable, paths: list[Recorded], stars: np.ndarray, bounds: Any,
-            levels: int, grid: int) -> Any:
+def scenery(
+    who: str,
+    ax: Any,
+    fun: Callable,
+    paths: list[Recorded],
+    stars: np.ndarray,
+    bounds: Any,
+    levels: int,
+    grid: int,
+) -> Any:
     """The axes with the contours, which are below everything else."""
     checks.function(who, "fun", fun)
     levels, grid = checks.whole_number(who, "levels", levels, 2), checks.whole_number(who, "grid", grid, 5)
@@ -274,8 +322,9 @@ def region_label(region: str) -> str:
     return "trust region" if region == "ball" else "trust region (box)"
 
 
-def region_patch(region: str, x: np.ndarray, radius: float, colour: str, label: str,
-                 width: float = 1.6) -> Any:
+def region_patch(
+    region: str, x: np.ndarray, radius: float, colour: str, label: str, width: float = 1.6
+) -> Any:
     """A circle or a square around x."""
     from matplotlib.patches import Circle, Rectangle
 
@@ -317,21 +366,50 @@ def draw_rejected(ax: Any, path: Recorded, colour: str, several: bool) -> None:
     inside = [left <= x <= right and bottom <= y <= top for x, y in trials]
     label = "rejected trials" if all(inside) else f"rejected trials\n({inside.count(False)} beyond the frame)"
     if links:
-        ax.plot(*np.array(links, dtype=float).T, color=colour, linewidth=0.8, linestyle=":", zorder=2.5,
-                label="_links")
-    ax.plot(*np.array(trials, dtype=float).T, "x", color=colour, markersize=6.5, markeredgewidth=1.7,
-            zorder=3.5, label="_rejected" if several else label)
+        ax.plot(
+            *np.array(links, dtype=float).T,
+            color=colour,
+            linewidth=0.8,
+            linestyle=":",
+            zorder=2.5,
+            label="_links",
+        )
+    ax.plot(
+        *np.array(trials, dtype=float).T,
+        "x",
+        color=colour,
+        markersize=6.5,
+        markeredgewidth=1.7,
+        zorder=3.5,
+        label="_rejected" if several else label,
+    )
 
 
 def draw_ends(ax: Any, paths: list[Recorded]) -> None:
     starts = np.array([path.points[0] for path in paths])
     ends = np.array([path.points[-1] for path in paths])
     ax.plot(*starts.T, label="start", zorder=4, **START)
-    ax.plot(*ends.T, "s", color="none", markeredgecolor=ROLE["end"], markeredgewidth=1.6, markersize=12,
-            zorder=4, label="end")
+    ax.plot(
+        *ends.T,
+        "s",
+        color="none",
+        markeredgecolor=ROLE["end"],
+        markeredgewidth=1.6,
+        markersize=12,
+        zorder=4,
+        label="end",
+    )
 
 
 def draw_stars(ax: Any, stars: np.ndarray) -> None:
     if len(stars):
-        ax.plot(*stars.T, "*", color=ROLE["minimiser"], markeredgecolor="white", markeredgewidth=0.8,
-                markersize=13, zorder=4.5, label="minimiser" if len(stars) == 1 else "minimisers")
+        ax.plot(
+            *stars.T,
+            "*",
+            color=ROLE["minimiser"],
+            markeredgecolor="white",
+            markeredgewidth=0.8,
+            markersize=13,
+            zorder=4.5,
+            label="minimiser" if len(stars) == 1 else "minimisers",
+        )

@@ -44,8 +44,9 @@ def levels_of(values: np.ndarray, low: float, count: int) -> np.ndarray:
     return low + np.geomspace(bottom, top, count)
 
 
-def draw(ax: Any, fun: Callable, box: Box, grid: int, count: int, known: tuple[float, ...] = ()
-         ) -> tuple[float, np.ndarray]:
+def draw(
+    ax: Any, fun: Callable, box: Box, grid: int, count: int, known: tuple[float, ...] = ()
+) -> tuple[float, np.ndarray]:
     """Draw grey contours of `fun` on `box`, white where it is lowest; returns the lowest value and levels.
 
     `known` are further values of f, which also count for the lowest one.

@@ -16,17 +16,40 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"  # the eighth, yellow, is too faint on white
 
 # Each role has the same colour in every picture.
-ROLE = {"path": BLUE, "rejected": VERMILLION, "region": ORANGE, "minimiser": GREEN, "function": BLACK,
-        "start": "#FFFFFF", "end": BLACK}
+ROLE = {
+    "path": BLUE,
+    "rejected": VERMILLION,
+    "region": ORANGE,
+    "minimiser": GREEN,
+    "function": BLACK,
+    "start": "#FFFFFF",
+    "end": BLACK,
+}
 MARKED = 40  # lines of up to this many points get a marker at each
 # Runs and solvers, in the order they are given: (colour, dashes, marker).
-CYCLE = [(BLUE, "-", "o"), (VERMILLION, (0, (5, 1.5)), "s"), (GREEN, (0, (3, 1.2, 1, 1.2)), "^"),
-         (PURPLE, (0, (1.2, 1.2)), "D"), (ORANGE, (0, (7, 1.5, 2, 1.5)), "v"), (SKY, "-", "P"),
-         (BLACK, (0, (4, 2)), "X")]
-MODELS = [(PURPLE, (0, (5, 1.5))), (GREEN, (0, (3, 1.2, 1, 1.2))), (SKY, (0, (1.2, 1.2))),
-          (BLUE, (0, (7, 1.5, 2, 1.5)))]
-START = {"marker": "o", "linestyle": "none", "color": ROLE["start"], "markeredgecolor": "black",
-         "markeredgewidth": 1.6, "markersize": 8.5}
+CYCLE = [
+    (BLUE, "-", "o"),
+    (VERMILLION, (0, (5, 1.5)), "s"),
+    (GREEN, (0, (3, 1.2, 1, 1.2)), "^"),
+    (PURPLE, (0, (1.2, 1.2)), "D"),
+    (ORANGE, (0, (7, 1.5, 2, 1.5)), "v"),
+    (SKY, "-", "P"),
+    (BLACK, (0, (4, 2)), "X"),
+]
+MODELS = [
+    (PURPLE, (0, (5, 1.5))),
+    (GREEN, (0, (3, 1.2, 1, 1.2))),
+    (SKY, (0, (1.2, 1.2))),
+    (BLUE, (0, (7, 1.5, 2, 1.5))),
+]
+START = {
+    "marker": "o",
+    "linestyle": "none",
+    "color": ROLE["start"],
+    "markeredgecolor": "black",
+    "markeredgewidth": 1.6,
+    "markersize": 8.5,
+}
 
 LABEL, TICK, SMALL = 12.0, 11.0, 10.5  # font sizes, in points
 CORNERS = ("upper right", "lower left", "upper left", "lower right", "center right", "center left")
@@ -48,8 +71,10 @@ def axes(who: str, ax: Any, size: tuple[float, float] = (5.6, 3.9), layout: str 
     if ax is None:
         ax = plt.subplots(figsize=size, layout=layout)[1]
     elif not hasattr(ax, "plot") or not hasattr(ax, "figure"):
-        raise TypeError(f"{who}: ax must be matplotlib axes or None, got {type(ax).__name__}; plt.subplots() "
-                        "gives a figure and axes")
+        raise TypeError(
+            f"{who}: ax must be matplotlib axes or None, got {type(ax).__name__}; plt.subplots() "
+            "gives a figure and axes"
+        )
     return ax
 
 

@@ -179,12 +179,12 @@ class KrylovQuadratic:
             if not grows or self.k == rows:
                 break
             a, _ = self.inner.minimise(0.0, r)
-            _, left = certificate(a @ self.B[:self.k], self.g + (a - self.inner.y) @ self.HB[:self.k], r)
+            _, left = certificate(a @ self.B[: self.k], self.g + (a - self.inner.y) @ self.HB[: self.k], r)
             grows = float(np.sqrt(left @ left)) > enough and self.extend(left)
 
     def extend(self, b: np.ndarray) -> bool:
         """Add the component of b orthogonal to the subspace; False if it is zero."""
-        B, length = self.B[:self.k], float(np.sqrt(b @ b))
+        B, length = self.B[: self.k], float(np.sqrt(b @ b))
         if length == 0:
             return False
         b = b / length
@@ -201,8 +201,8 @@ class KrylovQuadratic:
         return True
 
     def decompose(self) -> None:
-        B = self.B[:self.k]
-        H = B @ self.HB[:self.k].T
+        B = self.B[: self.k]
+        H = B @ self.HB[: self.k].T
         self.inner = DenseQuadratic(B @ self.g, (H + H.T) / 2, B @ self.y)
 
     def stiffen(self) -> None:
@@ -219,7 +219,7 @@ class KrylovQuadratic:
     def minimise(self, mu: float, r: float) -> tuple[np.ndarray, float]:
         """Like `DenseQuadratic.minimise`, in the subspace."""
         a, fall = self.inner.minimise(mu, r)
-        return a @ self.B[:self.k], fall
+        return a @ self.B[: self.k], fall
 
 
 # ---------------------------------------------------------------- a model of any order
@@ -234,8 +234,14 @@ def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarr
     return lam, g + lam * y
 
 
-def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-10,
-                     theta: tuple[float, int] = (0.0, 0), maxiter: int = 200) -> BallAnswer:
+def minimise_in_ball(
+    model: Model,
+    r: float,
+    start: np.ndarray,
+    tol: float = 1e-10,
+    theta: tuple[float, int] = (0.0, 0),
+    maxiter: int = 200,
+) -> BallAnswer:
     """A point not above `start` that satisfies the first and second order conditions over ``|s| <= r``.
 
     Parameters
@@ -274,8 +280,11 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
         curvature = np.nan
         if at.hessian is None and (small or quadratics >= maxiter):
             break
-        quadratic = (DenseQuadratic(at.gradient, at.hessian, y) if at.hessian is not None else
-                     KrylovQuadratic(at, y, left, r, min(0.1, np.sqrt(residual / first))))
+        quadratic = (
+            DenseQuadratic(at.gradient, at.hessian, y)
+            if at.hessian is not None
+            else KrylovQuadratic(at, y, left, r, min(0.1, np.sqrt(residual / first)))
+        )
         curvature = float(quadratic.w[0]) + lam
         flat = -FLAT * max(abs(float(quadratic.w[0])), abs(float(quadratic.w[-1])), first / r)
         if stiff and lam > 0 and curvature < flat:
@@ -310,8 +319,9 @@ class Lower(NamedTuple):
     tried: int
 
 
-def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Descent,
-          budget: int) -> Lower:
+def lower(
+    model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Descent, budget: int
+) -> Lower:
     """The next point of `minimise_in_ball`: mu is raised until the decrease is as a quadratic predicts."""
     y, at, mu, share, z = here.y, here.at, here.mu, 1.0, here.y
     rounding = ULPS * EPS * abs(at.value) + model.noise
@@ -323,8 +333,11 @@ def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, h
         step = float(np.sqrt(np.sum((z - y) ** 2)))
         new = model.expand(z)
         actual = at.value - new.value
-        if fall > rounding and actual >= FAIR * fall or (
-                0 < fall <= rounding and actual >= -rounding and halves(here.residual, z, new.gradient, r)):
+        if (
+            fall > rounding
+            and actual >= FAIR * fall
+            or (0 < fall <= rounding and actual >= -rounding and halves(here.residual, z, new.gradient, r))
+        ):
             if actual >= GOOD * fall:
                 mu = mu / 8 if mu > 1e-3 * here.residual / step else 0.0
             return Lower(z, new, mu, tried)
@@ -346,8 +359,9 @@ def halves(residual: float, z: np.ndarray, g: np.ndarray, r: float) -> bool:
     return float(np.sqrt(left @ left)) <= 0.5 * residual
 
 
-def minimise_freely(model: Model, r: float, tol: float = 1e-10,
-                    theta: tuple[float, int] = (0.0, 0)) -> BallAnswer:
+def minimise_freely(
+    model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0)
+) -> BallAnswer:
     """The unconstrained minimiser that descent from 0 reaches, found over growing balls from radius r on.
 
     In the answer `bounded` is False if the model still descends at the boundary of the last ball.

@@ -34,8 +34,9 @@ GLOBAL_UP_TO = 6  # variables up to which an indefinite model is minimised globa
 MANY_STARTS_UP_TO = 50  # variables up to which an indefinite model is minimised from every start
 
 
-def box_around(x: np.ndarray, radius: float, bounds: tuple[np.ndarray, np.ndarray] | None
-               ) -> tuple[np.ndarray, np.ndarray]:
+def box_around(
+    x: np.ndarray, radius: float, bounds: tuple[np.ndarray, np.ndarray] | None
+) -> tuple[np.ndarray, np.ndarray]:
     """``(lower, upper)`` of d: the box of the trust region within the bounds of x - d."""
     lower, upper = np.full(x.size, -float(radius)), np.full(x.size, float(radius))
     if bounds is not None:
@@ -59,8 +60,9 @@ def on_free_variables(solve: Callable, lower: np.ndarray, upper: np.ndarray) -> 
     return d, how
 
 
-def quadratic_step(H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
-                   ) -> tuple[np.ndarray, str]:
+def quadratic_step(
+    H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+) -> tuple[np.ndarray, str]:
     """The minimiser of q over the box, and how it was found.
 
     Parameters
@@ -82,6 +84,7 @@ def quadratic_step(H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.nd
     >>> quadratic_step(H, g, -one, one)
     (array([0.5, 1. ]), 'enumeration')
     """
+
     def solve(free):
         c = np.sqrt(np.abs(np.diag(H)[free]))
         c[c == 0] = 1.0
@@ -123,8 +126,9 @@ def cholesky(S: np.ndarray) -> np.ndarray | None:
 # ---------------------------------------------------------------- least squares
 
 
-def least_squares_step(A: np.ndarray, b: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
-                       ) -> tuple[np.ndarray, str]:
+def least_squares_step(
+    A: np.ndarray, b: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+) -> tuple[np.ndarray, str]:
     """The minimiser of ``|A d - b|^2`` over the box: `quadratic_step` with H = A^T A and g = A^T b.
 
     Examples
@@ -134,6 +138,7 @@ def least_squares_step(A: np.ndarray, b: np.ndarray, lower: np.ndarray, upper: n
     >>> least_squares_step(np.diag([1.0, 2.0]), np.array([0.5, 4.0]), -np.ones(2), np.ones(2))
     (array([0.5, 1. ]), 'bvls')
     """
+
     def solve(free):
         B, rhs = A[:, free], b
         if B.shape[0] > B.shape[1]:
@@ -202,8 +207,9 @@ def advance(d, free, p, longest, low, high):
 # ---------------------------------------------------------------- indefinite
 
 
-def face_descent(H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray, d: np.ndarray
-                 ) -> np.ndarray:
+def face_descent(
+    H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray, d: np.ndarray
+) -> np.ndarray:
     """A local minimiser of q over the box, by an active-set method from a feasible `d`; q never rises."""
     active = np.where(d <= low, -1, np.where(d >= high, 1, 0))
     size = np.abs(H) @ np.maximum(np.abs(low), np.abs(high)) + np.abs(g)
@@ -308,8 +314,9 @@ def lowest_of_starts(H, g, low, high, tol):
 # ---------------------------------------------------------------- the residual
 
 
-def residual_step(H, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
-                  ) -> tuple[np.ndarray, str]:
+def residual_step(
+    H, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+) -> tuple[np.ndarray, str]:
     """The minimiser of ``|H d - g|`` over the box; H an array, sparse matrix or LinearOperator.
 
     Examples

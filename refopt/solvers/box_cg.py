@@ -22,8 +22,14 @@ __all__ = ["conjugate_gradient_step"]
 SEARCHES = 30  # trials of a projected search; 4^-30 of the box is negligible
 
 
-def conjugate_gradient_step(product: Callable, g: np.ndarray, lower: np.ndarray, upper: np.ndarray,
-                            tol: float = 1e-10, maxiter: int = 50) -> tuple[np.ndarray, str]:
+def conjugate_gradient_step(
+    product: Callable,
+    g: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    tol: float = 1e-10,
+    maxiter: int = 50,
+) -> tuple[np.ndarray, str]:
     """A local minimiser of q over the box from products ``v -> H v`` alone; O(n) memory.
 
     It starts up to a thousandth of the box away from 0, in a fixed random direction. The Krylov space then

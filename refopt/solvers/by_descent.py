@@ -26,10 +26,21 @@ GONE = 1e16  # an inner run whose loss has grown by this factor has diverged
 
 # The derivatives that each method of scipy.optimize.minimize is given.
 SCIPY_METHODS: dict[str, tuple[str, ...]] = {
-    "Nelder-Mead": (), "Powell": (), "COBYLA": (), "COBYQA": (), "CG": ("jac",), "BFGS": ("jac",),
-    "L-BFGS-B": ("jac",), "TNC": ("jac",), "SLSQP": ("jac",), "Newton-CG": ("jac", "hessp"),
-    "trust-ncg": ("jac", "hessp"), "trust-krylov": ("jac", "hessp"), "trust-constr": ("jac", "hessp"),
-    "dogleg": ("jac", "hess"), "trust-exact": ("jac", "hess"),
+    "Nelder-Mead": (),
+    "Powell": (),
+    "COBYLA": (),
+    "COBYQA": (),
+    "CG": ("jac",),
+    "BFGS": ("jac",),
+    "L-BFGS-B": ("jac",),
+    "TNC": ("jac",),
+    "SLSQP": ("jac",),
+    "Newton-CG": ("jac", "hessp"),
+    "trust-ncg": ("jac", "hessp"),
+    "trust-krylov": ("jac", "hessp"),
+    "trust-constr": ("jac", "hessp"),
+    "dogleg": ("jac", "hess"),
+    "trust-exact": ("jac", "hess"),
 }
 
 
@@ -43,8 +54,9 @@ class Descent(NamedTuple):
     fall: float  # last loss computed (for SciPy the least), as a share of the first
 
 
-def by_method(method: Method, system: LinearSystem, d: np.ndarray, state: Any, maxiter: int,
-              tol: float | None) -> Descent:
+def by_method(
+    method: Method, system: LinearSystem, d: np.ndarray, state: Any, maxiter: int, tol: float | None
+) -> Descent:
     """Run `method` on `system` from d (n,) and its state; returns the last d, or the best if it diverges."""
     point, first = beginning(system, d)
     loss = first
@@ -94,8 +106,9 @@ class Enough(Exception):
     """The loss is small enough."""
 
 
-def by_scipy(solver: str | Callable, system: LinearSystem, d: np.ndarray, maxiter: int,
-             tol: float | None) -> Descent:
+def by_scipy(
+    solver: str | Callable, system: LinearSystem, d: np.ndarray, maxiter: int, tol: float | None
+) -> Descent:
     """Run `scipy.optimize.minimize` on `system` from d (n,), with the right side scaled to length 1."""
     size = float(np.linalg.norm(system.u))
     if size == 0:
@@ -118,8 +131,10 @@ def by_scipy(solver: str | Callable, system: LinearSystem, d: np.ndarray, maxite
         return float(point.f)
 
     supply: dict[str, Callable] = {
-        "jac": lambda y: at(y).g.astype(float), "hess": lambda y: at(y).dense_hessian().astype(float),
-        "hessp": lambda y, v: unit.product(at(y), np.array(v, dtype=system.dtype)).astype(float)}
+        "jac": lambda y: at(y).g.astype(float),
+        "hess": lambda y: at(y).dense_hessian().astype(float),
+        "hessp": lambda y, v: unit.product(at(y), np.array(v, dtype=system.dtype)).astype(float),
+    }
     given: dict[str, Any] = {"options": {"maxfun" if solver == "TNC" else "maxiter": maxiter}}
     if callable(solver):
         given.update(supply)
@@ -132,8 +147,10 @@ def by_scipy(solver: str | Callable, system: LinearSystem, d: np.ndarray, maxite
             result = scipy.optimize.minimize(value, start.x.astype(float), method=solver, **given)
         y = np.asarray(getattr(result, "x", result), dtype=system.dtype)
         if y.shape != d.shape:
-            raise ValueError(f"NewtonSolver: the solver must return an array of shape {d.shape} or an "
-                             f"OptimizeResult with one as x, got shape {y.shape}")
+            raise ValueError(
+                f"NewtonSolver: the solver must return an array of shape {d.shape} or an "
+                f"OptimizeResult with one as x, got shape {y.shape}"
+            )
         count = getattr(result, "nit", None)
         outcome = "iterations" if (trials if count is None else count) >= maxiter else "stopped"
         if not all_finite(y):

@@ -29,5 +29,5 @@ def eisenstat_walker(eta: float, gnorm: float, previous: float) -> float:
     0.225
     """
     new = GAMMA * (gnorm / previous) ** ALPHA if previous > 0 else ETA_MAX
-    held = GAMMA * eta ** ALPHA
+    held = GAMMA * eta**ALPHA
     return min(max(new, held) if held > SAFEGUARD else new, ETA_MAX)

@@ -15,9 +15,10 @@ its residual against |A| |x|, not |b|: its answers are checked by one more produ
 enforced.
 
 Products are rough where their errors are far above rounding, as those of differences of gradients are. Such
-products are not linear, and every solver takes A (x + y) = A x + A y for granted: the residual it carries along
-and b - A x drift apart. Whether it stops, explodes or idles once b - A x cannot be reduced further depends on
-rounding, and so on the machine. `watch_residual` therefore looks at b - A x itself and bounds the products.
+products are not linear, and every solver takes A (x + y) = A x + A y for granted: the residual it carries
+along and b - A x drift apart. Whether it stops, explodes or idles once b - A x cannot be reduced further
+depends on rounding, and so on the machine. `watch_residual` therefore looks at b - A x itself and bounds the
+products.
 """
 
 from __future__ import annotations
@@ -36,15 +37,40 @@ from ..status import Status, Stop
 
 __all__ = ["SOLVERS", "Answer", "Product", "find_solver", "check_keywords", "operator", "solve"]
 
-SOLVERS: dict[str, Callable] = {name: getattr(scipy.sparse.linalg, name) for name in (
-    "cg", "minres", "gmres", "lgmres", "gcrotmk", "bicg", "bicgstab", "cgs", "qmr", "tfqmr", "lsqr", "lsmr")}
+SOLVERS: dict[str, Callable] = {
+    name: getattr(scipy.sparse.linalg, name)
+    for name in (
+        "cg",
+        "minres",
+        "gmres",
+        "lgmres",
+        "gcrotmk",
+        "bicg",
+        "bicgstab",
+        "cgs",
+        "qmr",
+        "tfqmr",
+        "lsqr",
+        "lsmr",
+    )
+}
 HUGE = 1e100  # a solver that asks for a product with a longer vector has broken down
 TIGHTER, ROUNDS = 0.1, 20  # to enforce rtol, that of minres is reduced by this factor, at most so many times
 LEAST_SQUARES = ("lsqr", "lsmr")  # tolerances atol and btol, no preconditioner, no callback
-SILENT = ("gmres", *LEAST_SQUARES)  # no callback with the iterate; that of gmres changes the meaning of maxiter
-CYCLES = {"gcrotmk": ("m", 20), "lgmres": ("inner_m", 30), "gmres": ("restart", 20)}  # one callback per cycle of
+SILENT = (
+    "gmres",
+    *LEAST_SQUARES,
+)  # no callback with the iterate; that of gmres changes the meaning of maxiter
+CYCLES = {
+    "gcrotmk": ("m", 20),
+    "lgmres": ("inner_m", 30),
+    "gmres": ("restart", 20),
+}  # one callback per cycle of
 # many products; the argument that sets the length of a cycle, and its default
-UNWATCHED = ("tfqmr", *LEAST_SQUARES)  # own limits: 10 n products (its residual falls late), 4 n with lsqr, lsmr
+UNWATCHED = (
+    "tfqmr",
+    *LEAST_SQUARES,
+)  # own limits: 10 n products (its residual falls late), 4 n with lsqr, lsmr
 FALL = 0.1  # with rough products the residual must fall by this factor, else there is no further try,
 PRODUCTS = 4  # after a cycle, or after this many products times n + 1: twice what n iterations take
 REACHED = (0, 1, 2, 4, 5)  # their exit codes that mean an answer to the tolerance or to rounding
@@ -96,8 +122,9 @@ class Shown:
 class Product:
     """``v -> A v``, with a count of the products and checks of the vectors that go in and out."""
 
-    def __init__(self, product: Callable, who: str, truncate: bool = False, zero_ends: bool = True,
-                 rough: bool = False):
+    def __init__(
+        self, product: Callable, who: str, truncate: bool = False, zero_ends: bool = True, rough: bool = False
+    ):
         self.product, self.who, self.truncate = product, who, truncate
         self.rough = rough  # the products have errors far above rounding, like differences of gradients
         self.zero_ends = zero_ends  # break down if the first product with a nonzero vector is zero
@@ -115,8 +142,10 @@ class Product:
             if np.abs(v).max() > HUGE:
                 raise Breakdown
             i = int(np.flatnonzero(~np.isfinite(Av))[0])
-            raise Stop(Status.NONFINITE, reason=f"{self.who}: coordinate {i} of Hessian-vector product "
-                                                f"{self.count} is {Av[i]}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"{self.who}: coordinate {i} of Hessian-vector product {self.count} is {Av[i]}",
+            )
         if self.truncate and np.dot(v, Av) <= 0 and v.any():
             raise Curvature
         if self.zero_ends and v.any():
@@ -145,8 +174,10 @@ def find_solver(who: str, solver: Any) -> str:
             return name
     if isinstance(solver, str):
         raise checks.unknown(f"solver for {who}:", solver, SOLVERS)
-    raise TypeError(f"{who}: solver must be one of {', '.join(SOLVERS)} of scipy.sparse.linalg, as a name "
-                    f"or a function, got {checks.describe(solver)}")
+    raise TypeError(
+        f"{who}: solver must be one of {', '.join(SOLVERS)} of scipy.sparse.linalg, as a name "
+        f"or a function, got {checks.describe(solver)}"
+    )
 
 
 def check_keywords(who: str, name: str, keywords: Any, refused: dict[str, str]) -> dict[str, Any]:
@@ -154,8 +185,9 @@ def check_keywords(who: str, name: str, keywords: Any, refused: dict[str, str]) 
     if keywords is None:
         return {}
     if not isinstance(keywords, dict):
-        raise TypeError(f"{who}: kwargs must be a dict of keywords for {name}, "
-                        f"got {checks.describe(keywords)}")
+        raise TypeError(
+            f"{who}: kwargs must be a dict of keywords for {name}, got {checks.describe(keywords)}"
+        )
     allowed = [k for k in inspect.signature(SOLVERS[name]).parameters if k not in OWN]
     for key in keywords:
         if key in refused:
@@ -180,9 +212,17 @@ def identity(n: int, dtype: np.dtype) -> LinearOperator:
     return LinearOperator((n, n), matvec=np.copy, rmatvec=np.copy, dtype=dtype)
 
 
-def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = None, M: Any = None,
-          rtol: float | None = None, keywords: dict[str, Any] | None = None, rounds: int = 0,
-          before: float = np.inf) -> Answer:
+def solve(
+    name: str,
+    product: Product,
+    b: np.ndarray,
+    x0: np.ndarray | None = None,
+    M: Any = None,
+    rtol: float | None = None,
+    keywords: dict[str, Any] | None = None,
+    rounds: int = 0,
+    before: float = np.inf,
+) -> Answer:
     """Solve ``A x = b`` by solver `name`.
 
     Parameters
@@ -248,7 +288,9 @@ def solve(name: str, product: Product, b: np.ndarray, x0: np.ndarray | None = No
     return Answer(x, outcome, code, product.count)
 
 
-def watch_residual(name: str, product: Product, b: np.ndarray, keywords: dict[str, Any], shown: Shown) -> None:
+def watch_residual(
+    name: str, product: Product, b: np.ndarray, keywords: dict[str, Any], shown: Shown
+) -> None:
     """Have the callback compute |b - A x| now and then, and end the solver where it has fallen too little.
 
     It must fall by `FALL` in each cycle that ends early or spans the whole space, since then the solver takes
@@ -277,7 +319,9 @@ def watch_residual(name: str, product: Product, b: np.ndarray, keywords: dict[st
         elif due or done or (length and not error < before):
             raise Ended("breakdown")
         if done and name == "gcrotmk":
-            keywords["CU"].clear()  # kept orthogonal to its own residual, not to the b - A x with which it goes on
+            keywords[
+                "CU"
+            ].clear()  # kept orthogonal to its own residual, not to the b - A x with which it goes on
         before, begun = error, product.count
 
     keywords["callback"] = callback

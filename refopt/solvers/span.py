@@ -9,8 +9,9 @@ from .norm import nrm2
 __all__ = ["minimise_over_span"]
 
 
-def minimise_over_span(u: np.ndarray, D: np.ndarray, z: np.ndarray, KD: np.ndarray, Kz: np.ndarray
-                       ) -> tuple[float, float, str]:
+def minimise_over_span(
+    u: np.ndarray, D: np.ndarray, z: np.ndarray, KD: np.ndarray, Kz: np.ndarray
+) -> tuple[float, float, str]:
     """``(beta, rho, branch)`` such that p = rho z - beta D minimises u^T p + p^T K p / 2 over span{D, z}.
 
     `KD` and `Kz` are the products of K with D and z, all of shape (n,). Where K is indefinite on the span,

@@ -30,16 +30,26 @@ SOLVERS = ("native", *BALL_SOLVERS, "trust-exact", "trust-krylov", "Newton-CG", 
 TIGHT: dict[str, dict[str, float]] = {  # options that make SciPy's solvers as accurate as they can be
     "trust-constr": {"gtol": 1e-10, "xtol": 1e-14, "maxiter": 2000},
     "SLSQP": {"ftol": 1e-16, "maxiter": 1000},
-    "trust-exact": {"gtol": 1e-10}, "trust-krylov": {"gtol": 1e-10}, "Newton-CG": {"xtol": 1e-12},
-    "BFGS": {"gtol": 1e-10}, "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
+    "trust-exact": {"gtol": 1e-10},
+    "trust-krylov": {"gtol": 1e-10},
+    "Newton-CG": {"xtol": 1e-12},
+    "BFGS": {"gtol": 1e-10},
+    "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
 }
 HALF = 0.5  # see `held_back`
 POPULATION = 15  # members per variable, SciPy's default
 
 
 @np.errstate(over="ignore", invalid="ignore")  # far out a polynomial overflows
-def subproblem(model: TensorModel | MatrixFree, trust_method: str, scale: float, p: int, theta: float, first: bool,
-               **how: Any) -> BallAnswer:
+def subproblem(
+    model: TensorModel | MatrixFree,
+    trust_method: str,
+    scale: float,
+    p: int,
+    theta: float,
+    first: bool,
+    **how: Any,
+) -> BallAnswer:
     """The step for a model and a radius or sigma, `scale`; `first` marks the first attempt of a step.
 
     "none" minimises without constraint at the first attempt. If the model is unbounded, the step is the one
@@ -68,8 +78,14 @@ def held_back(answer: BallAnswer, trust_method: str, scale: float, p: int) -> bo
     return answer.residual + pull > HALF * answer.first
 
 
-def in_ball(model: Model, r: float, tol: float = 1e-10, solver: str = "native", de_iters: int | None = None,
-            rng: np.random.Generator | None = None) -> BallAnswer:
+def in_ball(
+    model: Model,
+    r: float,
+    tol: float = 1e-10,
+    solver: str = "native",
+    de_iters: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> BallAnswer:
     """A local minimiser of `model` over ``|s| <= r``.
 
     Parameters
@@ -99,9 +115,15 @@ def in_ball(model: Model, r: float, tol: float = 1e-10, solver: str = "native", 
     return lower_by_evolution(model, answer, r, tol, de_iters, rng) if de_iters is not None else answer
 
 
-def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0),
-           solver: str = "native", de_iters: int | None = None,
-           rng: np.random.Generator | None = None) -> BallAnswer:
+def freely(
+    model: Model,
+    r: float,
+    tol: float = 1e-10,
+    theta: tuple[float, int] = (0.0, 0),
+    solver: str = "native",
+    de_iters: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> BallAnswer:
     """A local minimiser of `model`, found over balls of radius r and more; `bounded` may be False."""
     native = solver == "native"
     answer = minimise_freely(model, r, tol, theta) if native else by_scipy(model, solver, r, False)
@@ -110,14 +132,17 @@ def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] 
     return lower_by_evolution(model, answer, max(r, 2 * float(np.linalg.norm(answer.s))), tol, de_iters, rng)
 
 
-def lower_by_evolution(model: Model, answer: BallAnswer, r: float, tol: float, de_iters: int,
-                       rng: np.random.Generator | None) -> BallAnswer:
+def lower_by_evolution(
+    model: Model, answer: BallAnswer, r: float, tol: float, de_iters: int, rng: np.random.Generator | None
+) -> BallAnswer:
     """The lower of `answer` and the minimiser found from the best point of differential evolution."""
+
     def value(s: np.ndarray) -> float:
         return model.value(onto_ball(s, r))
 
-    found = scipy.optimize.differential_evolution(value, [(-r, r)] * model.n, maxiter=de_iters,
-                                                  popsize=POPULATION, polish=False, rng=rng)
+    found = scipy.optimize.differential_evolution(
+        value, [(-r, r)] * model.n, maxiter=de_iters, popsize=POPULATION, polish=False, rng=rng
+    )
     other = minimise_in_ball(model, r, onto_ball(found.x, r), tol)
     return other if other.value < answer.value else answer
 
@@ -139,12 +164,17 @@ def by_scipy(model: Model, solver: str, r: float, constrained: bool) -> BallAnsw
         extra["constraints"] = {"type": "ineq", "fun": lambda s: r * r - s @ s, "jac": lambda s: -2 * s}
     elif constrained:
         extra["constraints"] = scipy.optimize.NonlinearConstraint(
-            lambda s: s @ s, -np.inf, r * r, jac=lambda s: 2 * s[None, :],
-            hess=lambda s, v: 2 * v[0] * np.eye(s.size))
+            lambda s: s @ s,
+            -np.inf,
+            r * r,
+            jac=lambda s: 2 * s[None, :],
+            hess=lambda s, v: 2 * v[0] * np.eye(s.size),
+        )
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # about convergence, which the certificate reports
-        s = scipy.optimize.minimize(lambda s: model.expand(s)[:2], zero, jac=True, method=solver,
-                                    options=TIGHT[solver], **extra).x
+        s = scipy.optimize.minimize(
+            lambda s: model.expand(s)[:2], zero, jac=True, method=solver, options=TIGHT[solver], **extra
+        ).x
     limit = r if constrained else r * GROWTH**BALLS
     finite = bool(np.all(np.isfinite(s)))
     s = onto_ball(np.where(np.isfinite(s), s, 0.0), limit)

@@ -127,9 +127,7 @@ def decode(value: Any) -> Any:
     if kind == "object":
         cls = find_class(value["class"])
         if not cls.__module__.startswith(OBJECTS):
-            raise ValueError(
-                f"load_state_dict: {value['class']} is not a class that a state may contain"
-            )
+            raise ValueError(f"load_state_dict: {value['class']} is not a class that a state may contain")
         made: Any = object.__new__(cls)
         vars(made).update({k: decode(v) for k, v in parts})
         return made

@@ -216,7 +216,9 @@ class TorchObjective(GraphObjective):
         if order < 2:
             return tensors
         # D^(k-1) f [e_i, ..., .] for i in the index
-        above: dict[tuple[int, ...], torch.Tensor] = {(): torch.cat([t.reshape(-1) for t in self._graph(point)[1]])}
+        above: dict[tuple[int, ...], torch.Tensor] = {
+            (): torch.cat([t.reshape(-1) for t in self._graph(point)[1]])
+        }
         for k in range(2, order + 1):
             T = np.empty((self.n,) * k, self.dtype)
             rows: dict[tuple[int, ...], torch.Tensor] = {}

@@ -41,8 +41,9 @@ class Mixture(NamedTuple):
     by_fS: float
 
 
-def mixture(f: float, S: float, loss_term: float, relative: str | None, graft: str | None,
-            maximize: bool) -> Mixture:
+def mixture(
+    f: float, S: float, loss_term: float, relative: str | None, graft: str | None, maximize: bool
+) -> Mixture:
     """The `Mixture` of the loss and the size of the gradient; not finite if a graft divides by zero."""
     f, S = np.float64(f), np.float64(S)
     with np.errstate(all="ignore"):
@@ -57,8 +58,12 @@ def mixture(f: float, S: float, loss_term: float, relative: str | None, graft: s
         if relative == "loss_to_grad":
             L, L_f, L_S, L_fS = f * c * S, c * S, f * c, c
         sign = -1.0 if maximize else 1.0
-        return Mixture(*(float(sign * (t * of_L + of_G) if t else sign * of_G)
-                         for of_L, of_G in ((L, G), (L_f, G_f), (L_S, G_S), (L_fS, G_fS))))
+        return Mixture(
+            *(
+                float(sign * (t * of_L + of_G) if t else sign * of_G)
+                for of_L, of_G in ((L, G), (L_f, G_f), (L_S, G_S), (L_fS, G_fS))
+            )
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +171,7 @@ class GradientSize(Objective):
     def tensors(self, point, order):
         second_at_most(order)
         parts = [np.asarray(point.f, dtype=self.dtype), point.g]
-        return [*parts, point.dense_hessian()] if order == 2 else parts[:order + 1]
+        return [*parts, point.dense_hessian()] if order == 2 else parts[: order + 1]
 
     def model(self, point, s, order):
         second_at_most(order)
@@ -178,5 +183,7 @@ class GradientSize(Objective):
 def second_at_most(order: int) -> None:
     """Raise an error for a Taylor polynomial of phi of order above 2."""
     if order > 2:
-        raise TypeError(f"GradMin: phi has derivatives up to order 2, but order {order} was asked for; "
-                        "give the inner method order=2")
+        raise TypeError(
+            f"GradMin: phi has derivatives up to order 2, but order {order} was asked for; "
+            "give the inner method order=2"
+        )

@@ -89,7 +89,7 @@ class LinearSystem(Objective):
         S = np.atleast_2d(direction)
         rows = [np.full(len(S), point.f), S @ point.g, [np.dot(s, self.product(point, s)) / 2 for s in S]]
         out = np.zeros((order + 1, len(S)), dtype=self.dtype)
-        for k, row in enumerate(rows[:order + 1]):
+        for k, row in enumerate(rows[: order + 1]):
             out[k] = row
         return out[:, 0] if np.ndim(direction) == 1 else out
 

@@ -495,5 +495,9 @@ def test_options_are_checked(options, message):
 def test_the_original_has_never_run(module):
     """torchzero 0.4.4 ends with a KeyError before its first step; when it no longer does, compare with it."""
     with pytest.raises(KeyError, match="bounds"):
-        original(lambda m, ex: ex.InfinityNormTrustRegion(getattr(m, module)()),
-                 lambda torch, x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2, [-1.2, 1.0], 1)
+        original(
+            lambda m, ex: ex.InfinityNormTrustRegion(getattr(m, module)()),
+            lambda torch, x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2,
+            [-1.2, 1.0],
+            1,
+        )

@@ -258,7 +258,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "integer-dimension",
         "TensorizeProjection",
-        "computes the dimension by a floating-point logarithm: 125 numbers with max_side=5 become (4, 4, 4, 4)",
+        "computes the dimension by a floating-point logarithm: 125 numbers with max_side=5 become (4, 4, "
+        "4, 4)",
         "computes it in integers: (5, 5, 5)",
         "the result for exact powers must not depend on rounding",
         "tests/algorithms/test_tensorize_projection.py::test_original_takes_the_dimension_from_a_floating_logarithm",
