@@ -104,7 +104,11 @@ def shape_list(shapes: Any, n: int) -> tuple[tuple[int, ...], ...] | None:
 
 def real_number(who: str, name: str, value: Any) -> float:
     """`value` as a float; nan and anything that is not a real number are refused."""
-    if isinstance(value, (bool, str)) or not np.isscalar(value) or np.iscomplexobj(value):
+    if (
+        isinstance(value, (bool, str))
+        or not np.isscalar(value)
+        or isinstance(value, (complex, np.complexfloating))
+    ):
         raise TypeError(f"{who}: {name} must be a real number, got {describe(value)}")
     number = float(value)
     if np.isnan(number):

@@ -164,7 +164,7 @@ def test_no_module_is_named_like_a_public_function_of_its_parent():
 
 def test_files_are_short_enough_to_be_read():
     """Rule tables, kernels and the 35 problems apart."""
-    long = {"problems/mgh.py", "kernels/compiled.py"}
+    long = {"problems/mgh.py", "kernels/compiled.py", "oracle/torchzero/rows.py"}
     for path in FILES:
         name, lines = str(path.relative_to(PACKAGE)), len(path.read_text().splitlines())
         limit = 220 if name.startswith("algorithms/") else 450
