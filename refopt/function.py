@@ -13,16 +13,14 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-import scipy.sparse
 from autograd.tracer import getval, isbox
-from scipy.sparse.linalg import LinearOperator
 
 from . import checks
 from .composite import LeastSquares, ModelLoss
 from .derivatives import reverse
 from .derivatives.taylor_mode.expand import model_product, model_value_and_gradient, taylor
 from .derivatives.tensors import derivative_tensors, hessian
-from .objective import NO_PARTS, Contraction, CountedObjective, Point, locked, symmetrised
+from .objective import NO_PARTS, Contraction, CountedObjective, Point, hessian_matrix, locked, symmetrised
 
 __all__ = ["FunctionObjective"]
 
@@ -197,7 +195,7 @@ class FunctionObjective(CountedObjective):
         self.nhev += 1
         if self.hess is not None:
             self._check_time()
-            return self._hessian_matrix(self.hess(point.x.copy(), *self.args))
+            return hessian_matrix(self.hess(point.x.copy(), *self.args), self.n, self.dtype)
         if self.hessp is not None:
             self.nhev -= 1
             columns = [self.product(point, e) for e in np.eye(self.n, dtype=self.dtype)]
@@ -333,18 +331,6 @@ class FunctionObjective(CountedObjective):
         if np.iscomplexobj(g) or g.dtype == object:
             raise TypeError(f"jac must return real numbers, got {checks.describe(g)}")
         return g.astype(self.dtype)
-
-    def _hessian_matrix(self, H: Any) -> Any:
-        if not (isinstance(H, LinearOperator) or scipy.sparse.issparse(H)):
-            H = np.asarray(H)
-        if H.shape != (self.n, self.n):
-            raise ValueError(f"hess must return shape ({self.n}, {self.n}), got shape {H.shape}")
-        if isinstance(H, LinearOperator):
-            return H
-        if scipy.sparse.issparse(H):
-            H = H.tocsr().astype(self.dtype)
-            return symmetrised(H, "hess")
-        return symmetrised(H.astype(self.dtype), "hess")
 
 
 def directional(fun: Callable, v: np.ndarray) -> Callable:

@@ -21,12 +21,23 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from .derivatives import finite
 from .status import Status, Stop
 
-__all__ = ["HVP_METHODS", "Contraction", "CountedObjective", "Objective", "Point", "locked", "symmetrised"]
+__all__ = [
+    "HVP_METHODS",
+    "Contraction",
+    "CountedObjective",
+    "Objective",
+    "Point",
+    "hessian_matrix",
+    "locked",
+    "quadratic_model",
+    "symmetrised",
+]
 
 HVP_METHODS = ("autograd", "fd_forward", "fd_central")
 FD_STEP = 1e-3  # default step of the finite-difference products, as in torchzero 0.4.4
@@ -165,6 +176,13 @@ class Contraction:
         x = self.point.x
         M = np.stack([self.product(e) for e in np.eye(x.size, dtype=x.dtype)], axis=1)
         return (M + M.T) / 2
+
+
+def quadratic_model(point: Point, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable]:
+    """Value, gradient and product at s of the polynomial ``f + g^T s + s^T H s / 2``, without the last term at order 1."""
+    product = point.hvp if order >= 2 else np.zeros_like
+    Hs = product(s)
+    return point.f + float(np.dot(point.g, s)) + float(np.dot(s, Hs)) / 2, point.g + Hs, product
 
 
 class Objective:
@@ -311,6 +329,18 @@ class CountedObjective(Objective):
     def _keep_best(self, x: np.ndarray, f: float) -> None:
         if self.best_f > f > -np.inf:
             self.best_x, self.best_f = x, f
+
+
+def hessian_matrix(H: Any, n: int, dtype: np.dtype) -> Any:
+    """What a user's `hess` returned, checked: an operator as it is, a matrix (n, n) symmetrised, in `dtype`."""
+    sparse = scipy.sparse.issparse(H)
+    if not (isinstance(H, LinearOperator) or sparse):
+        H = np.asarray(H)
+    if H.shape != (n, n):
+        raise ValueError(f"hess must return shape ({n}, {n}), got shape {H.shape}")
+    if isinstance(H, LinearOperator):
+        return H
+    return symmetrised((H.tocsr() if sparse else H).astype(dtype), "hess")
 
 
 def symmetrised(H: Any, who: str) -> Any:

@@ -32,7 +32,7 @@ class HigherOrderNewtonState(NamedTuple):
 
     answer: BallAnswer  # that of the last subproblem
     rng: Any  # numpy.random.Generator for `de_iters`
-    scale: float = 0.0  # radius, or sigma; 0 before the first step
+    scale: Any = None  # radius, or sigma, a float; None before the first step
     tried: float = np.nan  # radius or sigma of the last subproblem
     rho: float = np.nan  # actual over predicted decrease of the last trial
     accepted: bool = True

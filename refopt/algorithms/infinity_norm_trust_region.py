@@ -23,7 +23,7 @@ class InfinityNormState(NamedTuple):
     """Changes at every step."""
 
     t: int  # steps taken
-    scale: float  # the radius; 0 before the first step
+    scale: Any  # the radius, a float; None before the first step
     model: CurvatureModel  # the source of H; quasi-Newton models change with every step
     H: Any  # the matrix in use, renewed every update_freq steps
     promise: float  # largest decrease predicted since x last moved
@@ -149,7 +149,7 @@ class InfinityNormTrustRegion(Method):
 
     def init(self, x, shapes=None, rng=None):
         model = make_model(self.hess, x.size, self.prefer_dense, self.fallback)
-        return InfinityNormState(0, 0.0, model, None, 0.0, False, np.inf, np.nan, 0, True, 0, "none")
+        return InfinityNormState(0, None, model, None, 0.0, False, np.inf, np.nan, 0, True, 0, "none")
 
     def step(self, point, update, state):
         rule = Rule.of(self, "radius", self.init_radius)

@@ -17,7 +17,7 @@ from scipy.optimize import HessianUpdateStrategy
 from scipy.sparse.linalg import LinearOperator
 
 from .. import checks
-from ..objective import Point, symmetrised
+from ..objective import Point, hessian_matrix
 from ..status import Status, Stop
 
 __all__ = ["CurvatureModel", "indefinite", "make_model", "needs_of"]
@@ -93,14 +93,9 @@ class UserHessian(CurvatureModel):
 
     def at(self, point: Point) -> Any:
         H = self.hess if isinstance(self.hess, LinearOperator) else self.hess(point.x.copy())
-        n = point.x.size
-        if not (isinstance(H, LinearOperator) or scipy.sparse.issparse(H)):
-            H = np.asarray(H, dtype=point.x.dtype)
-        if H.shape != (n, n):
-            raise ValueError(f"hess must return shape ({n}, {n}), got shape {H.shape}")
+        H = hessian_matrix(H, point.x.size, point.x.dtype)
         if isinstance(H, LinearOperator):
-            return np.asarray(H @ np.eye(n)) if self.prefer_dense else H
-        H = symmetrised(H.tocsr() if scipy.sparse.issparse(H) else H, "hess")
+            return np.asarray(H @ np.eye(point.x.size)) if self.prefer_dense else H
         return H.toarray() if self.prefer_dense and scipy.sparse.issparse(H) else H
 
 

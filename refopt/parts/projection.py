@@ -7,9 +7,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .. import checks
 from ..method import Method
 from ..objective import Point
-from ..views.linear_map import LinearMap, Shapes, size_of
+from ..views.linear_map import LinearMap, Shapes
 from ..views.projected import ProjectedObjective, UpdateOnly
 
 __all__ = ["Projection", "ProjectionState"]
@@ -27,10 +28,7 @@ class ProjectionState(NamedTuple):
 
 def tensor_shapes(shapes: Any, n: int) -> Shapes:
     """The shapes as a tuple of tuples; None means that x is one tensor."""
-    shapes = ((n,),) if shapes is None else tuple(tuple(shape) for shape in shapes)
-    if sum(map(size_of, shapes)) != n:
-        raise ValueError(f"shapes {list(shapes)} hold {sum(map(size_of, shapes))} numbers, but x has {n}")
-    return shapes
+    return checks.shape_list(shapes, n) or ((n,),)
 
 
 @dataclasses.dataclass(frozen=True)

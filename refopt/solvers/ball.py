@@ -289,7 +289,7 @@ def minimise_in_ball(
         flat = -FLAT * max(abs(float(quadratic.w[0])), abs(float(quadratic.w[-1])), first / r)
         if stiff and lam > 0 and curvature < flat:
             quadratic.stiffen()
-        state = Descent(y, at, lam, residual, small, flat, mu)
+        state = Iterate(y, at, lam, residual, small, flat, mu)
         better = lower(model, r, quadratic, state, maxiter - quadratics)
         quadratics, stiff, mu = quadratics + better.tried, stiff or quadratic.stiff, better.mu
         if better.at is None:
@@ -298,7 +298,7 @@ def minimise_in_ball(
     return BallAnswer(y, at.value, lam, residual, first, curvature, quadratics, True)
 
 
-class Descent(NamedTuple):
+class Iterate(NamedTuple):
     """The state of `minimise_in_ball`: y, the model at y, its certificate, and the weight mu."""
 
     y: np.ndarray
@@ -320,7 +320,7 @@ class Lower(NamedTuple):
 
 
 def lower(
-    model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Descent, budget: int
+    model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Iterate, budget: int
 ) -> Lower:
     """The next point of `minimise_in_ball`: mu is raised until the decrease is as a quadratic predicts."""
     y, at, mu, share, z = here.y, here.at, here.mu, 1.0, here.y

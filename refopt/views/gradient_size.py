@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..objective import Objective, Point, symmetrised
+from ..objective import Objective, Point, quadratic_model, symmetrised
 
 __all__ = ["GradientSize", "Mixture", "mixture"]
 
@@ -175,9 +175,7 @@ class GradientSize(Objective):
 
     def model(self, point, s, order):
         second_at_most(order)
-        curved = self.product(point, s) if order == 2 else np.zeros_like(s)
-        value = point.f + float(np.dot(point.g, s)) + float(np.dot(s, curved)) / 2
-        return value, point.g + curved, lambda v: self.product(point, v) if order == 2 else np.zeros_like(v)
+        return quadratic_model(point, s, order)
 
 
 def second_at_most(order: int) -> None:

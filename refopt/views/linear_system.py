@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..objective import Objective, Point
+from ..objective import Objective, Point, quadratic_model
 
 __all__ = ["LinearSystem", "KINDS"]
 
@@ -98,6 +98,4 @@ class LinearSystem(Objective):
         return [parts[k] if k < 3 else np.zeros((self.n,) * k, dtype=self.dtype) for k in range(order + 1)]
 
     def model(self, point, s, order):
-        Hs = self.product(point, s) if order >= 2 else np.zeros_like(s)
-        value = point.f + float(np.dot(point.g, s)) + float(np.dot(s, Hs)) / 2
-        return value, point.g + Hs, lambda v: self.product(point, v) if order >= 2 else np.zeros_like(v)
+        return quadratic_model(point, s, order)

@@ -195,7 +195,7 @@ def test_projections_compose_with_themselves():
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="hold 4 numbers"):
         refopt.minimize(lambda x: x @ x, np.ones(5), method=[FFTProjection(PLAIN), STEP], shapes=[(2, 2)])
-    with pytest.raises(ValueError, match="hold 4 numbers, but x has 5"):
+    with pytest.raises(ValueError, match="hold 4 numbers, but x0 has 5"):
         FFTProjection(PLAIN).space(5, [(2, 2)])
 
 
