@@ -34,7 +34,7 @@ from .parts.lr import LR
 from .parts.momentum import EMA, HeavyBall
 from .parts.newton import Newton
 from .parts.subspace import SubspaceAdam
-from .registry import methods  # the function takes the name of the folder it describes
+from .registry import methods
 from .run import Record
 from .status import Status
 
@@ -42,12 +42,50 @@ if TYPE_CHECKING:
     from . import derivatives, oracle, plot, problems, torch
 
 __all__ = [
-    "Adam", "Backtracking", "BlockPartition", "BroydenClass", "CoordinateMomentum", "CubicAdam", "CurveBall",
-    "DCTProjection", "DFP", "EMA", "FFTProjection", "GGT", "GaussNewton", "GradMin", "HeavyBall", "HigherOrderNewton",
-    "InfinityNormTrustRegion", "LBFGS", "LR", "LeastSquares", "Method", "ModelLoss", "Newton", "NewtonNewton",
-    "NewtonSolver", "PSB", "Record", "ReduceOutwardLR", "ScipyNewtonCG", "Status", "StrongWolfe",
-    "SubspaceAdam", "SubspaceCubicAdam", "TensorizeProjection", "__version__", "chain", "derivatives",
-    "iterate", "methods", "minimize", "oracle", "plot", "problems", "torch",
+    "Adam",
+    "Backtracking",
+    "BlockPartition",
+    "BroydenClass",
+    "CoordinateMomentum",
+    "CubicAdam",
+    "CurveBall",
+    "DCTProjection",
+    "DFP",
+    "EMA",
+    "FFTProjection",
+    "GGT",
+    "GaussNewton",
+    "GradMin",
+    "HeavyBall",
+    "HigherOrderNewton",
+    "InfinityNormTrustRegion",
+    "LBFGS",
+    "LR",
+    "LeastSquares",
+    "Method",
+    "ModelLoss",
+    "Newton",
+    "NewtonNewton",
+    "NewtonSolver",
+    "PSB",
+    "Record",
+    "ReduceOutwardLR",
+    "ScipyNewtonCG",
+    "Status",
+    "StrongWolfe",
+    "SubspaceAdam",
+    "SubspaceCubicAdam",
+    "TensorizeProjection",
+    "__version__",
+    "chain",
+    "derivatives",
+    "iterate",
+    "methods",
+    "minimize",
+    "oracle",
+    "plot",
+    "problems",
+    "torch",
 ]
 
 LAZY = ("derivatives", "problems", "oracle", "torch", "plot")  # loaded when first used

@@ -1,7 +1,8 @@
-"""``python -m refopt`` is the command `refopt`."""
+"""``python -m refopt`` runs the command `refopt`."""
 
 import sys
 
 from .cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

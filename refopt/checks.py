@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "closest", "unknown", "start_vector", "shape_list", "real_number", "whole_number", "in_interval", "one_of",
-    "boolean", "optional", "function",
+    "closest",
+    "unknown",
+    "start_vector",
+    "shape_list",
+    "real_number",
+    "whole_number",
+    "in_interval",
+    "one_of",
+    "boolean",
+    "optional",
+    "function",
 ]
 
 
@@ -23,7 +32,7 @@ def describe(value: Any) -> str:
 
 
 def closest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known names most like `name`, best first; '-', '_' and case do not count."""
+    """The known names most like `name`, best first; '-', '_' and case are ignored."""
     plain = {simplify(k): k for k in known}
     return [plain[k] for k in difflib.get_close_matches(simplify(name), plain, n=count, cutoff=0.5)]
 
@@ -34,7 +43,7 @@ def simplify(name: str) -> str:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
-    """The error for a name that does not exist, with the closest that does."""
+    """The error for a name that does not exist; it suggests the closest known names."""
     known = list(known)
     near = closest(name, known)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(sorted(known))}"
@@ -42,7 +51,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
 
 
 def start_vector(x0: Any, shapes: Any = None) -> np.ndarray:
-    """A fresh flat float64 or float32 copy of `x0`, or the error that says why it cannot be a start."""
+    """A flat float64 or float32 copy of `x0`; an error says why it cannot be a start."""
     if x0 is None:
         raise TypeError("x0 is None; give a one-dimensional array of numbers, the point to start from")
     try:
@@ -52,15 +61,19 @@ def start_vector(x0: Any, shapes: Any = None) -> np.ndarray:
     if x.dtype == object or x.dtype.kind in "USVMm":
         raise TypeError(f"x0 has dtype {x.dtype}; give real numbers (float64, float32 or integers)")
     if np.iscomplexobj(x):
-        raise TypeError(f"x0 is complex ({x.dtype}); give real numbers, for example the stacked real and imaginary "
-                        "parts np.concatenate([z.real, z.imag])")
+        raise TypeError(
+            f"x0 is complex ({x.dtype}); give real numbers, for example the stacked real and imaginary "
+            "parts np.concatenate([z.real, z.imag])"
+        )
     if x.ndim == 0:
         x = x.reshape(1)
     if x.size == 0:
         raise ValueError("x0 is empty; give at least one variable")
     if x.ndim > 1 and shapes is None:
-        raise ValueError(f"x0 has shape {x.shape}; give a flat vector, np.ravel(x0), and its tensor shape as "
-                         f"shapes=[{x.shape}] where a method needs it")
+        raise ValueError(
+            f"x0 has shape {x.shape}; give a flat vector, np.ravel(x0), and its tensor shape as "
+            f"shapes=[{x.shape}] where a method needs it"
+        )
     dtype = x.dtype if x.dtype in (np.float32, np.float64) else np.float64
     x = np.array(x, dtype=dtype, order="C", copy=True).reshape(-1)
     if not np.all(np.isfinite(x)):
@@ -74,10 +87,13 @@ def shape_list(shapes: Any, n: int) -> tuple[tuple[int, ...], ...] | None:
     if shapes is None:
         return None
     try:
-        result = tuple((int(s),) if isinstance(s, (int, np.integer)) else tuple(int(k) for k in s) for s in shapes)
+        result = tuple(
+            (int(s),) if isinstance(s, (int, np.integer)) else tuple(int(k) for k in s) for s in shapes
+        )
     except (TypeError, ValueError):
-        raise TypeError(f"shapes must be a list of tensor shapes such as [(3, 2), (3,)], got {describe(shapes)}"
-                        ) from None
+        raise TypeError(
+            f"shapes must be a list of tensor shapes such as [(3, 2), (3,)], got {describe(shapes)}"
+        ) from None
     if any(k < 0 for shape in result for k in shape):
         raise ValueError(f"shapes must not hold negative lengths, got {list(result)}")
     total = sum(int(np.prod(s, dtype=np.int64)) for s in result)
@@ -87,8 +103,12 @@ def shape_list(shapes: Any, n: int) -> tuple[tuple[int, ...], ...] | None:
 
 
 def real_number(who: str, name: str, value: Any) -> float:
-    """`value` as a float, refused when it is no finite real number."""
-    if isinstance(value, (bool, str)) or not np.isscalar(value) or isinstance(value, complex):
+    """`value` as a float; nan and anything that is not a real number are refused."""
+    if (
+        isinstance(value, (bool, str))
+        or not np.isscalar(value)
+        or isinstance(value, (complex, np.complexfloating))
+    ):
         raise TypeError(f"{who}: {name} must be a real number, got {describe(value)}")
     number = float(value)
     if np.isnan(number):
@@ -109,7 +129,11 @@ def in_interval(who: str, name: str, value: Any, interval: str) -> float:
 
 def whole_number(who: str, name: str, value: Any, least: int = 0) -> int:
     """`value` as an int of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or value != value:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, np.integer, np.floating))
+        or value != value
+    ):
         raise TypeError(f"{who}: {name} must be a whole number >= {least}, got {describe(value)}")
     if value in (np.inf, -np.inf) or int(value) != value or value < least:
         raise ValueError(f"{who}: {name} must be a whole number >= {least}, got {value:g}")
@@ -121,7 +145,9 @@ def increasing(who: str, **values: float) -> None:
     names = list(values)
     for low, high in zip(names, names[1:], strict=False):
         if not values[low] < values[high]:
-            raise ValueError(f"{who}: {low} must be below {high}, got {low}={values[low]:g}, {high}={values[high]:g}")
+            raise ValueError(
+                f"{who}: {low} must be below {high}, got {low}={values[low]:g}, {high}={values[high]:g}"
+            )
 
 
 def boolean(who: str, name: str, value: Any) -> bool:
@@ -143,7 +169,7 @@ def one_of(who: str, name: str, value: Any, allowed: Iterable[Any]) -> Any:
 
 
 def optional(check: Callable[..., Any], who: str, name: str, value: Any, *rest: Any) -> Any:
-    """None, or what `check` makes of `value`."""
+    """None if `value` is None, else the result of ``check(who, name, value, *rest)``."""
     return None if value is None else check(who, name, value, *rest)
 
 
@@ -166,10 +192,10 @@ def known_options(who: str, given: Mapping[str, Any], known: Iterable[str]) -> d
 
 
 def held(who: str, values: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
-    """`values`, each held against its rule; the first that breaks its rule is the error.
+    """`values`, each checked against its rule; the first that breaks its rule raises an error.
 
-    A rule is an interval, ``"[0, 1)"``; ``"whole >= 1"``; a tuple of choices; ``bool``; or ``callable``. A rule in a
-    list, ``["(0, inf)"]``, also lets None pass. Whole numbers come back as int, all else as it was given.
+    A rule is an interval, ``"[0, 1)"``; ``"whole >= 1"``; a tuple of choices; ``bool``; or ``callable``. A
+    rule in a list, ``["(0, inf)"]``, also allows None. Whole numbers are returned as int, all else unchanged.
 
     Examples
     --------

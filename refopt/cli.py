@@ -1,7 +1,7 @@
 """The command ``refopt``: methods | problems | run | bench | compare.
 
-Exit code 0 only on success: 1 when a run did not converge or a comparison failed, 2 for a wrong call. Errors are one
-line on stderr.
+The exit code is 0 on success, 1 when a run did not converge or a comparison failed, 2 for wrong arguments. An
+error is one line on stderr.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 __all__ = ["main"]
 
-RUN_GTOL = 1e-8  # the command's default: problems with published digits deserve more than SciPy's 1e-5
+RUN_GTOL = 1e-8  # the command's default; the published digits of the problems need more than SciPy's 1e-5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,14 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line, one subparser per command."""
+    """The parser of the command line, with one subparser per command."""
     from . import __version__
     from .oracle.command import add_compare_command, seed
 
-    parser = OneLineParser(prog="refopt", description="Reference implementations of experimental optimization methods.")
+    parser = OneLineParser(
+        prog="refopt", description="Reference implementations of experimental optimization methods."
+    )
     parser.add_argument("--version", action="version", version=f"refopt {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="methods | problems | run | bench | compare",
-                                     parser_class=OneLineParser)
+    commands = parser.add_subparsers(
+        required=True, metavar="methods | problems | run | bench | compare", parser_class=OneLineParser
+    )
 
     p = commands.add_parser("methods", help="list the methods, what they need and their defaults")
     p.set_defaults(command=show_methods)
@@ -72,9 +75,15 @@ def build_parser() -> argparse.ArgumentParser:
 
     p = commands.add_parser("bench", help="run several methods on several problems and print a table")
     p.add_argument("problems", nargs="+", help="names or shell patterns")
-    p.add_argument("--methods", default="Newton,LBFGS", help="names, separated by commas (default: %(default)s)")
-    p.add_argument("--maxiter", type=int, default=None,
-                   help="limit on the iterations of each run (default: that of refopt.minimize)")
+    p.add_argument(
+        "--methods", default="Newton,LBFGS", help="names, separated by commas (default: %(default)s)"
+    )
+    p.add_argument(
+        "--maxiter",
+        type=int,
+        default=None,
+        help="limit on the iterations of each run (default: that of refopt.minimize)",
+    )
     p.set_defaults(command=bench)
 
     add_compare_command(commands)
@@ -82,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser whose errors take one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> Any:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -90,9 +99,14 @@ class OneLineParser(argparse.ArgumentParser):
 
 def add_run_options(p: argparse.ArgumentParser, seed: Any) -> None:
     p.add_argument("--method", default=None, help="name of a method (default: that of refopt.minimize)")
-    p.add_argument("--option", action="append", default=[], metavar="KEY=VALUE",
-                   help="an option of the driver or a hyperparameter; may be given several times "
-                        f"(gtol is {RUN_GTOL:g} here unless given, not the 1e-5 of refopt.minimize)")
+    p.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the driver or a hyperparameter; may be given several times "
+        f"(gtol is {RUN_GTOL:g} here unless given, not the 1e-5 of refopt.minimize)",
+    )
     p.add_argument("--start", type=int, default=1, help="which of the problem's official starts (default: 1)")
     p.add_argument("--seed", type=seed, default=None, help="seed of random methods, >= 0")
     p.add_argument("--disp", action="store_true", help="show progress")
@@ -117,12 +131,14 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
 
 def show_methods(arguments: argparse.Namespace) -> int:
     from . import methods
+
     print(methods())
     return 0
 
 
 def show_problems(arguments: argparse.Namespace) -> int:
     from . import problems
+
     found = problems.names(arguments.pattern)
     if not found:
         raise ValueError(f"no problem matches {arguments.pattern!r}; `refopt problems` lists all")
@@ -132,29 +148,40 @@ def show_problems(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     from . import iterate, problems
+
     problem = problems.get(arguments.problem)
     if not 1 <= arguments.start <= len(problem.starts):
-        raise ValueError(f"{problem.name} has starts 1 to {len(problem.starts)}, got --start {arguments.start}")
+        raise ValueError(
+            f"{problem.name} has starts 1 to {len(problem.starts)}, got --start {arguments.start}"
+        )
     options = {"gtol": RUN_GTOL, **parse_options(arguments.option)}
     if arguments.plot is not None:
         from . import plot
         from .oracle.command import output_file
+
         output_file("--plot", arguments.plot)
         options["return_all"] = True
     if arguments.disp:
         options["disp"] = True
     chosen = {} if arguments.method is None else {"method": arguments.method}
     x0 = problem.starts[arguments.start - 1]
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points may overflow; methods handle it
+    with np.errstate(
+        over="ignore", invalid="ignore", divide="ignore"
+    ):  # trial points may overflow; methods handle it
         steps = iterate(problem.fun, x0, options=options, shapes=problem.shapes, rng=arguments.seed, **chosen)
-        with contextlib.suppress(KeyboardInterrupt):  # what was computed is shown, with the reason
+        with contextlib.suppress(KeyboardInterrupt):  # the result so far is printed, with the reason
             for _ in steps:
                 pass
     result = steps.result
     print(f"{problem.name}: n = {x0.size}, start {arguments.start}, {brief(steps.method)}")
-    print(f"{'stopped' if result.success else 'NOT CONVERGED'} after {result.nit} iterations: {result.message}")
-    print(f"f = {result.fun:.11g}, evaluations: {result.nfev} f, {result.njev} gradient, {result.nhev} Hessian, "
-          f"{result.nhvp} Hessian-vector, {result.ntaylor} Taylor")
+    print(
+        f"{'stopped' if result.success else 'NOT CONVERGED'} after {result.nit} iterations: {result.message}"
+    )
+    print(
+        f"f = {result.fun:.11g}, evaluations: {result.nfev} f, {result.njev} gradient, {result.nhev} "
+        "Hessian, "
+        f"{result.nhvp} Hessian-vector, {result.ntaylor} Taylor"
+    )
     if problem.certified is not None:
         print(certified_table(problem, result.x, result.fun))
     elif problem.f_opt is not None:
@@ -167,13 +194,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def brief(method: Any) -> str:
-    """A method with the hyperparameters that differ from their defaults."""
+    """A short text for a method: its name and the hyperparameters that differ from their defaults."""
     from .method import Chain, Method
+
     if isinstance(method, Chain):
         return " + ".join(map(brief, method.parts()))
-    told = [f"{f.name}={brief(v) if isinstance(v, Method) else repr(v)}" for f in dataclasses.fields(method)
-            if repr(v := getattr(method, f.name)) != repr(f.default)]
-    return f"{type(method).__name__}({', '.join(told)})" if told else type(method).__name__
+    changed = [
+        f"{f.name}={brief(v) if isinstance(v, Method) else repr(v)}"
+        for f in dataclasses.fields(method)
+        if repr(v := getattr(method, f.name)) != repr(f.default)
+    ]
+    return f"{type(method).__name__}({', '.join(changed)})" if changed else type(method).__name__
 
 
 def certified_table(problem: Any, x: np.ndarray, f: float) -> str:
@@ -188,21 +219,31 @@ def certified_table(problem: Any, x: np.ndarray, f: float) -> str:
 def bench(arguments: argparse.Namespace) -> int:
     from . import minimize, problems
     from .registry import find
-    chosen = [find(name.strip()).name for name in arguments.methods.split(",")]  # before any run
+
+    chosen = [find(name.strip()).name for name in arguments.methods.split(",")]  # checked before any run
     names = [name for pattern in arguments.problems for name in problems.names(pattern)]
     if not names:
         raise ValueError(f"no problem matches {' '.join(arguments.problems)!r}; `refopt problems` lists all")
     options: dict[str, Any] = {"gtol": RUN_GTOL}
     if arguments.maxiter is not None:
         options["maxiter"] = arguments.maxiter
-    print(f"{'problem':32s} {'method':22s} {'ok':3s} {'f':>14s} {'nit':>6s} {'nfev':>6s} {'njev':>6s} {'nhvp':>6s}")
+    print(
+        f"{'problem':32s} {'method':22s} {'ok':3s} {'f':>14s} {'nit':>6s} {'nfev':>6s} {'njev':>6s} "
+        f"{'nhvp':>6s}"
+    )
     failed = 0
     for name in names:
         problem = problems.get(name)
         for method in chosen:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                result = minimize(problem.fun, problem.x0, method=method, options=options, shapes=problem.shapes, rng=0)
+                result = minimize(
+                    problem.fun, problem.x0, method=method, options=options, shapes=problem.shapes, rng=0
+                )
             failed += not result.success
-            print(f"{name:32s} {method:22s} {'yes' if result.success else 'no':3s} {result.fun:14.7g} {result.nit:6d} "
-                  f"{result.nfev:6d} {result.njev:6d} {result.nhvp:6d}", flush=True)
+            print(
+                f"{name:32s} {method:22s} {'yes' if result.success else 'no':3s} {result.fun:14.7g} "
+                f"{result.nit:6d} "
+                f"{result.nfev:6d} {result.njev:6d} {result.nhvp:6d}",
+                flush=True,
+            )
     return 0 if failed == 0 else 1

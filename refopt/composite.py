@@ -1,4 +1,4 @@
-"""Composite functions: a scalar function that remembers the parts it is made of, a model and a loss.
+"""Composite functions: scalar functions that keep the two parts they are made of, a model and a loss.
 
     f(x) = l(y(x)),      y the model, l the loss            ModelLoss
     f(x) = sum_i r_i(x)^2                                   LeastSquares: y = r, l(y) = y^T y
@@ -28,13 +28,13 @@ class ModelLoss:
     model : callable
         `model(x, *args) -> y`, from shape (n,) to an array of any shape, written in `autograd.numpy`.
     loss : callable
-        `loss(y) -> l`, one number, written in `autograd.numpy`; targets belong to its closure. The
-        Gauss-Newton matrix ``J^T H_l J`` is positive semidefinite where the loss is convex.
+        `loss(y) -> l`, one number, written in `autograd.numpy`. It takes no further arguments: targets are
+        closed over. The Gauss-Newton matrix ``J^T H_l J`` is positive semidefinite where the loss is convex.
 
     Raises
     ------
     TypeError
-        If one of them is not callable.
+        If `model` or `loss` is not callable.
 
     Notes
     -----
@@ -59,7 +59,7 @@ class ModelLoss:
         return self.loss(self.model(x, *args))
 
     def slope(self, y: Any) -> Any:
-        """The gradient of the loss at `y`, of the shape of `y`."""
+        """The gradient of the loss at `y`, with the shape of `y`."""
         return reverse.gradient(self.loss, y)
 
     def curvature(self, y: Any) -> Callable[[Any], Any]:
@@ -81,13 +81,13 @@ def sum_of_squares(r: Any) -> Any:
 class LeastSquares(ModelLoss):
     """The scalar function `f(x) = sum_i r_i(x)^2` of a residual function (no factor 1/2).
 
-    A method that needs the residuals themselves (Gauss-Newton) finds them in the attribute `residuals`.
+    Methods that need the residuals themselves, such as Gauss-Newton, read the attribute `residuals`.
 
     Parameters
     ----------
     residuals : callable
-        `residuals(x, *args) -> r`, from shape (n,) to shape (m,), written in `autograd.numpy` where
-        derivatives are wanted.
+        `residuals(x, *args) -> r`, from shape (n,) to shape (m,), written in `autograd.numpy` if
+        derivatives are needed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The public functions: `minimize` runs to the end, `iterate` hands out the iterations, SciPy's protocol does the same."""
+"""The public functions `minimize` and `iterate`, and the minimizer that `scipy.optimize.minimize` calls."""
 
 from __future__ import annotations
 
@@ -15,25 +15,39 @@ from .run import Run
 __all__ = ["iterate", "minimize"]
 
 
-def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "HigherOrderNewton",
-             jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, constraints: Any = (),
-             tol: float | None = None, callback: Callable | None = None, options: dict | None = None, *,
-             shapes: Any = None, rng: Any = None) -> OptimizeResult:
+def minimize(
+    fun: Callable | CountedObjective,
+    x0: Any = None,
+    args: Any = (),
+    method: Any = "HigherOrderNewton",
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    tol: float | None = None,
+    callback: Callable | None = None,
+    options: dict | None = None,
+    *,
+    shapes: Any = None,
+    rng: Any = None,
+) -> OptimizeResult:
     """Minimise a function of several variables.
 
     Parameters
     ----------
     fun : callable, or an objective such as `refopt.torch.objective` makes
-        ``fun(x, *args) -> float`` with `x` of shape (n,). Written in ``autograd.numpy`` unless `jac` is given.
-        With ``jac=True`` it returns ``(f, g)``. `refopt.LeastSquares` turns residuals into such a function.
+        ``fun(x, *args) -> float`` with `x` of shape (n,). Written in ``autograd.numpy`` unless `jac` is
+        given. With ``jac=True`` it returns ``(f, g)``. `refopt.LeastSquares` turns residuals into such a
+        function.
     x0 : (n,) array_like
-        Start. A float32 array keeps the whole run in float32; everything else becomes float64. An objective may
-        know its own start and always keeps its own dtype.
+        Start. A float32 array keeps the whole run in float32; everything else becomes float64. An objective
+        keeps its own dtype; if it has a start of its own, x0 may be left out.
     args : tuple
         Further arguments of `fun`, `jac`, `hess`, `hessp`.
     method : str, method instance, or sequence of instances
-        A name (case, ``-`` and ``_`` ignored; see `refopt.methods`) gives a complete recipe, an instance runs as
-        it is, a sequence runs as a chain.
+        A name (case, ``-`` and ``_`` are ignored; see `refopt.methods`) stands for a complete recipe, an
+        instance runs as it is, a sequence runs as a chain.
     jac : callable, True or None
         Gradient, shape (n,). None: exact, by autograd.
     hess : callable or None
@@ -43,35 +57,36 @@ def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), m
     bounds : sequence of (low, high), `scipy.optimize.Bounds` or None
         Box constraints, for methods that support them.
     constraints : ()
-        For SciPy's order of arguments; anything else is refused.
+        Not supported; it is there so that the order of arguments is SciPy's. Anything but ``()`` is refused.
     tol : float or None
         Short for ``options["gtol"]``.
     callback : callable or None
-        ``callback(xk)`` or ``callback(intermediate_result)`` (that parameter name), after every iteration.
-        Raising StopIteration ends the run cleanly.
+        Called after every iteration, as ``callback(xk)``, or as ``callback(intermediate_result=...)`` if that
+        is the name of its only parameter. Raising StopIteration ends the run.
     options : dict or None
-        ``maxiter`` (None: max(1000, 200 n)), ``maxfev`` (calls of fun, never exceeded), ``maxtime`` (seconds),
-        ``gtol`` (on \\|g\\|_inf, default 1e-5), ``ftol``, ``xtol`` (off), ``disp``, ``return_all``, and, where
-        `method` is a name, the hyperparameters of its recipe.
+        ``maxiter`` (None: max(1000, 200 n), at most 10^5), ``maxfev`` (calls of fun, never exceeded),
+        ``maxtime`` (seconds), ``gtol`` (on \\|g\\|_inf, default 1e-5), ``ftol``, ``xtol`` (off), ``disp``,
+        ``return_all``, and, where `method` is a name, the hyperparameters of its recipe.
     shapes : list of tuples or None
-        Tensor shapes that `x` is the concatenation of; only projections and per-tensor methods look at it.
+        Shapes of the tensors that `x` is the concatenation of; only projections and per-tensor methods use
+        them.
     rng : None, int or numpy.random.Generator
         Source of randomness. None: a fresh seed, reported in ``res.options["rng"]``.
 
     Returns
     -------
     scipy.optimize.OptimizeResult
-        ``x, fun, jac, nit, nfev, njev, nhev, nhvp, ntaylor, success, status, message, method, options``, and with
-        ``return_all`` also ``history`` (one `Record` per iteration) and ``allvecs``. When no test of convergence
-        was met, ``x`` is the best point evaluated. `nfev` counts every call of `fun`.
+        ``x, fun, jac, nit, nfev, njev, nhev, nhvp, ntaylor, success, status, message, method, options``, and
+        with ``return_all`` also ``history`` (one `Record` per iteration) and ``allvecs``. If no convergence
+        test was met, ``x`` is the best point evaluated. `nfev` counts every call of `fun`.
 
     Raises
     ------
     TypeError, ValueError
         For wrong input, before the first evaluation.
     Exception
-        What `fun` or the callback raises reaches the caller unchanged, with the result so far attached as
-        ``error.partial_result``.
+        An exception from `fun` or the callback reaches the caller unchanged. The result so far is attached to
+        it as ``error.partial_result``.
 
     Examples
     --------
@@ -82,22 +97,39 @@ def minimize(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), m
     >>> res.success, res.x.round(6)
     (True, array([1., 1.]))
     """
-    run = Run(request(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng))
+    run = Run(
+        request(
+            fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng
+        )
+    )
     try:
         for _ in run:
             pass
     except KeyboardInterrupt:
-        pass  # the run has noted it; what was computed is the answer
+        pass  # the run has recorded it; the result so far is returned
     return run.result
 
 
-def iterate(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), method: Any = "HigherOrderNewton",
-            jac: Any = None, hess: Any = None, hessp: Any = None, bounds: Any = None, constraints: Any = (),
-            tol: float | None = None, callback: Callable | None = None, options: dict | None = None, *,
-            shapes: Any = None, rng: Any = None) -> Run:
-    """The same minimisation one iteration at a time: an iterator of `Record`, whose ``result`` can be asked any time.
+def iterate(
+    fun: Callable | CountedObjective,
+    x0: Any = None,
+    args: Any = (),
+    method: Any = "HigherOrderNewton",
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    tol: float | None = None,
+    callback: Callable | None = None,
+    options: dict | None = None,
+    *,
+    shapes: Any = None,
+    rng: Any = None,
+) -> Run:
+    """The same minimisation as an iterator: one `Record` per iteration, the result so far in ``result``.
 
-    Parameters are those of `minimize`.
+    The parameters are those of `minimize`.
 
     Examples
     --------
@@ -109,16 +141,32 @@ def iterate(fun: Callable | CountedObjective, x0: Any = None, args: Any = (), me
     >>> record.nit, run.result.fun < 1e-3
     (6, True)
     """
-    return Run(request(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng))
+    return Run(
+        request(
+            fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, shapes, rng
+        )
+    )
 
 
-def minimize_for_scipy(method: Method, fun: Callable, x0: Any, args: Any = (), *, jac: Any = None, hess: Any = None,
-                       hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
-                       **options: Any) -> OptimizeResult:
-    """What a method instance does when `scipy.optimize.minimize` calls it; see `Method.__call__`."""
+def minimize_for_scipy(
+    method: Method,
+    fun: Callable,
+    x0: Any,
+    args: Any = (),
+    *,
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    callback: Any = None,
+    **options: Any,
+) -> OptimizeResult:
+    """What a method instance does when `scipy.optimize.minimize` calls it, see `Method.__call__`."""
     refuse_constraints(type(method).__name__, constraints)
     if getattr(jac, "__self__", None) is fun and callable(getattr(fun, "fun", None)):
-        fun, jac = fun.fun, True  # SciPy's wrapper for jac=True hands stored values to the tracer; undo it
+        # SciPy's wrapper for jac=True returns stored values, which cannot be traced: unwrap it
+        fun, jac = fun.fun, True
     tol = options.pop("tol", None)
     extra = {name: options.pop(name) for name in ("shapes", "rng") if name in options}
     return minimize(fun, x0, args, method, jac, hess, hessp, bounds, (), tol, callback, options, **extra)

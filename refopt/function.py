@@ -1,7 +1,8 @@
 """The user's function as an objective: where its value and its derivatives come from.
 
-Each derivative comes from the user (`jac`, `hess`, `hessp`) where it was given, else from autograd. Methods cannot tell.
-A function made of a model and a loss (`refopt.composite`) is differentiated part by part.
+Each derivative comes from the user (`jac`, `hess`, `hessp`) where it was given, else from autograd. A method
+does not see the difference. A function made of a model and a loss (`refopt.composite`) is differentiated part
+by part.
 """
 
 from __future__ import annotations
@@ -42,34 +43,49 @@ class FunctionObjective(CountedObjective):
     hessp : callable or None
         ``hessp(x, v, *args) -> (n,)``.
     maxfev, maxtime : limits, or None
-        An evaluation beyond them raises `Stop` instead.
+        An evaluation beyond them raises `Stop`.
 
     Raises
     ------
     TypeError, ValueError
-        For anything that is not as above, saying what was given.
+        For an argument of another type or value; the message names what was given.
     """
 
-    def __init__(self, fun: Callable, x0: np.ndarray, args: Any = (), jac: Any = None, hess: Any = None,
-                 hessp: Any = None, *, shapes: Any = None, bounds: Any = None, maxfev: float | None = None,
-                 maxtime: float | None = None):
+    def __init__(
+        self,
+        fun: Callable,
+        x0: np.ndarray,
+        args: Any = (),
+        jac: Any = None,
+        hess: Any = None,
+        hessp: Any = None,
+        *,
+        shapes: Any = None,
+        bounds: Any = None,
+        maxfev: float | None = None,
+        maxtime: float | None = None,
+    ):
         super().__init__(x0, shapes, bounds)
         self.begin(x0, maxfev, maxtime)
         self.fun = checks.function("minimize", "fun", fun)
         self.args = args if isinstance(args, tuple) else (args,)
         if isinstance(jac, str):
-            raise ValueError(f"minimize: jac={jac!r} is not available: leave jac=None for exact derivatives by autograd, "
-                             "or pass a function, for example lambda x: scipy.optimize.approx_fprime(x, fun)")
+            raise ValueError(
+                f"minimize: jac={jac!r} is not available: leave jac=None for exact derivatives by autograd, "
+                "or pass a function, for example lambda x: scipy.optimize.approx_fprime(x, fun)"
+            )
         if not (jac is None or isinstance(jac, (bool, np.bool_)) or callable(jac)):
-            raise TypeError(f"minimize: jac must be a function, True (fun returns value and gradient) or None, "
-                            f"got {checks.describe(jac)}")
+            raise TypeError(
+                f"minimize: jac must be a function, True (fun returns value and gradient) or None, "
+                f"got {checks.describe(jac)}"
+            )
         for name, value in (("hess", hess), ("hessp", hessp)):
             if value is not None and not callable(value):
                 raise TypeError(f"minimize: {name} must be a function or None, got {checks.describe(value)}")
         self.pair = jac is not None and not callable(jac) and bool(jac)
         self.jac = jac if callable(jac) else None
         self.hess, self.hessp = hess, hessp
-        self._followed: Any = None  # the x at which the tracer last saw the value depend on x
+        self._followed: Any = None  # the x at which a trace last found that the value depends on x
 
     # ------------------------------------------------------------ value and gradient
 
@@ -78,7 +94,9 @@ class FunctionObjective(CountedObjective):
             self._count_call()
             answer = self.fun(point.x.copy(), *self.args)
             if not (isinstance(answer, tuple) and len(answer) == 2):
-                raise TypeError(f"with jac=True fun must return (value, gradient), got {checks.describe(answer)}")
+                raise TypeError(
+                    f"with jac=True fun must return (value, gradient), got {checks.describe(answer)}"
+                )
             self.njev += 1
             point._g = locked(self._gradient_array(answer[1]))
             f = self._number(answer[0])
@@ -107,7 +125,7 @@ class FunctionObjective(CountedObjective):
     def gradient(self, point: Point) -> np.ndarray:
         if self.jac is None:
             if point._f is None:
-                point.f  # noqa: B018  one trace gives both
+                point.f  # noqa: B018  the same trace gives both
             if point._g is not None:
                 return point._g
             self.njev += 1
@@ -126,10 +144,12 @@ class FunctionObjective(CountedObjective):
             self.nhvp += 1
             Hv = np.asarray(self.hessp(point.x.copy(), v.copy(), *self.args))
             if Hv.shape != (self.n,):
-                raise ValueError(f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}")
+                raise ValueError(
+                    f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}"
+                )
             return Hv.astype(self.dtype)
         if "product" not in point.memo and self.products_wanted and self.jac is None:
-            point.g  # noqa: B018  it brings the products along
+            point.g  # noqa: B018  its trace also gives the products
         if "product" not in point.memo:
             point.memo["product"] = reverse.product_function(self._traced, point.x)
         self._check_time()
@@ -214,15 +234,17 @@ class FunctionObjective(CountedObjective):
     # ------------------------------------------------------------ functions made of a model and a loss
 
     def _model(self, point: Point) -> tuple[np.ndarray, Callable]:
-        """``(y, w -> J^T w)``: one traced call of the model."""
+        """``(y, w -> J^T w)``, from one traced call of the model."""
         if "model" not in point.memo:
             if not isinstance(self.fun, ModelLoss):
                 raise TypeError(NO_PARTS)
             self._count_call()
             y, backward = reverse.trace(lambda x: self.fun.model(x, *self.args), point.x)
             if isinstance(self.fun, LeastSquares) and np.ndim(y) == 0:
-                raise ValueError(f"residuals must return an array of shape (m,), got the single number {y}; a scalar "
-                                 "function is given to minimize as it is, without refopt.LeastSquares")
+                raise ValueError(
+                    f"residuals must return an array of shape (m,), got the single number {y}; "
+                    "give a scalar function to minimize directly, without refopt.LeastSquares"
+                )
             point.memo["model"] = (y, backward)
         return point.memo["model"]
 
@@ -246,7 +268,9 @@ class FunctionObjective(CountedObjective):
             rows = [backward(e.reshape(np.shape(y))) for e in np.eye(np.size(y), dtype=self.dtype)]
             return np.array(rows, dtype=self.dtype).reshape(-1, self.n)
         forward = self._forward(point)
-        return np.stack([np.ravel(forward(e)) for e in np.eye(self.n, dtype=self.dtype)], axis=1).astype(self.dtype)
+        return np.stack([np.ravel(forward(e)) for e in np.eye(self.n, dtype=self.dtype)], axis=1).astype(
+            self.dtype
+        )
 
     def gauss_newton(self, point: Point) -> np.ndarray:
         y, J = self._model(point)[0], point.jacobian
@@ -272,15 +296,15 @@ class FunctionObjective(CountedObjective):
         return self.fun(x.copy(), *self.args)
 
     def _traced(self, x: Any) -> Any:
-        """`fun` for the tracer, as one number; with ``jac=True`` only its value."""
+        """`fun` as the tracer needs it: one number; with ``jac=True`` the value alone."""
         self._count_call()
         answer = self.fun(x, *self.args)
         value = answer[0] if self.pair else answer
         if isbox(value) and isbox(x) and value._trace == x._trace:
             self._followed = getval(x)
             return anp.reshape(value, ()) if value.shape == (1,) else value
-        if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):  # it depended on x before
-            raise reverse.stored(self.fun)
+        if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):
+            raise reverse.stored(self.fun)  # an earlier call at this x did depend on it
         return float(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else value
 
     # ------------------------------------------------------------ answers, checked
@@ -289,10 +313,14 @@ class FunctionObjective(CountedObjective):
         if value is None:
             raise TypeError("fun returned None; it must return one real number (is a `return` missing?)")
         if np.iscomplexobj(value):
-            raise TypeError(f"fun returned a complex value, {checks.describe(value)}; it must return one real number")
+            raise TypeError(
+                f"fun returned a complex value, {checks.describe(value)}; it must return one real number"
+            )
         if np.size(value) != 1:
-            raise ValueError(f"fun must return one number, got {checks.describe(np.asarray(value))}; for residuals "
-                             "wrap them: refopt.LeastSquares(residuals)")
+            raise ValueError(
+                f"fun must return one number, got {checks.describe(np.asarray(value))}; "
+                "if these are residuals, wrap them: refopt.LeastSquares(residuals)"
+            )
         try:
             return float(value) if np.ndim(value) == 0 else float(np.reshape(value, ()))
         except (TypeError, ValueError):
@@ -320,5 +348,5 @@ class FunctionObjective(CountedObjective):
 
 
 def directional(fun: Callable, v: np.ndarray) -> Callable:
-    """``x -> g(x)^T v``, the derivative of `fun` along v, again a function that can be differentiated."""
+    """``x -> g(x)^T v``, the derivative of `fun` along v, as a function that can be differentiated again."""
     return lambda x: anp.dot(v, reverse.gradient(fun, x))

@@ -3,14 +3,14 @@
     state = method.init(x, shapes, rng)
     update, state = method.step(point, update, state)          # the driver applies  x <- x - update
 
-The first method of a chain receives the gradient as `update`. The state is a typed record, never on `self`, so a
-method can be shared, printed, compared and replayed. `step` consumes the state it is given: it may overwrite the
-arrays inside (at ten million variables a fresh copy per step would double the memory). To keep a state, keep
-``copy_state(state)``. `point.x` and the incoming `update` are never written.
+The first method of a chain receives the gradient as `update`. The state is a typed record and never stored on
+`self`, so a method can be shared, printed, compared and replayed. `step` may overwrite the arrays of the
+state it is given (at ten million variables a fresh copy per step would double the memory). To keep a state,
+keep ``copy_state(state)``. `point.x` and the incoming `update` are never written.
 
-Methods can hold methods. `chain(a, b)` applies one after the other; ``X(inner=a)`` is ``chain(a, X())`` written
-inside, for classes marked with `takes_inner`. `walk` visits a method and all inside it, `rebuild` makes the same
-tree with changed parts.
+Methods can hold methods. `chain(a, b)` applies one after the other. In classes marked with `takes_inner`,
+``X(inner=a)`` is another way to write ``chain(a, X())``. `walk` visits a method and all methods inside it,
+`rebuild` makes the same tree with changed parts.
 """
 
 from __future__ import annotations
@@ -26,17 +26,27 @@ from . import checks
 from .objective import Point
 
 __all__ = [
-    "NEEDS", "Chain", "Method", "as_method", "chain", "copy_state", "option", "rebuild", "takes_inner", "unfolded",
-    "walk", "works_elementwise",
+    "NEEDS",
+    "Chain",
+    "Method",
+    "as_method",
+    "chain",
+    "copy_state",
+    "option",
+    "rebuild",
+    "takes_inner",
+    "unfolded",
+    "walk",
+    "works_elementwise",
 ]
 
-# What a method may ask of a point beyond the incoming update. "gauss-newton" is the matrix of a model and a loss,
+# What a method may need besides the incoming update. "gauss-newton" is the matrix of a model and a loss,
 # "rng" is randomness.
 NEEDS = frozenset({"f", "g", "hvp", "hess", "taylor", "residuals", "gauss-newton", "rng"})
 
 
 def option(default: Any, rule: Any) -> Any:
-    """A hyperparameter: the default, and the rule that every value has to keep, in the form of `refopt.checks.held`.
+    """A hyperparameter: its default, and the rule for its values in the form that `refopt.checks.held` takes.
 
     Examples
     --------
@@ -53,16 +63,16 @@ def option(default: Any, rule: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """Base of all methods: hyperparameters are the dataclass fields, made by `option`.
+    """Base of all methods. The hyperparameters are the dataclass fields, made by `option`.
 
     Class attributes
     ----------------
-    needs : what the method asks of a point beyond the incoming update, from `NEEDS`. Checked by the driver before the
-        first evaluation.
-    shown : names of fields of the state that tell what the last step did, for the record of the iteration.
-    elementwise : every coordinate is treated alone, so parameter groups and kernels apply.
-    supports_bounds : the method keeps box constraints exactly.
-    abstract : a base class, which is not itself a method of the registry.
+    needs : what the method needs besides the incoming update, from `NEEDS`. Checked before the first
+        evaluation.
+    shown : names of the fields of the state that describe the last step, for the record of the iteration.
+    elementwise : each coordinate is treated by itself, so parameter groups and kernels apply.
+    supports_bounds : the method satisfies box constraints exactly.
+    abstract : a base class, which is not in the registry.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -72,21 +82,23 @@ class Method:
     abstract: ClassVar[bool] = False
     inner_first: ClassVar[bool] = False  # set by `takes_inner`
     option = staticmethod(option)  # for methods written outside the package
-    minimizer: ClassVar[Callable[..., Any]]  # SciPy's protocol; set by `refopt.driver`, which stands above the methods
+    minimizer: ClassVar[Callable[..., Any]]  # SciPy's protocol; set by `refopt.driver`
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls.abstract = cls.__dict__.get("abstract", False)
-        if cls.inner_first:  # what a subclass of such a class overrides
+        if cls.inner_first:  # a subclass of a class with `takes_inner` may override the wrapped methods
             wrap_with_chain(cls, [name for name in THROUGH_CHAIN if name in cls.__dict__])
         for need in sorted(cls.needs - NEEDS):
             raise checks.unknown(f"need of {cls.__name__}", need, NEEDS)
 
     def __post_init__(self) -> None:
-        """Hold each hyperparameter made by `option` against its rule; a sequence of methods as `inner` becomes a chain."""
+        """Check each hyperparameter against its rule, and make a chain of a sequence of inner methods."""
         ruled = [f for f in dataclasses.fields(self) if "rule" in f.metadata]
         given = {f.name: getattr(self, f.name) for f in ruled}
-        for name, value in checks.held(type(self).__name__, given, {f.name: f.metadata["rule"] for f in ruled}).items():
+        for name, value in checks.held(
+            type(self).__name__, given, {f.name: f.metadata["rule"] for f in ruled}
+        ).items():
             if value is not given[name]:
                 object.__setattr__(self, name, value)
         inner = getattr(self, "inner", None)
@@ -96,7 +108,7 @@ class Method:
     # ------------------------------------------------------------ what a method does
 
     def init(self, x: np.ndarray, shapes: Any = None, rng: np.random.Generator | None = None) -> Any:
-        """The state before the first step, for variables like `x` (n,)."""
+        """The state before the first step, for variables with the length and dtype of `x` (n,)."""
         return ()
 
     def step(self, point: Point, update: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
@@ -104,39 +116,39 @@ class Method:
         raise NotImplementedError
 
     def figures(self, state: Any) -> dict[str, Any]:
-        """What the last step did (radius, step size, accepted or not): the fields of the state named in `shown`."""
+        """Numbers that describe the last step, such as a radius: the fields of the state named in `shown`."""
         return {name: getattr(state, name) for name in self.shown}
 
     # ------------------------------------------------------------ what the driver asks
 
     def all_needs(self) -> frozenset[str]:
-        """`needs` with those of the methods inside."""
+        """`needs` of this method and of all methods inside it."""
         return self.needs.union(*(m.all_needs() for m in self.parts()))
 
     def minimises_f(self) -> bool:
-        """Whether the method, with those inside, minimises f itself and not a function derived from it."""
+        """Whether the method and all methods inside it minimise f itself, not a function derived from f."""
         return all(m.minimises_f() for m in self.parts())
 
     def merit(self, point: Point) -> float:
-        """What the method minimises: the driver keeps the iterate where it is least."""
+        """The value that the method minimises; the driver keeps the iterate of least merit."""
         return point.f
 
     def settled(self, point: Point) -> bool:
-        """Whether a point whose gradient is below gtol may end the run; a method that can leave saddle points looks."""
+        """Whether a point with |g|_inf <= gtol may end the run; False where the method can leave a saddle."""
         return all(m.settled(point) for m in self.parts())
 
     def keeps_bounds(self) -> bool:
-        """Whether iterates of this method respect box constraints."""
+        """Whether the iterates of this method satisfy box constraints."""
         return self.supports_bounds
 
     # ------------------------------------------------------------ replaying randomness
 
     def randomness(self, rng: np.random.Generator) -> Callable[[int, int], np.ndarray] | None:
-        """The source ``(t, n) -> array`` of what step t draws for n variables; None: it draws nothing, or replays."""
+        """The function ``(t, n) -> array`` of the draws in step t; None if nothing is drawn, or replayed."""
         return None
 
     def replaying(self, source: Any) -> Method:
-        """The same method, drawing from `source`: a function ``(t, n)``, or a recorded sequence."""
+        """The same method with `source` for its draws: a function ``(t, n)`` or a recorded sequence."""
         raise TypeError(f"{type(self).__name__} draws nothing that could be replayed")
 
     # ------------------------------------------------------------ the tree of methods
@@ -148,9 +160,9 @@ class Method:
     def __call__(self, fun: Callable, x0: Any, args: Any = (), **keywords: Any) -> Any:
         """SciPy's custom-minimizer protocol: ``scipy.optimize.minimize(fun, x0, method=instance)``.
 
-        SciPy hands ``jac='2-point'`` and the like on as None; here that means exact derivatives by autograd, so no
-        finite differences are taken. ``jac=True`` and `tol` arrive as usual. Options are those of `refopt.minimize`,
-        with `shapes` and `rng`.
+        SciPy passes ``jac='2-point'`` and the like on as None. Here None means exact derivatives by autograd,
+        so no finite differences are taken. ``jac=True`` and `tol` work as usual. The options are those of
+        `refopt.minimize`, and `shapes` and `rng`.
         """
         return Method.minimizer(self, fun, x0, args, **keywords)
 
@@ -159,7 +171,7 @@ class Method:
 
 
 class ChainState(NamedTuple):
-    """States of the methods of a chain, in their order; each changes at every step."""
+    """The states of the methods of a chain, in their order; each changes at every step."""
 
     states: tuple[Any, ...]
 
@@ -181,8 +193,10 @@ class Chain(Method):
 
     def step(self, point, update, state):
         if len(state.states) != len(self.methods):
-            raise ValueError(f"a chain of {len(self.methods)} methods was given {len(state.states)} states; "
-                             "use the state that its own init returned")
+            raise ValueError(
+                f"a chain of {len(self.methods)} methods was given {len(state.states)} states; "
+                "use the state that its own init returned"
+            )
         states = []
         for method, inner in zip(self.methods, state.states, strict=True):
             update, inner = method.step(point, update, inner)
@@ -190,10 +204,10 @@ class Chain(Method):
         return update, ChainState(tuple(states))
 
     def figures(self, state):
-        told: dict[str, Any] = {}
+        figures: dict[str, Any] = {}
         for method, inner in zip(self.methods, state.states, strict=True):
-            told.update(method.figures(inner))
-        return told
+            figures.update(method.figures(inner))
+        return figures
 
     def __repr__(self) -> str:
         return f"chain({', '.join(map(repr, self.methods))})"
@@ -225,8 +239,10 @@ def as_method(value: Any) -> Method:
         raise TypeError(f"{value.__name__} is a class; give an instance, {value.__name__}(...)")
     if isinstance(value, (list, tuple)):
         return chain(*value)
-    raise TypeError("a method is an instance such as CubicAdam(), a sequence of instances, or, in minimize, a name; "
-                    f"got {checks.describe(value)}")
+    raise TypeError(
+        "a method is an instance such as CubicAdam(), a sequence of instances, or, in minimize, a name; "
+        f"got {checks.describe(value)}"
+    )
 
 
 # ---------------------------------------------------------------- inner methods
@@ -237,8 +253,9 @@ MethodClass = TypeVar("MethodClass", bound=type[Method])
 def takes_inner(cls: MethodClass) -> MethodClass:
     """Class decorator for methods with a field `inner`: ``X(inner=A)`` does what ``chain(A, X())`` does.
 
-    Each of the methods below asks that chain where `inner` is set, and the class itself where it is None. So the class
-    is written as if there were no inner method, and the two spellings cannot differ, in path or in result.
+    If `inner` is set, the methods in `THROUGH_CHAIN` call those of that chain; if it is None, those of the
+    class. So the class is written as if there were no inner method, and the two forms cannot differ, in path
+    or in result.
     """
     cls.inner_first = True
     wrap_with_chain(cls, THROUGH_CHAIN)
@@ -249,7 +266,7 @@ THROUGH_CHAIN = ("init", "step", "figures", "all_needs", "minimises_f", "merit",
 
 
 def wrap_with_chain(cls: type[Method], names: Iterable[str]) -> None:
-    """Let these methods of the class ask the chain where `inner` is set."""
+    """Let these methods of the class call those of the chain where `inner` is set."""
 
     def wrapped(own: Callable[..., Any], name: str) -> Callable[..., Any]:
         @functools.wraps(own)
@@ -291,13 +308,13 @@ def held_methods(method: Method) -> list[tuple[str, tuple[Method, ...]]]:
 
 
 def works_elementwise(method: Method) -> bool:
-    """Whether the method treats every coordinate alone, with all that it holds."""
+    """Whether the method and all methods inside it treat each coordinate by itself."""
     alone = method.elementwise or isinstance(method, Chain)
     return alone and all(map(works_elementwise, method.parts()))
 
 
 def walk(method: Method) -> Iterator[Method]:
-    """The method and all inside it, outermost first.
+    """The method and all methods inside it, outermost first.
 
     Examples
     --------
@@ -311,7 +328,7 @@ def walk(method: Method) -> Iterator[Method]:
 
 
 def rebuild(method: Method, change: Callable[[Method], Method]) -> Method:
-    """The same tree with ``change(part)`` in the place of every part, innermost first; unchanged parts are shared.
+    """The same tree with ``change(part)`` for every part, innermost first; unchanged parts are shared.
 
     Examples
     --------
@@ -332,7 +349,7 @@ def rebuild(method: Method, change: Callable[[Method], Method]) -> Method:
 
 
 def copy_state(state: Any) -> Any:
-    """A deep copy of a state: arrays and generators are copied, records rebuilt."""
+    """A deep copy of a state: arrays and generators are copied, records are rebuilt."""
     if isinstance(state, np.ndarray):
         return state.copy()
     if isinstance(state, tuple) and hasattr(state, "_fields"):

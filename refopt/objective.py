@@ -1,16 +1,17 @@
-"""A function being minimised, at one point: value and derivatives, each computed when first asked for and counted.
+"""The function being minimised, at one point: value and derivatives, each computed on first use and counted.
 
-`Objective` says what a method may ask of a function; `refopt.function` answers from what a user gave, `refopt.views`
-from another objective, `refopt.torch` from a closure. `Point` is an objective at one ``x``; it keeps what it has
-computed. Methods see points and nothing else.
+`Objective` is the interface of a function. `refopt.function` implements it with the user's function,
+`refopt.views` with another objective, `refopt.torch` with a closure. `Point` is an objective at one ``x``; it
+keeps what it has computed. Methods see points and nothing else.
 
-Counting. ``nfev`` is the number of times the user's `fun` is called, for whatever purpose: one trace gives the value
-and the gradient, one more gives all Hessian-vector products at a point (the same one where the method has said that it
-needs products). ``njev``, ``nhev``, ``nhvp`` and ``ntaylor`` count gradients, Hessians, products (with the Hessian or
-the third derivative) and Taylor propagations, and equal the number of calls of `jac`, `hess` and `hessp` where the
-user gave them. Of a function made of parts (`LeastSquares`, `ModelLoss`) one call of the model gives value, gradient,
-residuals, their Jacobian and Gauss-Newton products: ``nfev`` counts it once. A Jacobian counts as one Hessian in
-``nhev``, a product with the Gauss-Newton matrix as one in ``nhvp``.
+Counting. ``nfev`` is the number of calls of the user's `fun`, for whatever purpose. One traced call gives the
+value and the gradient; one more gives all Hessian-vector products at a point. If the method declares that it
+needs products, the first call gives them too. ``njev``, ``nhev``, ``nhvp`` and ``ntaylor`` count gradients,
+Hessians, products (with the Hessian or the third derivative) and Taylor propagations. Where the user gave
+`jac`, `hess` and `hessp`, they equal the numbers of their calls. For a function made of parts
+(`LeastSquares`, `ModelLoss`), one call of the model gives value, gradient, residuals, their Jacobian and
+Gauss-Newton products, and ``nfev`` counts it once. A Jacobian counts as one Hessian in ``nhev``, a product
+with the Gauss-Newton matrix as one in ``nhvp``.
 """
 
 from __future__ import annotations
@@ -28,21 +29,23 @@ from .status import Status, Stop
 __all__ = ["HVP_METHODS", "Contraction", "CountedObjective", "Objective", "Point", "locked", "symmetrised"]
 
 HVP_METHODS = ("autograd", "fd_forward", "fd_central")
-FD_STEP = 1e-3  # default step of the finite-difference products, that of the original (see METHODS: h=1e-3)
-NO_PARTS = ("this objective is not made of a model and a loss; give refopt.LeastSquares(residuals) or "
-            "refopt.ModelLoss(model, loss) as fun")
-RECENT = 3  # points remembered: the iterate, the accepted trial, one more for a line search's bracket
+FD_STEP = 1e-3  # default step of the finite-difference products, as in torchzero 0.4.4
+NO_PARTS = (
+    "this objective is not made of a model and a loss; give refopt.LeastSquares(residuals) or "
+    "refopt.ModelLoss(model, loss) as fun"
+)
+RECENT = 3  # points kept: the iterate, the accepted trial, one more for the bracket of a line search
 
 
 class Point:
-    """An objective at one ``x``. Everything is computed once, on first use; arrays are read-only."""
+    """An objective at one ``x``. Each quantity is computed once, on first use; arrays are read-only."""
 
     __slots__ = ("objective", "x", "memo", "_f", "_g", "_hess")
 
     def __init__(self, objective: Objective, x: np.ndarray):
         self.objective = objective
         self.x = x
-        self.memo: dict[str, Any] = {}  # what the objective keeps between two questions: tapes, parent points
+        self.memo: dict[str, Any] = {}  # what the objective stores for later calls: traces, parent points
         self._f: float | None = None
         self._g: np.ndarray | None = None
         self._hess: Any = None
@@ -62,7 +65,7 @@ class Point:
         return self._g
 
     def gradient_norm(self) -> float:
-        """|g|_inf; with bounds that of the projected gradient ``x - clip(x - g)``, zero at a constrained minimiser."""
+        """|g|_inf; with bounds that of ``x - clip(x - g)``, which is 0 at a constrained minimiser."""
         g = self.g
         if self.objective.bounds is not None:
             lower, upper = self.objective.bounds
@@ -71,7 +74,7 @@ class Point:
 
     @property
     def hess(self) -> Any:
-        """The Hessian as the user gave it: array (n, n), sparse matrix or LinearOperator; else from autograd."""
+        """The Hessian: an array (n, n), or the sparse matrix or LinearOperator that the user gave."""
         if self._hess is None:
             H = self.objective.hessian(self)
             self._hess = locked(H) if isinstance(H, np.ndarray) else H
@@ -103,7 +106,9 @@ class Point:
         return self.objective.gauss_newton_product(self, v)
 
     def taylor(self, direction: np.ndarray, order: int) -> np.ndarray:
-        """Taylor coefficients of ``t -> f(x + t s)``: (order+1,) for s of shape (n,), (order+1, k) for (k, n)."""
+        """Taylor coefficients of ``t -> f(x + t s)``: (order+1,) for s of shape (n,), (order+1, k) for
+        (k, n).
+        """
         return self.objective.taylor(self, direction, order)
 
     def tensors(self, order: int) -> list[np.ndarray]:
@@ -113,8 +118,10 @@ class Point:
             self.memo[name] = self.objective.tensors(self, order)
         return self.memo[name]
 
-    def model(self, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-        """Value, gradient (n,) and ``v -> Hessian v`` at s of the Taylor polynomial ``sum_k D_k[s]/k!``; memory O(n)."""
+    def model(
+        self, s: np.ndarray, order: int
+    ) -> tuple[float, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """Value, gradient and ``v -> Hessian v`` at s of the Taylor polynomial ``sum_k D_k[s]/k!``."""
         return self.objective.model(self, s, order)
 
     def dense_hessian(self) -> np.ndarray:
@@ -127,7 +134,7 @@ class Point:
         return locked(np.asarray(H.toarray()))
 
     def hvp(self, v: np.ndarray, method: str = "autograd", h: float = FD_STEP) -> np.ndarray:
-        """The product ``H(x) v``, shape (n,), by one of `HVP_METHODS`; "autograd" takes the user's hessp if given."""
+        """The product ``H v`` (n,), by one of `HVP_METHODS`; "autograd" uses `hess` or `hessp` if given."""
         if method == "autograd":
             return self.objective.product(self, v)
         gradient = lambda x: self.objective.at(x).g  # noqa: E731
@@ -138,12 +145,12 @@ class Point:
         raise ValueError(f"hvp method must be one of {', '.join(map(repr, HVP_METHODS))}, got {method!r}")
 
     def after(self, update: np.ndarray) -> Point:
-        """The point ``x - update``; the driver goes to this very point when a method returns `update`."""
+        """The point ``x - update``; it is the point the driver moves to when a method returns `update`."""
         return self.objective.after(self, update)
 
 
 class Contraction:
-    """A symmetric operator at a point, known by its products; `matrix` writes it out."""
+    """A symmetric operator at a point, given by its products; `matrix` is the dense matrix."""
 
     def __init__(self, point: Point, product: Callable, batched: Callable | None):
         self.point, self.product, self.batched = point, product, batched
@@ -152,7 +159,7 @@ class Contraction:
         return self.product(v)
 
     def matrix(self, vectorize: bool = True) -> np.ndarray:
-        """The dense (n, n) matrix: in one batched propagation where there is one, else column by column."""
+        """The dense (n, n) matrix: by one batched propagation if possible, else column by column."""
         if vectorize and self.batched is not None:
             return self.batched()
         x = self.point.x
@@ -161,7 +168,7 @@ class Contraction:
 
 
 class Objective:
-    """What a method may ask of a function of `n` variables; the base of all objectives.
+    """The base of all objectives: a function of `n` variables and its derivatives.
 
     Attributes
     ----------
@@ -169,8 +176,8 @@ class Objective:
     dtype : numpy dtype, float64 or float32
     shapes : tuple of tensor shapes whose sizes add up to n, or None
     bounds : (lower, upper) arrays, or None
-    tried : list of all x that were asked for as trials, or None to keep no such list
-    products_wanted : bool, whether Hessian-vector products are needed at most points; the driver says so
+    tried : list of the x of all trial points, or None to keep no such list
+    products_wanted : bool, whether the method needs Hessian-vector products; set before a run
     """
 
     n: int
@@ -184,7 +191,7 @@ class Objective:
         self._recent: list[Point] = []
 
     def at(self, x: np.ndarray) -> Point:
-        """The point at `x`; the last few are remembered, so a trial point that is accepted costs nothing again."""
+        """The point at `x`; the last few are kept, so that an accepted trial point is not evaluated again."""
         for point in self._recent:
             if point.x is x or (point.x[0] == x[0] and np.array_equal(point.x, x)):
                 return point
@@ -197,12 +204,12 @@ class Objective:
         return point
 
     def after(self, point: Point, update: np.ndarray) -> Point:
-        """The point ``x - update``, clipped to the bounds (rounding may miss them by one unit)."""
+        """The point ``x - update``, clipped to the bounds, which rounding may miss by one unit."""
         x = point.x - update
         return self.trial(locked(x if self.bounds is None else np.clip(x, *self.bounds)))
 
     def trial(self, x: np.ndarray) -> Point:
-        """The point at `x`, noted in `tried` where a list of trials is kept."""
+        """The point at `x`, also appended to `tried` if that is a list."""
         point = self.at(x)
         if self.tried is not None:
             self.tried.append(point.x)
@@ -223,7 +230,9 @@ class Objective:
     def third(self, point: Point, w: np.ndarray) -> tuple[np.ndarray, Callable]:
         """``(H w, v -> T[w] v)``, T the third derivative; here by central differences of products with w."""
         h = float(np.cbrt(np.finfo(self.dtype).eps)) * max(1.0, float(np.abs(point.x).max()))
-        return self.product(point, w), lambda v: finite.central_product(lambda x: self.at(x).hvp(w), point.x, v, h)
+        return self.product(point, w), lambda v: finite.central_product(
+            lambda x: self.at(x).hvp(w), point.x, v, h
+        )
 
     def contraction(self, point: Point, fixed: tuple[np.ndarray, ...]) -> Contraction:
         """The symmetric operator ``D^(m+2) f[fixed, ., .]`` for m fixed directions: H, T[w], D4[v, w], ..."""
@@ -231,7 +240,9 @@ class Objective:
             return Contraction(point, lambda v: self.product(point, v), point.dense_hessian)
         if len(fixed) == 1:
             return Contraction(point, self.third(point, fixed[0])[1], None)
-        raise TypeError(f"{type(self).__name__} gives derivatives up to the third, order {len(fixed) + 2} was asked for")
+        raise TypeError(
+            f"{type(self).__name__} has derivatives up to order 3, but order {len(fixed) + 2} was asked for"
+        )
 
     def residuals(self, point: Point) -> np.ndarray:
         raise TypeError("this objective has no residuals; give refopt.LeastSquares(residuals) as fun")
@@ -256,7 +267,7 @@ class Objective:
 
 
 class CountedObjective(Objective):
-    """An objective that calls the user's code: it counts the calls, keeps to the limits, remembers the best point.
+    """An objective that calls the user's code: it counts calls, enforces limits and stores the best point.
 
     Attributes
     ----------
@@ -271,7 +282,7 @@ class CountedObjective(Objective):
         self.begin(x0)
 
     def begin(self, x0: np.ndarray, maxfev: float | None = None, maxtime: float | None = None) -> None:
-        """Count from zero; an evaluation beyond the limits (calls, seconds from now) raises `Stop` instead."""
+        """Reset the counts and set the limits on calls and seconds; evaluations beyond them raise `Stop`."""
         self._recent.clear()
         self.nfev = self.njev = self.nhev = self.nhvp = self.ntaylor = 0
         self.best_x, self.best_f = x0, np.inf
@@ -279,11 +290,11 @@ class CountedObjective(Objective):
         self.maxtime, self.started = maxtime, time.perf_counter()
 
     def start(self) -> np.ndarray | None:
-        """Where a run begins that was given no x0, or None if it must be given."""
+        """The start of a run that was given no x0; None if x0 is required."""
         return None
 
     def end(self, x: np.ndarray) -> None:
-        """A run has ended and `x` is its answer."""
+        """Called when a run has ended; `x` is its answer."""
 
     def _count_call(self) -> None:
         if self.nfev >= self.maxfev:
@@ -303,18 +314,20 @@ class CountedObjective(Objective):
 
 
 def symmetrised(H: Any, who: str) -> Any:
-    """``(H + H^T)/2``, refused when H is not symmetric to half the digits of its dtype."""
+    """``(H + H^T)/2``; an error if H is not symmetric to half the digits of its dtype."""
     gap = abs(H - H.T)
     size = abs(H).max() if H.shape[0] else 0.0
     worst = gap.max() if H.shape[0] else 0.0
     if np.isfinite(worst) and worst > np.sqrt(np.finfo(H.dtype).eps) * size:
         i, j = (int(k) for k in np.unravel_index(int(gap.argmax()), H.shape))
-        raise ValueError(f"{who} must be symmetric, but entry [{i}, {j}] = {H[i, j]:.6g} and [{j}, {i}] = {H[j, i]:.6g}")
+        raise ValueError(
+            f"{who} must be symmetric, but entry [{i}, {j}] = {H[i, j]:.6g} and [{j}, {i}] = {H[j, i]:.6g}"
+        )
     return (H + H.T) / 2
 
 
 def locked(a: np.ndarray) -> np.ndarray:
-    """`a`, made read-only; a view is copied first, so that nobody holds a way to write it."""
+    """`a`, made read-only; a view is copied first, because its base could still be written."""
     if a.base is not None:
         a = a.copy()
     a.flags.writeable = False

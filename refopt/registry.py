@@ -1,7 +1,7 @@
 """The table of methods: every name, what it needs, and the complete recipe that a bare name stands for.
 
-A method by itself is often only part of an optimizer: CubicAdam needs a step size, Newton a line search. A name
-given to `minimize` stands for the recipe in this table, an instance for exactly itself.
+A method by itself is often only part of an optimizer: CubicAdam needs a step size, Newton a line search. A
+name given to `minimize` stands for the recipe in this table; an instance runs as it is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ KINDS = (
     "projection",  # other methods run in other coordinates
     "reformulation",  # another function is minimised in the place of f
     "Newton type",  # curvature of f gives the step
-    "support",  # what others are completed or compared with: step sizes, line searches, averages, textbook methods
+    # what others are completed or compared with: step sizes, line searches, averages, textbook methods
+    "support",
 )
 
 
@@ -56,12 +57,13 @@ class Entry:
     Attributes
     ----------
     cls : the method
-    kind : one of `KINDS`, a heading for tables and nothing else: what a method is and needs, its class says
-    recipe : ``recipe(instance, **settings)`` -> the complete method a bare name stands for
-    settings : defaults of the bare name: hyperparameters that differ from those of the class, and options of the recipe
+    kind : one of `KINDS`, a heading for tables and nothing else; what a method needs is declared in its class
+    recipe : ``recipe(instance, **settings)`` -> the complete method that a bare name stands for
+    settings : defaults of the bare name: hyperparameters that differ from the class, and options of the
+        recipe
     chosen : hyperparameters among the settings that the recipe sets itself
-    example : keyword arguments without which the class cannot be made (inner methods); for tables and tests
-    quick : hyperparameters that keep a step short on hundreds of variables; for tests
+    example : required keyword arguments of the class, such as inner methods; for tables and tests
+    quick : hyperparameters that make a step cheap for hundreds of variables; for tests
     """
 
     cls: type[Method]
@@ -86,7 +88,9 @@ class Entry:
     @property
     def defaults(self) -> dict[str, Any]:
         """Hyperparameters and their defaults, the recipe's settings last."""
-        fields = {f.name: f.default for f in dataclasses.fields(self.cls) if f.default is not dataclasses.MISSING}
+        fields = {
+            f.name: f.default for f in dataclasses.fields(self.cls) if f.default is not dataclasses.MISSING
+        }
         return {**fields, **self.settings}
 
     def make(self, **hyperparameters: Any) -> Method:
@@ -121,21 +125,21 @@ def with_strong_wolfe(method: Method) -> Method:
 
 
 def with_acceptance(method: Method, acceptance: str | None) -> Method:
-    """CurveBall with an acceptance test in its automatic form, unless asked for otherwise."""
+    """CurveBall; its automatic form has an acceptance test by default."""
     default = "ratio" if method.auto else "none"  # type: ignore[attr-defined]
     chosen = default if acceptance is None else acceptance
     return dataclasses.replace(method, acceptance=chosen)  # type: ignore[call-arg]
 
 
 def projected(method: Method, lr: float | None) -> Method:
-    """A projection with a step size: 1e-2, but none where the inner methods see the objective and set their own."""
+    """A projection with a step size: 1e-2 by default, none where the inner methods see the objective."""
     if lr is None:
         return method if getattr(method, "project_params", False) else with_step_size(method, 1e-2)
     return with_step_size(method, lr)
 
 
 def in_eigenbasis(method: Method, lr: float, history_size: int) -> Method:
-    """A subspace method in the eigenbasis of the last updates, which GGT keeps."""
+    """A subspace method in the eigenbasis of the last updates, which GGT computes."""
     return chain(GGT(history_size=history_size, basis_optimizer=method), LR(lr))  # type: ignore[arg-type]
 
 
@@ -148,15 +152,20 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(TensorizeProjection, "projection", projected, {"lr": None}, {"inner": Adam(), "max_side": 3}),
     Entry(FFTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
     Entry(DCTProjection, "projection", projected, {"lr": None}, {"inner": Adam()}),
-    Entry(CurveBall, "Newton type", with_acceptance, {"auto": True, "acceptance": None},
-          chosen=frozenset({"acceptance"})),
+    Entry(
+        CurveBall,
+        "Newton type",
+        with_acceptance,
+        {"auto": True, "acceptance": None},
+        chosen=frozenset({"acceptance"}),
+    ),
     Entry(ScipyNewtonCG, "Newton type", with_backtracking, quick={"kwargs": {"maxiter": 2}}),
     Entry(NewtonSolver, "Newton type", with_backtracking, quick={"maxiter": 5}),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
-    # a step that brings too little gives way to Newton's, a line search decides its length
+    # Newton's step replaces a step that decreases f too little; a line search chooses the length
     Entry(NewtonNewton, "Newton type", with_backtracking, {"direction": "newton"}),
     Entry(InfinityNormTrustRegion, "Newton type"),
-    # of the four forms the one that fails least, see tests/benchmarks/mgh_table.md
+    # the form that fails least often, see tests/benchmarks/mgh_table.md
     Entry(HigherOrderNewton, "Newton type", settings={"trust_method": "regularized"}, quick={"order": 2}),
     Entry(GaussNewton, "support", with_backtracking),
     Entry(LR, "support"),
@@ -181,11 +190,19 @@ class MethodTable(tuple):
     def __str__(self) -> str:
         rows = [("name", "kind", "needs", "defaults")]
         for e in self:
-            rows.append((e.name, e.kind, ", ".join(e.needs) or "-",
-                         ", ".join(f"{k}={v!r}" for k, v in e.defaults.items()) or "-"))
+            rows.append(
+                (
+                    e.name,
+                    e.kind,
+                    ", ".join(e.needs) or "-",
+                    ", ".join(f"{k}={v!r}" for k, v in e.defaults.items()) or "-",
+                )
+            )
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        return "\n".join("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]])
-                         for row in rows)
+        return "\n".join(
+            "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]])
+            for row in rows
+        )
 
     __repr__ = __str__
 
@@ -203,7 +220,7 @@ def methods() -> MethodTable:
 
 
 def find(name: str) -> Entry:
-    """The row called `name`; case, '-' and '_' do not count."""
+    """The row called `name`; case, '-' and '_' are ignored."""
     entry = BY_NAME.get(checks.simplify(name))
     if entry is None:
         raise checks.unknown("method", name, [e.name for e in ENTRIES])
@@ -211,17 +228,19 @@ def find(name: str) -> Entry:
 
 
 def resolve(method: Any, own: dict[str, Any], common: tuple[str, ...]) -> tuple[Method, str]:
-    """``(complete method, name)`` from a name with options of its own, an instance, or a sequence."""
+    """``(complete method, name)`` from a name with its own options, an instance, or a sequence."""
     if isinstance(method, str):
         entry = find(method)
         checks.known_options(entry.name, own, (*common, *entry.option_names()))
         return entry.complete(**own), entry.name
     method = as_method(method)
     name = "chain" if isinstance(method, Chain) else type(method).__name__
-    checks.known_options(f"minimize with method {name} (an instance has its hyperparameters already)", own, common)
+    checks.known_options(
+        f"minimize with method {name} (an instance has its hyperparameters already)", own, common
+    )
     return method, name
 
 
 def names_supporting_bounds() -> list[str]:
-    """Methods that keep box constraints."""
+    """The names of the methods that support bounds."""
     return [e.name for e in ENTRIES if e.cls.supports_bounds]

@@ -1,4 +1,4 @@
-"""What the user asked for, checked: method, options, bounds, callback, randomness, before anything is evaluated."""
+"""The arguments of a run, checked before the first evaluation: method, options, bounds, callback, rng."""
 
 from __future__ import annotations
 
@@ -19,31 +19,44 @@ from .registry import names_supporting_bounds, resolve
 
 __all__ = ["COMMON_OPTIONS", "Request", "generator", "request"]
 
-# Options of every method and their defaults. gtol is that of SciPy's BFGS; ftol and xtol are off unless asked for,
-# because a small step proves nothing for methods that damp their steps. maxiter=None: max(1000, 200 n), at most 10^5.
+# The options common to all methods, and their defaults. gtol is that of SciPy's BFGS. ftol and xtol are off
+# by default, because a small step proves nothing for methods that damp their steps. maxiter=None means
+# max(1000, 200 n), at most 10^5.
 COMMON_OPTIONS: dict[str, Any] = {
-    "maxiter": None, "maxfev": None, "maxtime": None, "gtol": 1e-5, "ftol": None, "xtol": None, "disp": False,
+    "maxiter": None,
+    "maxfev": None,
+    "maxtime": None,
+    "gtol": 1e-5,
+    "ftol": None,
+    "xtol": None,
+    "disp": False,
     "return_all": False,
 }
 OPTION_RULES: dict[str, Any] = {
-    "maxiter": "whole >= 0", "maxfev": ["whole >= 1"], "maxtime": ["[0, inf]"], "gtol": ["[0, inf]"], "ftol": ["[0, inf]"],
-    "xtol": ["[0, inf]"], "disp": bool, "return_all": bool,
+    "maxiter": "whole >= 0",
+    "maxfev": ["whole >= 1"],
+    "maxtime": ["[0, inf]"],
+    "gtol": ["[0, inf]"],
+    "ftol": ["[0, inf]"],
+    "xtol": ["[0, inf]"],
+    "disp": bool,
+    "return_all": bool,
 }
 
 
 @dataclasses.dataclass
 class Request:
-    """Everything that a run needs, each part checked.
+    """Everything that a run needs, checked.
 
     Attributes
     ----------
-    objective : the function, counting from zero
+    objective : the function, with its counts at zero
     x : (n,) the start, a copy
     method : the complete method
     method_name : its name for messages
-    options : the effective options
+    options : the options in effect
     callback : ``callback(record)``, or None
-    rng : source of randomness, None for a method that draws nothing
+    rng : source of randomness, None for a method without randomness
     """
 
     objective: CountedObjective
@@ -55,9 +68,23 @@ class Request:
     rng: np.random.Generator | None
 
 
-def request(fun: Any, x0: Any, args: Any, method: Any, jac: Any, hess: Any, hessp: Any, bounds: Any, constraints: Any,
-            tol: Any, callback: Any, options: Any, shapes: Any, rng: Any) -> Request:
-    """The arguments of `refopt.minimize`, checked; every wrong one is refused here."""
+def request(
+    fun: Any,
+    x0: Any,
+    args: Any,
+    method: Any,
+    jac: Any,
+    hess: Any,
+    hessp: Any,
+    bounds: Any,
+    constraints: Any,
+    tol: Any,
+    callback: Any,
+    options: Any,
+    shapes: Any,
+    rng: Any,
+) -> Request:
+    """The checked arguments of `refopt.minimize`; raises an error for a wrong one."""
     given = fun if isinstance(fun, CountedObjective) else None
     if given is not None:
         x = start_of(given, x0, args, jac, hess, hessp, shapes)
@@ -84,7 +111,7 @@ def request(fun: Any, x0: Any, args: Any, method: Any, jac: Any, hess: Any, hess
 
 
 def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, dict[str, Any]]:
-    """The complete method, its name, and the effective options; every wrong option is refused here."""
+    """The complete method, its name, and the options in effect; raises an error for a wrong option."""
     if options is not None and not hasattr(options, "keys"):
         raise TypeError(f"options must be a dict, got {checks.describe(options)}")
     given = dict(options or {})
@@ -93,7 +120,10 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
     effective = {**COMMON_OPTIONS, **{k: v for k, v in given.items() if k in COMMON_OPTIONS}}
     if tol is not None:
         if given.get("gtol") is not None:
-            raise ValueError(f"give tol or options['gtol'], not both (tol={tol}, gtol={given['gtol']}); they are the same")
+            raise ValueError(
+                f"give tol or options['gtol'], not both (tol={tol}, gtol={given['gtol']}); "
+                "they are the same option"
+            )
         effective["gtol"] = tol
     if effective["maxiter"] is None:
         effective["maxiter"] = min(max(1000, 200 * n), 100_000)
@@ -105,21 +135,28 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
 
 
 def refuse_constraints(name: str, constraints: Any) -> None:
-    """Constraints other than bounds are refused; SciPy's default, an empty tuple, is none."""
+    """Raise an error for constraints other than bounds; SciPy's default, an empty tuple, means none."""
     if isinstance(constraints, dict) or np.size(constraints) > 0:
-        raise ValueError(f"{name} does not support constraints; scipy.optimize.minimize(method='trust-constr') does")
+        raise ValueError(
+            f"{name} does not support constraints; scipy.optimize.minimize(method='trust-constr') does"
+        )
 
 
-def start_of(objective: CountedObjective, x0: Any, args: Any, jac: Any, hess: Any, hessp: Any,
-             shapes: Any) -> np.ndarray:
-    """The start of a run on an objective that is made already; it has its derivatives and its dtype."""
+def start_of(
+    objective: CountedObjective, x0: Any, args: Any, jac: Any, hess: Any, hessp: Any, shapes: Any
+) -> np.ndarray:
+    """The start of a run on an `Objective`, which has its own derivatives and its own dtype."""
     for name, value in (("args", args or None), ("jac", jac), ("hess", hess), ("hessp", hessp)):
         if value is not None:
-            raise TypeError(f"minimize: {name} was given with {type(objective).__name__}, which brings its own "
-                            f"derivatives; leave {name} out")
+            raise TypeError(
+                f"minimize: {name} was given with {type(objective).__name__}, which brings its own "
+                f"derivatives; leave {name} out"
+            )
     x = checks.start_vector(objective.start() if x0 is None else x0, shapes)
     if x.size != objective.n:
-        raise ValueError(f"x0 has {x.size} variables, but the objective has {objective.n}; they must be equal")
+        raise ValueError(
+            f"x0 has {x.size} variables, but the objective has {objective.n}; they must be equal"
+        )
     return x.astype(objective.dtype)
 
 
@@ -128,29 +165,36 @@ def check_needs(method: Method, needs: frozenset[str], fun: Any) -> None:
     for need in sorted(needs - NEEDS):
         raise checks.unknown(f"need of {method!r}", need, NEEDS)
     if isinstance(fun, CountedObjective):
-        return  # it says itself what it lacks when it is asked
+        return  # it raises its own error when asked for something it lacks
     if "gauss-newton" in needs and not isinstance(fun, ModelLoss):
-        raise TypeError(f"{method!r} needs the Gauss-Newton matrix, but fun is a plain scalar function; give "
-                        "refopt.LeastSquares(residuals) or refopt.ModelLoss(model, loss) as fun")
+        raise TypeError(
+            f"{method!r} needs the Gauss-Newton matrix, but fun is a plain scalar function; give "
+            "refopt.LeastSquares(residuals) or refopt.ModelLoss(model, loss) as fun"
+        )
     if "residuals" in needs and not isinstance(fun, LeastSquares):
-        raise TypeError(f"{method!r} needs residuals, but fun is a plain scalar function; "
-                        "give refopt.LeastSquares(residuals) as fun")
+        raise TypeError(
+            f"{method!r} needs residuals, but fun is a plain scalar function; "
+            "give refopt.LeastSquares(residuals) as fun"
+        )
 
 
 def generator(rng: Any, options: dict[str, Any]) -> np.random.Generator:
-    """The source of randomness; a fresh seed is reported in the options so that the run can be repeated."""
+    """The source of randomness; a seed is stored in the options, so that the run can be repeated."""
     if isinstance(rng, np.random.Generator):
         return rng
     if rng is None:
         rng = int(np.random.SeedSequence().generate_state(1)[0])
     elif isinstance(rng, bool) or not isinstance(rng, (int, np.integer)) or rng < 0:
-        raise TypeError(f"rng must be None, a non-negative integer or a numpy.random.Generator, got {checks.describe(rng)}")
+        raise TypeError(
+            "rng must be None, a non-negative integer or a numpy.random.Generator, got "
+            f"{checks.describe(rng)}"
+        )
     options["rng"] = int(rng)
     return np.random.default_rng(rng)
 
 
 def box_bounds(bounds: Any, x: np.ndarray, method: Method) -> tuple[np.ndarray, np.ndarray] | None:
-    """(lower, upper) arrays from SciPy's forms of bounds, checked against the start and the method."""
+    """``(lower, upper)`` arrays from either form of SciPy's bounds, checked with the start and the method."""
     if bounds is None:
         return None
     if hasattr(bounds, "lb"):
@@ -159,10 +203,14 @@ def box_bounds(bounds: Any, x: np.ndarray, method: Method) -> tuple[np.ndarray, 
         try:
             pairs = [(lo, hi) for lo, hi in bounds]
         except (TypeError, ValueError):
-            raise TypeError("bounds must be scipy.optimize.Bounds or a sequence of (low, high) pairs, "
-                            f"got {checks.describe(bounds)}") from None
+            raise TypeError(
+                "bounds must be scipy.optimize.Bounds or a sequence of (low, high) pairs, "
+                f"got {checks.describe(bounds)}"
+            ) from None
         if len(pairs) != x.size:
-            raise ValueError(f"bounds has {len(pairs)} pairs, but x0 has {x.size} variables; they must be equal")
+            raise ValueError(
+                f"bounds has {len(pairs)} pairs, but x0 has {x.size} variables; they must be equal"
+            )
         low = [-np.inf if lo is None else lo for lo, _ in pairs]
         high = [np.inf if hi is None else hi for _, hi in pairs]
     lower = np.broadcast_to(np.asarray(low, dtype=x.dtype), x.shape).copy()
@@ -171,9 +219,11 @@ def box_bounds(bounds: Any, x: np.ndarray, method: Method) -> tuple[np.ndarray, 
         return None
     if not method.keeps_bounds():
         able = names_supporting_bounds()
-        raise ValueError(f"{method!r} does not support bounds; "
-                         + (f"methods that do: {', '.join(able)}; " if able else "")
-                         + "scipy.optimize.minimize(method='L-BFGS-B') does")
+        raise ValueError(
+            f"{method!r} does not support bounds; "
+            + (f"methods that do: {', '.join(able)}; " if able else "")
+            + "scipy.optimize.minimize(method='L-BFGS-B') does"
+        )
     crossed = np.flatnonzero(~(lower <= upper))
     if crossed.size:
         i = int(crossed[0])
@@ -181,13 +231,15 @@ def box_bounds(bounds: Any, x: np.ndarray, method: Method) -> tuple[np.ndarray, 
     outside = np.flatnonzero((x < lower) | (x > upper))
     if outside.size:
         i = int(outside[0])
-        raise ValueError(f"x0[{i}] = {x[i]} lies outside its bounds [{lower[i]}, {upper[i]}]; start inside, "
-                         "for example np.clip(x0, lower, upper)")
+        raise ValueError(
+            f"x0[{i}] = {x[i]} lies outside its bounds [{lower[i]}, {upper[i]}]; start inside, "
+            "for example np.clip(x0, lower, upper)"
+        )
     return lower, upper
 
 
 def adapt_callback(callback: Any) -> Callable[[Any], None] | None:
-    """Both of SciPy's styles as one: a parameter named `intermediate_result` gets the record, any other gets x."""
+    """``callback(record)`` from either of SciPy's forms, with the parameter `intermediate_result` or x."""
     if callback is None:
         return None
     checks.function("minimize", "callback", callback)

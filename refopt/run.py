@@ -1,6 +1,7 @@
 """One minimisation in progress: the only loop over iterations.
 
-`Run` takes one iteration at a time, decides when to stop, keeps the best point and can tell its result at any moment.
+`Run` does one iteration at a time, decides when to stop and keeps the best point. Its result is available at
+any time.
 """
 
 from __future__ import annotations
@@ -21,28 +22,43 @@ from .status import Status, Stop
 
 __all__ = ["Record", "Run"]
 
-UNBOUNDED_BELOW = -1e300  # f below this overflows soon; a bounded objective does not come near it
+UNBOUNDED_BELOW = -1e300  # a lower f would soon overflow; a bounded objective does not come near this value
 
 
 class Record:
-    """What one iteration did. `iterate` yields it, `history` keeps it, callbacks and `disp` read it.
+    """One iteration. `iterate` yields records, ``res.history`` keeps them, callbacks and `disp` read them.
 
     Attributes
     ----------
     nit : number of the iteration, from 1
-    x : (n,) the point reached (None in a `history` recorded without ``return_all``)
+    x : (n,) the point reached
     fun, jac : value and gradient there
     gnorm : |g|_inf (of the projected gradient with bounds)
     update_norm : |x_k - x_(k-1)|_2
-    accepted : False if the method refused its own trial and stayed
+    accepted : False if the method rejected its trial point and x did not move
     nfev, njev, nhev, nhvp, ntaylor : evaluations so far
     time : seconds since the run began
     figures : dict of the method's own numbers, such as radius or step size
     rejected : list of (n,) trial points of this iteration that were not taken (empty without ``return_all``)
     """
 
-    __slots__ = ("nit", "x", "fun", "jac", "gnorm", "update_norm", "accepted", "nfev", "njev", "nhev", "nhvp",
-                 "ntaylor", "time", "figures", "rejected")
+    __slots__ = (
+        "nit",
+        "x",
+        "fun",
+        "jac",
+        "gnorm",
+        "update_norm",
+        "accepted",
+        "nfev",
+        "njev",
+        "nhev",
+        "nhvp",
+        "ntaylor",
+        "time",
+        "figures",
+        "rejected",
+    )
 
     nit: int
     x: np.ndarray
@@ -61,24 +77,33 @@ class Record:
     rejected: list[np.ndarray]
 
     def __repr__(self) -> str:
-        own = "".join(f", {k}={v:.4g}" if isinstance(v, float) else f", {k}={v}" for k, v in self.figures.items()
-                      if np.ndim(v) == 0)
-        return (f"Record(nit={self.nit}, fun={self.fun:.6g}, gnorm={self.gnorm:.3g}, "
-                f"update_norm={self.update_norm:.3g}, accepted={self.accepted}, nfev={self.nfev}{own})")
+        own = "".join(
+            f", {k}={v:.4g}" if isinstance(v, float) else f", {k}={v}"
+            for k, v in self.figures.items()
+            if np.ndim(v) == 0
+        )
+        return (
+            f"Record(nit={self.nit}, fun={self.fun:.6g}, gnorm={self.gnorm:.3g}, "
+            f"update_norm={self.update_norm:.3g}, accepted={self.accepted}, nfev={self.nfev}{own})"
+        )
 
     def fields(self) -> dict[str, Any]:
-        """Name and value of every attribute, the point and the gradient copied."""
-        return {**{name: getattr(self, name) for name in self.__slots__}, "x": self.x.copy(), "jac": self.jac.copy()}
+        """The name and value of every attribute; x and jac are copies."""
+        return {
+            **{name: getattr(self, name) for name in self.__slots__},
+            "x": self.x.copy(),
+            "jac": self.jac.copy(),
+        }
 
 
 class Run(Iterator[Record]):
-    """One minimisation in progress: iterate over it for the records, ask `result` at any time.
+    """One minimisation in progress: iterating over it yields the records, `result` is available at any time.
 
     Attributes
     ----------
     result : OptimizeResult of everything computed so far
     method : the complete method that runs
-    start : (n,) the start, as it was checked and copied
+    start : (n,) a checked copy of the start
     point : the current `Point`
     state : the method's state
     """
@@ -135,14 +160,19 @@ class Run(Iterator[Record]):
         length = float(nrm2(update))
         if not np.isfinite(length) and not np.all(np.isfinite(update)):
             i = int(np.flatnonzero(~np.isfinite(update))[0])
-            raise Stop(Status.NONFINITE, reason=f"iteration {self.nit + 1} of {self.method_name} gave a step whose "
-                                                f"coordinate {i} is {update[i]}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"iteration {self.nit + 1} of {self.method_name} gave a step whose "
+                f"coordinate {i} is {update[i]}",
+            )
         figures = self.method.figures(self.state)
         new = point.after(update) if length else point
         f = new.f
         self.nit += 1
         if not np.isfinite(f):
-            raise Stop(Status.NONFINITE, reason=f"f = {f} after iteration {self.nit} (step length {length:.3g})")
+            raise Stop(
+                Status.NONFINITE, reason=f"f = {f} after iteration {self.nit} (step length {length:.3g})"
+            )
         self.point = new
         merit = f if self.minimises_f else self.method.merit(new)
         if merit <= self.best_merit:
@@ -172,7 +202,9 @@ class Run(Iterator[Record]):
         record.rejected = []
         if objective.tried is not None:
             here = (point.x, old.x)
-            record.rejected = [x for x in objective.tried if not any(np.array_equal(x, known) for known in here)]
+            record.rejected = [
+                x for x in objective.tried if not any(np.array_equal(x, known) for known in here)
+            ]
             objective.tried.clear()
         if self.options["return_all"]:
             self.history.append(record)
@@ -187,12 +219,15 @@ class Run(Iterator[Record]):
         self.gnorm = g
         if not np.isfinite(g):
             i = int(np.flatnonzero(~np.isfinite(point.g))[0])
-            raise Stop(Status.NONFINITE, reason=f"the gradient is not finite: g[{i}] = {point.g[i]} where f = {point.f:.6g}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"the gradient is not finite: g[{i}] = {point.g[i]} where f = {point.f:.6g}",
+            )
         if g <= self.options["gtol"] and self.method.settled(point):
             raise Stop(Status.GTOL, g, self.options["gtol"])
 
     def _tests(self, old: Point, record: Record) -> Stop | None:
-        """The reason to stop after this iteration, or None."""
+        """The reason to stop after this iteration; None to go on."""
         options = self.options
         try:
             self._test_gradient(self.point)
@@ -224,8 +259,10 @@ class Run(Iterator[Record]):
             self.progress.close(stop.message)
 
     def _fail(self, error: Exception) -> None:
-        """Record `error` as the end of the run and attach what was computed."""
-        self._finish(Stop(Status.EXCEPTION, reason=f"{type(error).__name__} after iteration {self.nit}: {error}"))
+        """Record `error` as the end of the run, and attach the result so far to it."""
+        self._finish(
+            Stop(Status.EXCEPTION, reason=f"{type(error).__name__} after iteration {self.nit}: {error}")
+        )
         with contextlib.suppress(AttributeError):  # an exception class with __slots__ cannot carry it
             error.partial_result = self.result  # type: ignore[attr-defined]
 
@@ -233,17 +270,27 @@ class Run(Iterator[Record]):
 
     @property
     def result(self) -> OptimizeResult:
-        """Everything computed so far; `x` is the converged point, or the best one evaluated when not converged."""
+        """The result so far; `x` is the converged point, or the best point evaluated if not converged."""
         stop = self.stop
         success = stop is not None and stop.status.success
         point = self.answer
         objective = self.objective
         result = OptimizeResult(
-            x=point.x.copy(), fun=point._f if point._f is not None else np.nan,
-            jac=None if point._g is None else point._g.copy(), nit=self.nit, nfev=objective.nfev,
-            njev=objective.njev, nhev=objective.nhev, nhvp=objective.nhvp, ntaylor=objective.ntaylor,
-            success=success, status=stop.status.number if stop else -1,
-            message=stop.message if stop else "still running", method=repr(self.method), options=dict(self.options))
+            x=point.x.copy(),
+            fun=point._f if point._f is not None else np.nan,
+            jac=None if point._g is None else point._g.copy(),
+            nit=self.nit,
+            nfev=objective.nfev,
+            njev=objective.njev,
+            nhev=objective.nhev,
+            nhvp=objective.nhvp,
+            ntaylor=objective.ntaylor,
+            success=success,
+            status=stop.status.number if stop else -1,
+            message=stop.message if stop else "still running",
+            method=repr(self.method),
+            options=dict(self.options),
+        )
         if self.options["return_all"]:
             result.history = list(self.history)
             result.allvecs = [self.start.copy()] + [r.x.copy() for r in self.history]
@@ -251,13 +298,13 @@ class Run(Iterator[Record]):
 
     @property
     def answer(self) -> Point:
-        """The converged point, or the best one evaluated when the run has not converged."""
+        """The converged point, or the best point evaluated if the run has not converged."""
         return self.point if self.stop is not None and self.stop.status.success else self._best_point()
 
     def _best_point(self) -> Point:
-        """The evaluated point with the lowest finite f: an iterate, or a trial that a cut-off step left behind.
+        """The evaluated point with the lowest finite f: an iterate, or a trial point of an interrupted step.
 
-        For a method that minimises something else, the iterate where that is least.
+        For a method that does not minimise f, the iterate of least merit.
         """
         objective = self.objective
         if not self.minimises_f:
@@ -278,7 +325,7 @@ class Run(Iterator[Record]):
 
 
 class Progress:
-    """What ``disp=True`` shows: a tqdm line on a terminal, plain lines elsewhere (iterations 1-10, then ever rarer)."""
+    """What ``disp=True`` shows: tqdm's bar on a terminal, else iterations 1 to 10, 20, ..., 100, 200, ..."""
 
     def __init__(self, options: dict[str, Any]):
         self.bar = None
@@ -286,6 +333,7 @@ class Progress:
         if sys.stderr.isatty():
             with contextlib.suppress(ImportError):
                 from tqdm import tqdm
+
                 self.bar = tqdm(total=options["maxiter"], unit="it", leave=True)
         if self.bar is None:
             print("  nit          f      |g|_inf     |step|   nfev")
@@ -295,7 +343,10 @@ class Progress:
             self.bar.update(1)
             self.bar.set_postfix_str(f"f={record.fun:.6g} |g|={record.gnorm:.2e}", refresh=False)
         elif record.nit <= 10 or record.nit % 10 ** (len(str(record.nit)) - 1) == 0:
-            print(f"{record.nit:5d} {record.fun:14.7g} {record.gnorm:10.3e} {record.update_norm:10.3e} {record.nfev:6d}")
+            print(
+                f"{record.nit:5d} {record.fun:14.7g} {record.gnorm:10.3e} {record.update_norm:10.3e} "
+                f"{record.nfev:6d}"
+            )
 
     def close(self, message: str) -> None:
         if self.bar is not None:

@@ -1,7 +1,7 @@
 """Why a run ended: one table, used by the driver, the result, the command line and the tests.
 
-Each exit has a number, says whether it counts as success, and has one message with the measured
-value and the threshold it was held against.
+Each exit has a number, whether it counts as success, and one message with the measured value and the
+threshold it was compared with.
 """
 
 from __future__ import annotations
@@ -12,20 +12,40 @@ __all__ = ["Status", "Stop"]
 
 
 class Status(enum.Enum):
-    """The exits: ``(number, success, message)``. Numbers are stable: scripts may test them."""
+    """The exits: ``(number, success, message)``. The numbers do not change, so scripts may test them."""
 
     GTOL = (0, True, "gradient small: |g|_inf = {value:.3g} <= gtol = {threshold:.3g}")
-    FTOL = (1, True, "decrease small: |f_k - f_k+1| = {value:.3g} <= ftol * max(|f_k|, |f_k+1|, 1) = {threshold:.3g}")
+    FTOL = (
+        1,
+        True,
+        "decrease small: |f_k - f_k+1| = {value:.3g} <= ftol * max(|f_k|, |f_k+1|, 1) = {threshold:.3g}",
+    )
     XTOL = (2, True, "step small: |x_k - x_k+1|_2 = {value:.3g} <= xtol * (xtol + |x_k|_2) = {threshold:.3g}")
-    ROUNDING = (3, True, "converged to rounding error: no further decrease can be measured (predicted change {value:.3g}, "
-                         "rounding error of f {threshold:.3g}, in long sums up to 1000 times that)")
-    MAXITER = (10, False, "iteration limit: nit = {value:.0f} reached maxiter = {threshold:.0f}; raise maxiter, or "
-                          "continue from res.x")
-    MAXFEV = (11, False, "evaluation limit: nfev = {value:.0f} reached maxfev = {threshold:.0f}; raise maxfev, or "
-                         "continue from res.x")
+    ROUNDING = (
+        3,
+        True,
+        "converged to rounding error: no further decrease can be measured (predicted change {value:.3g}, "
+        "rounding error of f {threshold:.3g}, in long sums up to 1000 times that)",
+    )
+    MAXITER = (
+        10,
+        False,
+        "iteration limit: nit = {value:.0f} reached maxiter = {threshold:.0f}; raise maxiter, or "
+        "continue from res.x",
+    )
+    MAXFEV = (
+        11,
+        False,
+        "evaluation limit: nfev = {value:.0f} reached maxfev = {threshold:.0f}; raise maxfev, or "
+        "continue from res.x",
+    )
     MAXTIME = (12, False, "time limit: {value:.3g} s passed, maxtime = {threshold:.3g} s")
     STALLED = (13, False, "no progress: {reason}")
-    NONFINITE_START = (20, False, "f(x0) = {value}: the objective must be finite at the start; choose another x0")
+    NONFINITE_START = (
+        20,
+        False,
+        "f(x0) = {value}: the objective must be finite at the start; choose another x0",
+    )
     NONFINITE = (21, False, "{reason}; the best finite point is returned")
     UNBOUNDED = (22, False, "f = {value:.3g} fell below {threshold:.3g}: the objective looks unbounded below")
     EXCEPTION = (23, False, "{reason}")
@@ -39,13 +59,15 @@ class Status(enum.Enum):
 
 
 class Stop(Exception):
-    """Raised inside a run to end it; carries the status and the figures of its message.
+    """Raised inside a run to end it; has the status and the numbers of its message.
 
-    A method raises it when it knows that no further progress is possible; the objective raises it
-    when an evaluation would exceed a limit. The driver catches it and keeps the best point.
+    A method raises it when no further progress is possible; the objective raises it when an
+    evaluation would exceed a limit. The driver catches it and keeps the best point.
     """
 
-    def __init__(self, status: Status, value: float = float("nan"), threshold: float = float("nan"), reason: str = ""):
+    def __init__(
+        self, status: Status, value: float = float("nan"), threshold: float = float("nan"), reason: str = ""
+    ):
         self.status = status
         self.value = value
         self.threshold = threshold

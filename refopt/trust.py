@@ -1,6 +1,6 @@
-"""Trust regions: one rule that accepts or refuses a trial, grows or shrinks the region, restarts it, ends the run.
+"""Trust regions: one rule that accepts or rejects trials, changes the region, restarts it, ends the run.
 
-    rho = (f(x) - f(x + s)) / p                          actual over predicted decrease; p that of the model
+    rho = (f(x) - f(x + s)) / p                          actual over predicted decrease p (of the model)
     rho > eta                                            accept
     rho < rho_bad or f(x + s) not finite                 shrink
     rho > rho_good and s near the edge of the region     grow
@@ -13,17 +13,19 @@ The scale of a region is a radius, or the weight sigma of a penalty ``sigma/q |s
                 shrink to  L, kept between sigma/nminus and sigma/nminus^q
                 grow to    L, kept between sigma/nplus^q and sigma
 
-Where rounding hides the change of f, the gradient judges (see `rounding`): it has to fall below all that it was since
-rounding set in, so f may rise by what long sums lose and no cycle can begin. If the region is what keeps the step short,
-the gradient cannot fall by much; there the mean slope ``-(g(x) + g(x+s))^T s / 2`` may confirm at least half of p, and
-stands for the actual decrease in rho.
+Where the change of f is lost in rounding (see `rounding`), the gradient decides. A step is accepted if the
+gradient falls below every earlier value since rounding began to hide the change of f. So the iterates cannot
+cycle, even if f rises by the error of long sums. If the region limits the step, the gradient cannot fall by
+much. Then the mean slope ``-(g(x) + g(x+s))^T s / 2`` takes the place of the actual decrease in rho, and the
+step is accepted if it is at least p / 2.
 
-A refused step that no shorter one can better restarts the region at its first scale, once; the second time, or if
-the scale has not shrunk, the run ends: rounding if nothing tried at x promised more, else stalled. f that falls below 0
-with steps beyond all bounds is unbounded.
+If a step is rejected and no shorter step can be better, the region restarts at its first scale, once. The
+second time, or if the scale has not shrunk, the run ends: with ROUNDING if every decrease predicted at x was
+that small, else with STALLED. If f is negative and still falls while the steps become too long for the
+floating-point range, the run ends with UNBOUNDED.
 
-Source: Conn, Gould, Toint, Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2; Gould, Porcelli, Toint 2012,
-doi:10.1007/s10589-011-9446-7 (interpolation of sigma).
+Source: Conn, Gould, Toint, Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2; Gould, Porcelli,
+Toint 2012, doi:10.1007/s10589-011-9446-7 (interpolation of sigma).
 """
 
 from __future__ import annotations
@@ -39,16 +41,18 @@ from .status import Status, Stop
 
 __all__ = ["Rule", "Trial", "judged", "restarted", "started"]
 
-CONFIRMED = 0.5  # share of the predicted decrease that the mean slope must show where f is rounding
-TINY = 1e-150  # least radius and sigma; their squares still have room
-LONGEST = 0.45  # a step or -f above this power of the largest number is beyond all bounds: its square still has room
+CONFIRMED = 0.5  # share of the predicted decrease that the mean slope must show
+TINY = 1e-150  # least radius and sigma; their squares do not underflow
+LONGEST = 0.45  # a step or -f above this power of the largest number is too long; its square is still finite
 
-State = TypeVar("State", bound=Any)  # a record with the fields scale, rho, accepted, promise, restarted, flattest
+State = TypeVar(
+    "State", bound=Any
+)  # a record with the fields scale, rho, accepted, promise, restarted, flattest
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """The constants of a region, and how its scale answers a trial.
+    """The constants of a region, and how its scale changes after a trial.
 
     Attributes
     ----------
@@ -56,8 +60,8 @@ class Rule:
     first : the first scale
     eta, nplus, nminus, rho_good, rho_bad : see above
     boundary_tol : a radius grows only after steps of at least ``(1 - boundary_tol) radius``; None: after any
-    power : q of the penalty of "sigma"
-    takes_all : accept every trial whose f is finite
+    power : the exponent q of the penalty of "sigma"
+    takes_all : accept every trial with finite f
     """
 
     kind: str
@@ -73,12 +77,12 @@ class Rule:
 
     @classmethod
     def of(cls, method: Any, kind: str, first: float, **other: Any) -> Rule:
-        """The rule with the constants of a method that has hyperparameters of these names, but for those in `other`."""
+        """The rule whose constants are the hyperparameters of `method`, except those given in `other`."""
         names = ("eta", "nplus", "nminus", "rho_good", "rho_bad", "boundary_tol")
         return cls(kind, first, **{**{name: getattr(method, name) for name in names}, **other})
 
     def next_scale(self, scale: float, size: float, rho: float, error: float) -> float:
-        """The scale after a trial of length `size` whose model was wrong by `error`; rho nan changes nothing."""
+        """The scale after a trial of length `size` and model error `error`; unchanged if rho is nan."""
         bad, good = rho < self.rho_bad, rho > self.rho_good
         if self.kind == "sigma":
             return interpolated_sigma(scale, self.power, size, error, bad, good, self.nplus, self.nminus)
@@ -90,11 +94,11 @@ class Rule:
         return max(scale, size * self.nplus) if good and near else scale
 
     def shrunk(self, scale: float) -> bool:
-        """Whether the region is smaller than at first."""
+        """Whether the region is smaller than at the start."""
         return scale > self.first if self.kind == "sigma" else scale < self.first
 
     def beyond(self, scale: float, dtype: Any) -> tuple[bool, bool]:
-        """Whether the region has become too small, too large for the numbers of `dtype`."""
+        """``(too small, too large)``: whether the region has left the range of the numbers of `dtype`."""
         info = np.finfo(dtype if self.kind == "radius" else float)
         below = not scale > max(TINY, 4 * float(info.tiny))
         above = not scale < min(1 / TINY, float(info.max) / 4)
@@ -102,36 +106,37 @@ class Rule:
 
 
 class Trial(NamedTuple):
-    """A step whose f is known."""
+    """A step that is to be judged."""
 
     point: Point  # x + s
     s: np.ndarray  # (n,)
-    promised: float  # decrease of f that the model predicts
+    promised: float  # decrease of f predicted by the model
     size: float  # |s| in the norm of the region
-    edge: bool  # the region, not the model, ends the step
+    edge: bool  # the step is limited by the region, not by the model
 
 
 def started(rule: Rule, state: State) -> State:
-    """The state at the begin of a step: the first scale where there is none, nothing tried yet."""
+    """The state at the beginning of a step: nothing is tried yet; the very first step has the first scale."""
     return state._replace(scale=state.scale or rule.first, rho=np.nan, accepted=False)
 
 
 def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: Any = None) -> State:
-    """The state after a trial: `rho`, `accepted`, the next `scale`; raises `Stop` where the run has ended.
+    """The state after a trial, with `rho`, `accepted` and the next `scale`; raises `Stop` to end the run.
 
     Parameters
     ----------
     rule : Rule
     state : record with the fields scale, rho, accepted, promise, restarted, flattest
-        `promise` is the largest change of f predicted since x last moved, `restarted` whether the scale went back to its
-        first value since then, `flattest` the least gradient since rounding began to hide the change of f.
+        `promise` is the largest change of f predicted since x last moved, `restarted` whether the scale went
+        back to its first value since then, `flattest` the least gradient since rounding began to hide the
+        change of f.
     point : Point
         x.
     trial : Trial
     last : bool
-        No further trial follows in this step.
+        Whether this is the last trial of the step.
     H : (n, n) array, optional
-        For the rounding error of f.
+        The Hessian, for the rounding error of f.
     """
     f, new = point.f, trial.point.f
     error = rounding_error(f, point.x.dtype, point.x, H)
@@ -147,7 +152,9 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
         accepted = rho > rule.eta
     scale = rule.next_scale(state.scale, trial.size, rho, abs(new - f + trial.promised))
     small, large = rule.beyond(scale, point.x.dtype)
-    state = state._replace(rho=rho, accepted=accepted, scale=scale, promise=max(state.promise, abs(trial.promised)))
+    state = state._replace(
+        rho=rho, accepted=accepted, scale=scale, promise=max(state.promise, abs(trial.promised))
+    )
     if accepted:
         loud = max(trial.promised, abs(f - new)) > LONG_SUMS * error
         state = state._replace(flattest=np.inf if loud else min(state.flattest, trial.point.gradient_norm()))
@@ -166,8 +173,8 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
 def by_slopes(state: Any, point: Point, trial: Trial, error: float) -> tuple[bool, float]:
     """``(accepted, rho)`` where rounding hides the change of f.
 
-    rho is nan where nothing is known of the scale: it stays after an accepted step, and no shorter step betters a
-    refused one. It is -inf where the slope says that the step went too far.
+    rho is nan if the slopes decide nothing about the scale: it stays the same after an accepted step, and
+    after a rejected one no shorter step is better. rho is -inf if the slope shows that the step went too far.
     """
     if flatter(min(point.gradient_norm(), state.flattest), trial.point.gradient_norm()):
         return True, np.nan
@@ -180,29 +187,34 @@ def by_slopes(state: Any, point: Point, trial: Trial, error: float) -> tuple[boo
 
 
 def restarted(rule: Rule, state: State, f: float, error: float) -> State:
-    """The first scale once more where refusals have shrunk the region; else the end of the run.
+    """The state at the first scale if rejected steps have shrunk the region, once; else the end of the run.
 
-    What a shrunk step promises says nothing about x: only the largest promise tells rounding from failure.
+    The predicted decrease of a shrunk step says nothing about x. So the largest change predicted at x decides
+    between ROUNDING and STALLED.
     """
     if state.restarted or not rule.shrunk(state.scale):
-        raise nothing_left(f"no step, however short, lowers f = {f:.6g} as its model promises", state.promise, error)
+        raise nothing_left(
+            f"no step, however short, lowers f = {f:.6g} as its model predicts", state.promise, error
+        )
     return state._replace(scale=rule.first, restarted=True)
 
 
-def interpolated_sigma(sigma: float, q: int, length: float, error: float, bad: bool, good: bool, nplus: float,
-                       nminus: float) -> float:
+def interpolated_sigma(
+    sigma: float, q: int, length: float, error: float, bad: bool, good: bool, nplus: float, nminus: float
+) -> float:
     """The sigma whose penalty ``sigma/q |s|^q`` equals the model's error, within bounds.
 
     Parameters
     ----------
     sigma : float
-        Of the trial.
+        The sigma of the trial.
     q : int
         Order of the model plus 1.
     length, error : float
-        \\|s\\| and \\|f(x+s) - f(x) - m(s)\\|; a value of f that is not finite counts as an infinite error.
+        \\|s\\| and \\|f(x+s) - f(x) - m(s)\\|. If f(x+s) is not finite, the error is infinite.
     bad, good : bool
-        Whether sigma is to rise, between 1/nminus and 1/nminus^q times, or to fall, at most nplus^q times.
+        Whether sigma must rise, by a factor from 1/nminus to 1/nminus^q, or may fall, by a factor of at most
+        nplus^q.
 
     Examples
     --------
@@ -217,10 +229,10 @@ def interpolated_sigma(sigma: float, q: int, length: float, error: float, bad: b
 
 
 def falls_for_ever(f: float, new: float, size: float, largest: bool, dtype: Any) -> bool:
-    """Whether an accepted step shows that f is unbounded: f is negative and falls while steps are as long as can be.
+    """Whether an accepted step shows that f is unbounded: f is negative and falls, and the step is too long.
 
-    `largest` says that the region wants to leave its range; a step or \\|f\\| above the 0.45th power of the largest
-    number (1e138, 2e17 in float32) counts as much.
+    Too long means that the region has left its range (`largest`), or that the step or \\|f\\| is above the
+    0.45th power of the largest number (1e138, in float32 2e17).
     """
     far = max(size, -new) > float(np.finfo(dtype).max) ** LONGEST
     return (largest or far) and new < 0 and f - new > LONG_SUMS * rounding_error(new, dtype)

@@ -92,7 +92,8 @@ def original(
     Parameters
     ----------
     modules : ``modules(torchzero.m, torchzero.modules.experimental)``, or a list of modules
-    fun : ``fun(torch, x) -> tensor`` of a flat x: one number, or residuals for a module that takes those; or an
+    fun : ``fun(torch, x) -> tensor`` of a flat x: one number, or residuals for a module that takes those; or
+    an
         array (steps, n) of gradients
     x0 : (n,) the start
     shapes : the tensors that x is the concatenation of; None: one flat tensor

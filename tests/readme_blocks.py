@@ -52,6 +52,7 @@ def fit() -> str:
 def one_line(name: str) -> str:
     """The first line of the docstring of the method, which is a sentence, without its full stop."""
     from refopt.registry import find
+
     return (find(name).cls.__doc__ or "").strip().splitlines()[0].rstrip(".")
 
 
@@ -70,8 +71,12 @@ def around() -> str:
     from refopt.registry import ENTRIES
 
     names = ", ".join(f"`{entry.name}`" for entry in ENTRIES if entry.name not in FOURTEEN)
-    return textwrap.fill(f"Around them: {names}, and `refopt.chain(...)`, which applies methods one after another.", 120,
-                         break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        f"Around them: {names}, and `refopt.chain(...)`, which applies methods one after another.",
+        120,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def deviations() -> str:

@@ -73,7 +73,7 @@ def test_whole_numbers_may_be_floats_but_no_truth_values():
 
 
 def test_real_numbers_are_neither_text_nor_truth_nor_complex():
-    for wrong in ("1", True, 1j, [1.0], None):
+    for wrong in ("1", True, 1j, np.complex64(1), [1.0], None):
         with pytest.raises(TypeError, match="X: a must be a real number, got"):
             checks.real_number("X", "a", wrong)
 

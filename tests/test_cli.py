@@ -28,10 +28,27 @@ def test_certified_comparison(problem, start, capsys):
 
 
 def test_options_reach_the_method(capsys):
-    code = main(["run", "mgh/beale", "--method", "CubicAdam", "--option", "maxiter=3", "--option", "beta1=0.5",
-                 "--option", "mode=halve"])
+    code = main(
+        [
+            "run",
+            "mgh/beale",
+            "--method",
+            "CubicAdam",
+            "--option",
+            "maxiter=3",
+            "--option",
+            "beta1=0.5",
+            "--option",
+            "mode=halve",
+        ]
+    )
     out = capsys.readouterr().out
-    assert code == 1 and "beta1=0.5" in out and "mode='halve'" in out and "NOT CONVERGED after 3 iterations" in out
+    assert (
+        code == 1
+        and "beta1=0.5" in out
+        and "mode='halve'" in out
+        and "NOT CONVERGED after 3 iterations" in out
+    )
 
 
 def test_seed(capsys):
@@ -53,20 +70,32 @@ def test_bench(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 5
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["run", "nist/Misra9"], "nist/Misra1"),
-    (["run", "mgh/beale", "--method", "Newtn"], "unknown method 'Newtn'; did you mean 'Newton'"),
-    (["run", "mgh/beale", "--option", "maxiter"], "--option must be KEY=VALUE"),
-    (["run", "mgh/beale", "--option", "maxitr=3"], "unknown option"),
-    (["run", "mgh/beale", "--start", "9"], "has starts 1 to 3, got --start 9"),
-    (["problems", "zzz"], "no problem matches 'zzz'"),
-    (["bench", "mgh/beale", "--methods", "Newton,Newtn"], "unknown method 'Newtn'; did you mean 'Newton'"),
-    (["run", "mgh/beale", "--plot", "no/such/folder/a.png"], "there is no folder 'no/such/folder'"),
-    (["run", "mgh/beale", "--plot", "a.pngg"], "--plot must end in one of .png, .pdf, .svg"),
-    (["run", "mgh/beale", "--plot", ""], "--plot must end in one of .png, .pdf, .svg"),
-    (["compare", "LR:lr=0.1", "LR:lr=0.1", "mgh/beale", "--plot", "no/such/a.png"], "there is no folder 'no/such'"),
-    (["compare", "LR:lr=0.1", "LR:lr=0.1", "mgh/beale", "--save", "a.txt"], "--save must end in one of .npz, .json"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["run", "nist/Misra9"], "nist/Misra1"),
+        (["run", "mgh/beale", "--method", "Newtn"], "unknown method 'Newtn'; did you mean 'Newton'"),
+        (["run", "mgh/beale", "--option", "maxiter"], "--option must be KEY=VALUE"),
+        (["run", "mgh/beale", "--option", "maxitr=3"], "unknown option"),
+        (["run", "mgh/beale", "--start", "9"], "has starts 1 to 3, got --start 9"),
+        (["problems", "zzz"], "no problem matches 'zzz'"),
+        (
+            ["bench", "mgh/beale", "--methods", "Newton,Newtn"],
+            "unknown method 'Newtn'; did you mean 'Newton'",
+        ),
+        (["run", "mgh/beale", "--plot", "no/such/folder/a.png"], "there is no folder 'no/such/folder'"),
+        (["run", "mgh/beale", "--plot", "a.pngg"], "--plot must end in one of .png, .pdf, .svg"),
+        (["run", "mgh/beale", "--plot", ""], "--plot must end in one of .png, .pdf, .svg"),
+        (
+            ["compare", "LR:lr=0.1", "LR:lr=0.1", "mgh/beale", "--plot", "no/such/a.png"],
+            "there is no folder 'no/such'",
+        ),
+        (
+            ["compare", "LR:lr=0.1", "LR:lr=0.1", "mgh/beale", "--save", "a.txt"],
+            "--save must end in one of .npz, .json",
+        ),
+    ],
+)
 def test_errors_take_one_line_on_stderr(arguments, words, capsys):
     assert main(arguments) == 2
     captured = capsys.readouterr()
@@ -94,8 +123,11 @@ def test_bad_seeds_are_refused(words, given, capsys):
 def test_version_and_help(capsys):
     import refopt
 
-    for words, told in ((["--version"], f"refopt {refopt.__version__}"), (["run", "--help"], "gtol is 1e-08 here"),
-                        (["bench", "--help"], "limit on the iterations of each run")):
+    for words, told in (
+        (["--version"], f"refopt {refopt.__version__}"),
+        (["run", "--help"], "gtol is 1e-08 here"),
+        (["bench", "--help"], "limit on the iterations of each run"),
+    ):
         with pytest.raises(SystemExit) as stopped:
             main(words)
         assert stopped.value.code == 0 and told in " ".join(capsys.readouterr().out.split())
@@ -108,4 +140,9 @@ def test_wrong_call_of_the_program():
 
 def test_options_are_literals():
     assert parse_options(["a=1", "b=1e-3", "c=True", "d=text", "e=None"]) == {
-        "a": 1, "b": 1e-3, "c": True, "d": "text", "e": None}
+        "a": 1,
+        "b": 1e-3,
+        "c": True,
+        "d": "text",
+        "e": None,
+    }

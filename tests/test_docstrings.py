@@ -1,4 +1,6 @@
-"""``help(refopt.X)`` shows for every method its formulas, parameters, source, deviations, cost and an example."""
+"""``help(refopt.X)`` shows for every method its formulas, parameters, source, deviations, cost and an
+example.
+"""
 
 from __future__ import annotations
 
@@ -66,8 +68,11 @@ def missing(name: str, doc: str | None, module_doc: str | None, fields: list[str
     if "Raises" not in parts:
         said.append("its docstring has no section Raises")
     notes = "\n".join(parts.get("Notes", []))
-    said += [f"its Notes have no paragraph '{label}: ...' ({what})" for label, what in NOTES.items()
-             if not re.search(rf"(^|\n\n){label}: \S", notes)]
+    said += [
+        f"its Notes have no paragraph '{label}: ...' ({what})"
+        for label, what in NOTES.items()
+        if not re.search(rf"(^|\n\n){label}: \S", notes)
+    ]
     if not any(line.startswith(">>> ") for line in parts.get("Examples", [])):
         said.append("its docstring has no section Examples with a line '>>> ...'")
     return [f"{name}: {sentence}." for sentence in said]
@@ -88,7 +93,7 @@ FAULTS = [
     ("beta1, beta2, beta3 : floats", "beta1, beta2 : floats", "do not document the field 'beta3'"),
     ("    eps : float >= 0", "    epsilon : float >= 0", "document 'epsilon', which is no field"),
     ("    eps : float >= 0", "    epsilon : float >= 0", "do not document the field 'eps'"),
-    ("        Scale of the output.\n", "", "do not say what 'alpha' means"),
+    ("        Factor of the output.\n", "", "do not say what 'alpha' means"),
     ("Adam with a third moment", "Adam\n    with a third moment", "must begin with one line"),
     ("Source:", "From", "no paragraph 'Source: ...'"),
     ("Deviations:", "Changes:", "no paragraph 'Deviations: ...'"),
@@ -112,5 +117,6 @@ def test_formulas_in_the_module_or_nowhere_are_named():
     assert any("module docstring" in line for line in missing(name, doc, longer, fields))
     without = "\n".join(line for line in doc.splitlines() if not re.match(r" {8}(m\d|d|output) ", line))
     assert missing(name, without, module_doc, fields) == [
-        "CubicAdam: its docstring has no formulas: an indented block between the first line and Parameters."]
+        "CubicAdam: its docstring has no formulas: an indented block between the first line and Parameters."
+    ]
     assert len(missing(name, None, None, fields)) == 4 + len(fields) + len(NOTES) + 1

@@ -57,7 +57,8 @@ def missing(module: str) -> str | None:
     where = TESTS / home_of(module)
     if not where.exists():
         return (
-            f"refopt/{module} has no test file: add tests/{home_of(module)}, a test of each thing in it, by hand "
+            f"refopt/{module} has no test file: add tests/{home_of(module)}, a test of each thing in it, "
+            "by hand "
             "calculation or by its defining property"
         )
     if not re.search(r"^(def )?test_", where.read_text(), re.M):

@@ -65,7 +65,7 @@ def test_maxfev_is_never_exceeded(method, maxfev):
 
 def test_maxtime_stops_between_evaluations():
     options = {"maxtime": 0.05, "gtol": 0, "maxiter": 10**9}
-    result = minimize(lambda x: anp.sum(x ** 2), START, method=refopt.LR(1e-6), options=options)
+    result = minimize(lambda x: anp.sum(x**2), START, method=refopt.LR(1e-6), options=options)
     assert result.status == 12 and "maxtime = 0.05" in result.message and result.nit > 0
 
 
@@ -111,10 +111,12 @@ def test_what_an_objective_does_not_have_it_says():
         n, dtype = 2, np.dtype(float)
 
     point = Bare().at(np.zeros(2))
-    for ask, words in [(lambda: point.residuals, "no residuals; give refopt.LeastSquares"),
-                       (lambda: point.gauss_newton, "not made of a model and a loss"),
-                       (lambda: point.taylor(X[:2], 2), "Bare has no Taylor series"),
-                       (lambda: point.tensors(2), "Bare has no derivative tensors")]:
+    for ask, words in [
+        (lambda: point.residuals, "no residuals; give refopt.LeastSquares"),
+        (lambda: point.gauss_newton, "not made of a model and a loss"),
+        (lambda: point.taylor(X[:2], 2), "Bare has no Taylor series"),
+        (lambda: point.tensors(2), "Bare has no derivative tensors"),
+    ]:
         with pytest.raises(TypeError, match=words):
             ask()
 
@@ -122,7 +124,9 @@ def test_what_an_objective_does_not_have_it_says():
 def test_symmetrised_and_locked():
     H = np.array([[1.0, 2.0], [2.0 + 1e-12, 3.0]])
     assert np.array_equal(symmetrised(H, "hess"), (H + H.T) / 2)
-    with pytest.raises(ValueError, match=r"hess must be symmetric, but entry \[0, 1\] = 2 and \[1, 0\] = 2.1"):
+    with pytest.raises(
+        ValueError, match=r"hess must be symmetric, but entry \[0, 1\] = 2 and \[1, 0\] = 2.1"
+    ):
         symmetrised(np.array([[1.0, 2.0], [2.1, 3.0]]), "hess")
     a = np.arange(4.0)
     view = locked(a[:2])

@@ -48,7 +48,8 @@ def test_every_method_is_in_the_readme(name):
     named = block(TEXT, "methods") + block(TEXT, "around")
     assert re.search(rf"\b{name}\b", named), (
         f"add {name} to the table of the fourteen or to the sentence 'Around them' of README.md: "
-        "python tests/readme_blocks.py writes both")
+        "python tests/readme_blocks.py writes both"
+    )
 
 
 def python_examples() -> list[str]:

@@ -61,4 +61,4 @@ def test_the_promise_decides():
     end = nothing_left("no step", 1e-14, 1e-16)
     assert end.status is Status.ROUNDING and end.value == 1e-14 and end.threshold == 1e-16
     assert nothing_left("no step", 1e-12, 1e-16).status is Status.STALLED
-    assert "no step (a change of up to 1e-12 was predicted)" in nothing_left("no step", 1e-12, 1e-16).message
+    assert "no step (predicted change up to 1e-12)" in nothing_left("no step", 1e-12, 1e-16).message

@@ -68,6 +68,7 @@ def test_stop_iteration():
 def test_hess_reaches_newton():
     newton = refopt.chain(refopt.Newton(), refopt.Backtracking())
     from scipy.optimize import rosen_hess
+
     result = minimize(rosen, START, method=newton, jac=rosen_der, hess=rosen_hess)
     assert result.success and result.nhev > 0
 
@@ -93,7 +94,9 @@ SECOND_ORDER = [entry for entry in ENTRIES if {"hess", "hvp", "taylor"} & set(en
 
 @pytest.mark.parametrize("entry", SECOND_ORDER, ids=[entry.name for entry in SECOND_ORDER])
 def test_second_derivatives_with_jac_true(entry):
-    """SciPy's wrapper for jac=True keeps values; the second derivatives must be those of the function all the same."""
+    """SciPy's wrapper for jac=True keeps values; the second derivatives must be those of the function all
+    the same.
+    """
     import autograd
 
     bowl = lambda x: anp.sum((x - 1) ** 2 + (x - 1) ** 4) + 0.1 * x[0] * x[1]  # noqa: E731

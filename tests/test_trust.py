@@ -12,8 +12,11 @@ import refopt
 from refopt.status import Status
 from refopt.trust import Rule, falls_for_ever
 
-FORMS = [refopt.HigherOrderNewton(order=order, trust_method=trust_method) for order in (1, 2, 3, 4)
-         for trust_method in ("bounds", "proximal", "none", "regularized")]
+FORMS = [
+    refopt.HigherOrderNewton(order=order, trust_method=trust_method)
+    for order in (1, 2, 3, 4)
+    for trust_method in ("bounds", "proximal", "none", "regularized")
+]
 METHODS = ["HigherOrderNewton", "InfinityNormTrustRegion", "CurveBall"]
 
 
@@ -26,7 +29,7 @@ def rosenbrock(x):
 
 
 @pytest.mark.parametrize("method", [*METHODS, *FORMS], ids=name)
-@pytest.mark.parametrize("fun", [lambda x: x[0], lambda x: -x[0] ** 2], ids=["linear", "concave"])
+@pytest.mark.parametrize("fun", [lambda x: x[0], lambda x: -(x[0] ** 2)], ids=["linear", "concave"])
 def test_an_unbounded_function_is_no_success(method, fun):
     """Warnings are errors here, so norms that overflow would show."""
     result = refopt.minimize(fun, [3.0], method=method)
@@ -49,16 +52,20 @@ def test_long_steps_alone_are_not_unbounded():
 
 
 @pytest.mark.parametrize("method", [*METHODS, *FORMS], ids=name)
-@pytest.mark.parametrize("fun, x0", [
-    (lambda x: anp.where(x[0] < 1, anp.nan, 1) * (x[0] - 0.5) ** 2, [3.0]),
-    (lambda x: anp.abs(x[0] - 0.3) + anp.abs(x[0] + x[1]) + x[1] ** 2, [1.0, 2.0]),
-], ids=["nan beyond 1", "kinks"])
+@pytest.mark.parametrize(
+    "fun, x0",
+    [
+        (lambda x: anp.where(x[0] < 1, anp.nan, 1) * (x[0] - 0.5) ** 2, [3.0]),
+        (lambda x: anp.abs(x[0] - 0.3) + anp.abs(x[0] + x[1]) + x[1] ** 2, [1.0, 2.0]),
+    ],
+    ids=["nan beyond 1", "kinks"],
+)
 def test_a_point_that_is_not_stationary_is_no_success(method, fun, x0):
     """Steps shrunk by refusals promise little; that is no sign of a minimum."""
     result = refopt.minimize(fun, x0, method=method)
     assert not result.success and result.status in (Status.STALLED.number, Status.MAXITER.number)
     if getattr(method, "trust_method", "") != "none":  # which takes every finite trial
-        assert result.status == Status.STALLED.number and "was predicted" in result.message
+        assert result.status == Status.STALLED.number and "predicted change up to" in result.message
 
 
 @pytest.mark.parametrize("order", [3, 4])
@@ -83,8 +90,12 @@ def test_a_jac_by_finite_differences_is_accepted(x0):
 
 
 def rule(**changes):
-    return Rule(**{**dict(kind="radius", first=1.0, eta=0.0, nplus=3.5, nminus=0.25, rho_good=0.99, rho_bad=1e-4),
-                   **changes})
+    return Rule(
+        **{
+            **dict(kind="radius", first=1.0, eta=0.0, nplus=3.5, nminus=0.25, rho_good=0.99, rho_bad=1e-4),
+            **changes,
+        }
+    )
 
 
 def test_radius():
@@ -99,7 +110,11 @@ def test_radius():
 
 
 def test_proximal_radius_is_multiplied():
-    assert [rule(kind="proximal").next_scale(2.0, 0.1, rho, 0.0) for rho in (-1.0, 0.5, 1.0)] == [0.5, 2.0, 7.0]
+    assert [rule(kind="proximal").next_scale(2.0, 0.1, rho, 0.0) for rho in (-1.0, 0.5, 1.0)] == [
+        0.5,
+        2.0,
+        7.0,
+    ]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

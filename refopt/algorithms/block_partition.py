@@ -15,7 +15,7 @@ from ..views.projected import BlockObjective
 
 __all__ = ["BlockPartition"]
 
-EXHAUSTED = (Status.ROUNDING, Status.STALLED)  # ends of one block that need not end the others
+EXHAUSTED = (Status.ROUNDING, Status.STALLED)  # with these exits of one block the others go on
 
 
 class BlocksState(NamedTuple):
@@ -26,7 +26,7 @@ class BlocksState(NamedTuple):
 
 
 def chunk_sizes(n: int, max_size: int) -> list[int]:
-    """Sizes of the ``ceil(n / max_size)`` chunks of n elements, equal but for the last."""
+    """The sizes of the chunks of n elements, at most `max_size` each; all but the last are equal."""
     if n <= max_size:
         return [n]
     count = -(-n // max_size)
@@ -35,7 +35,7 @@ def chunk_sizes(n: int, max_size: int) -> list[int]:
 
 
 def block_shapes(shapes: tuple, max_size: int) -> list[tuple[int, ...]]:
-    """Shapes of the blocks: chunks of large tensors flat, small tensors as they are."""
+    """Shapes of the blocks: large tensors are cut into flat chunks, small tensors stay as they are."""
     return [
         block
         for shape in shapes
@@ -48,7 +48,7 @@ def block_shapes(shapes: tuple, max_size: int) -> list[tuple[int, ...]]:
 
 
 def batched_shapes(shapes: tuple, max_size: int) -> list[tuple[int, ...]]:
-    """Shapes with each large tensor as the matrix of its chunks."""
+    """Shapes, where each large tensor is the matrix of its chunks."""
     chunks = [chunk_sizes(size_of(shape), max_size) for shape in shapes]
     return [
         shape if len(rows) == 1 else (len(rows), rows[0]) for shape, rows in zip(shapes, chunks, strict=True)
@@ -57,22 +57,22 @@ def batched_shapes(shapes: tuple, max_size: int) -> list[tuple[int, ...]]:
 
 @dataclasses.dataclass(frozen=True)
 class BlockPartition(Projection):
-    """Cut the variables into blocks, and run the inner methods on each block alone.
+    """Cut the variables into blocks, and run the inner methods on each block separately.
 
         a tensor of n > max_size elements, flattened, is cut into
         k = ceil(n / max_size) chunks of c = ceil(n / k) elements         the last may be shorter
         a smaller tensor is one block
 
         d_b, state_b <- inner.step(point, u_b, state_b)                   for each block b of the update u
-        output  the d_b, one behind the other
+        output  the concatenation of the d_b
 
-        batched=True: the chunks of a tensor are the rows of one zero-padded matrix (k, c), and one inner
-        state serves all blocks
+        batched=True: the chunks of a tensor are the rows of one zero-padded matrix (k, c), and all
+        blocks share one inner state
 
-    A full-matrix inner method so becomes block diagonal: Newton inside inverts the diagonal blocks
-    of the Hessian, GGT keeps one basis for each block. With project_params each block sees f as a
-    function of its own variables, the others held; all blocks step at once, as in Jacobi's
-    iteration, so a line search inside promises nothing for the sum of the steps.
+    A full-matrix inner method becomes block diagonal in this way: Newton inverts the diagonal blocks
+    of the Hessian, GGT has one basis for each block. With project_params each block sees f as a
+    function of its own variables, with the others fixed. All blocks step at once, as in Jacobi's
+    iteration, so a line search inside does not ensure that the sum of the steps decreases f.
 
     Parameters
     ----------
@@ -96,12 +96,12 @@ class BlockPartition(Projection):
     -----
     Source: `torchzero` 0.4.4, ``BlockPartition``.
 
-    Deviations: in the original one inner method with one state sees all blocks together (for
-    elementwise methods the same; `batched` does so here); `batched` fails whenever padding is
-    needed; tensors without axes fail. Those of all projections are named at
-    `refopt.parts.projection.Projection`.
+    Deviations: in the original one inner method with one state sees all blocks together (`batched`
+    does so here; for elementwise methods there is no difference); `batched` fails whenever padding
+    is needed; tensors without axes fail. `refopt.parts.projection.Projection` lists those of all
+    projections.
 
-    Cost per step: that of the inner methods on each block. Elementwise inner methods run on all
+    Cost per step: that of the inner methods for each block. Elementwise inner methods run on all
     blocks in one pass.
 
     Examples
@@ -115,9 +115,8 @@ class BlockPartition(Projection):
     (True, True)
     """
 
-    max_size: int = option(None, "whole >= 1")  # required; None gives the message that says so
+    max_size: int = option(None, "whole >= 1")  # required: None raises an error
     batched: bool = option(False, bool)  # as in torchzero 0.4.4
-
 
     def space(self, n, shapes) -> LinearMap:
         shapes = tensor_shapes(shapes, n)
@@ -128,11 +127,11 @@ class BlockPartition(Projection):
 
     @property
     def joint(self) -> bool:
-        """One inner state serves all blocks."""
+        """Whether all blocks share one inner state."""
         return self.batched or self.idle or works_elementwise(self.inner)
 
     def blocks(self, n: int, shapes: Any) -> tuple[Restriction, ...]:
-        """The blocks as restrictions of x; empty tensors have none."""
+        """The blocks as restrictions of x; an empty tensor has no block."""
         space, stop, found = self.space(n, shapes), 0, []
         for shape in space.shapes:
             start, stop = stop, stop + size_of(shape)
@@ -188,9 +187,9 @@ class BlockPartition(Projection):
     def figures(self, state):
         if self.joint:
             return super().figures(state)
-        told = [self.inner.figures(inner) for inner in state.inner]
+        found = [self.inner.figures(inner) for inner in state.inner]
         merged: dict[str, Any] = {
-            name: [figures.get(name) for figures in told] for name in {k: 0 for f in told for k in f}
+            name: [figures.get(name) for figures in found] for name in {k: 0 for f in found for k in f}
         }
         if "accepted" in merged:
             merged["accepted"] = any(accepted is not False for accepted in merged["accepted"])

@@ -19,11 +19,11 @@ class CoordinateMomentumState(NamedTuple):
 
     t: int  # steps taken
     v: np.ndarray  # (n,) of the dtype of x, the buffer
-    rng: np.random.Generator  # source of the masks; advanced by n numbers a step unless masks are injected
+    rng: np.random.Generator  # source of the masks; advanced by n numbers per step unless `mask` is given
 
 
 def coordinate_momentum(u, *, v, mask):
-    """Set ``v_i <- u_i`` in place where the boolean mask (n,) is set; the result is a copy of `v` (n,).
+    """Set ``v_i <- u_i`` in place where the boolean mask (n,) is True; returns a copy of `v` (n,).
 
     Examples
     --------
@@ -43,9 +43,9 @@ class CoordinateMomentum(Method):
         v_i <- u_i   where b_i = 1, unchanged elsewhere   v = 0 at the start
         output  v
 
-    On average a coordinate of v is 1/p - 1 steps old. Old coordinates make the largest stable step
-    size smaller: on the quadratic with curvature L gradient descent converges for lr < 2/L, this
-    method in the mean square only for lr < 2p / ((2 - p) L), that is 0.105/L at p = 0.1. It is no
+    On average a coordinate of v is 1/p - 1 steps old. Old coordinates reduce the largest stable step
+    size. On a quadratic with curvature L gradient descent converges for lr < 2/L, this method (in
+    the mean square) only for lr < 2p / ((2 - p) L), which is 0.105/L at p = 0.1. It is not a
     substitute for momentum.
 
     Parameters
@@ -53,20 +53,20 @@ class CoordinateMomentum(Method):
     p : float in [0, 1]
         Probability that a coordinate is refreshed.
     mask : callable, sequence of arrays, or None
-        Replaces the random masks, so that the run of another program can be replayed:
-        ``mask(t, n)`` with t = 0, 1, ..., or ``mask[t]``, a boolean array (n,).
+        Replaces the random masks, to replay the run of another program: ``mask(t, n)`` with t = 0,
+        1, ..., or ``mask[t]``, a boolean array (n,).
 
     Raises
     ------
     TypeError, ValueError
-        For `p` outside [0, 1], or a `mask` of another type. In a run, for an injected mask of the
-        wrong shape, or masks that run out.
+        For `p` outside [0, 1], or a `mask` of another type. In a run, for a given mask of the wrong
+        shape, or if there are fewer masks than steps.
 
     Notes
     -----
     Source: `torchzero` 0.4.4, ``CoordinateMomentum``.
 
-    Deviations: none but in the random numbers, which are NumPy's; `mask` replays those of the
+    Deviations: none except the random numbers, which are NumPy's; `mask` can replay those of the
     original.
 
     Cost per step: n random numbers and one pass over three vectors, no evaluations. Memory n.
@@ -86,8 +86,10 @@ class CoordinateMomentum(Method):
     def __post_init__(self):
         super().__post_init__()
         if not (self.mask is None or callable(self.mask) or hasattr(self.mask, "__getitem__")):
-            raise TypeError("CoordinateMomentum: mask must be a function (t, n) -> booleans, a sequence of "
-                            f"boolean arrays or None, got {checks.describe(self.mask)}")
+            raise TypeError(
+                "CoordinateMomentum: mask must be a function (t, n) -> booleans, a sequence of "
+                f"boolean arrays or None, got {checks.describe(self.mask)}"
+            )
 
     needs: ClassVar[frozenset[str]] = frozenset({"rng"})
     elementwise: ClassVar[bool] = True
@@ -115,9 +117,11 @@ class CoordinateMomentum(Method):
         elif state.t < len(self.mask):
             mask = np.asarray(self.mask[state.t])
         else:
-            raise ValueError(f"CoordinateMomentum: step {state.t} needs a mask, but only {len(self.mask)} "
-                             "were given")
+            raise ValueError(
+                f"CoordinateMomentum: step {state.t} needs a mask, but only {len(self.mask)} were given"
+            )
         if mask.shape != (n,):
-            raise ValueError(f"CoordinateMomentum: the mask of step {state.t} must have shape ({n},), got "
-                             f"{mask.shape}")
+            raise ValueError(
+                f"CoordinateMomentum: the mask of step {state.t} must have shape ({n},), got {mask.shape}"
+            )
         return mask.astype(bool)

@@ -28,7 +28,7 @@ class CubicAdamState(NamedTuple):
 
 
 def third_order(m3: np.ndarray, mode: str) -> np.ndarray:
-    """The coefficient A (n,) of the cubic, made of the average m3 (n,) of u^3.
+    """The coefficient A (n,) of the cubic, from the average m3 (n,) of u^3.
 
     Raises
     ------
@@ -53,15 +53,15 @@ def third_order(m3: np.ndarray, mode: str) -> np.ndarray:
 def cubic_adam(u, *, m1, m2, m3, t, beta1, beta2, beta3, eps, debiased, alpha, mode):
     """CubicAdam's update (n,) for `u` (n,), step number `t` from 1; m1, m2 and m3 (n,) change in place.
 
-    In the discriminant the three coefficients are multiplied by one power of two, which changes no
-    digit and keeps it from over- and underflowing. What the averages themselves cannot hold:
+    In the discriminant the three coefficients are multiplied by one power of two. This changes no
+    digit and prevents overflow and underflow. Numbers that are too large or small for the averages:
 
-    - ``u^2`` underflows (``|u|`` below 1e-162, in float32 1e-23): ``B = 0``, no root, so Adam's
-      ``-C/eps``, or 0 when ``eps`` is 0 too.
-    - ``u^3`` overflows (``|u|`` above 5e102, in float32 7e12): ``A`` is infinite, and ``d`` is its
-      limit, 0 where the root exists (``AC < 0``) and Adam's step where it does not. An overflow of
-      both signs leaves ``m3`` NaN, as any sum of two infinities.
-    - ``u^2`` overflows: ``B`` is infinite and ``d = 0``, the Adam step.
+    - ``u^2`` underflows (``|u|`` below 1e-162, in float32 1e-23): ``B = 0`` and there is no root, so
+      the step is Adam's, ``-C/eps``, or 0 if ``eps`` is 0 too.
+    - ``u^3`` overflows (``|u|`` above 5e102, in float32 7e12): ``A`` is infinite, and ``d`` is the
+      limit, 0 where the root exists (``AC < 0``) and Adam's step where it does not. After overflows
+      of both signs ``m3`` is NaN.
+    - ``u^2`` overflows: ``B`` is infinite and ``d = 0``, which is Adam's step.
     - ``u`` is NaN or infinite: the result is NaN.
 
     Examples
@@ -97,7 +97,7 @@ def cubic_adam(u, *, m1, m2, m3, t, beta1, beta2, beta3, eps, debiased, alpha, m
 
 @dataclasses.dataclass(frozen=True)
 class CubicAdam(Method):
-    """Adam with a third moment: the local minimiser of a cubic in every coordinate.
+    """Adam with a third moment: the local minimiser of a cubic in each coordinate.
 
         m1 <- beta1 m1 + (1 - beta1) u      C = m1 / (1 - beta1^t)
         m2 <- beta2 m2 + (1 - beta2) u^2    B = sqrt(m2 / (1 - beta2^t))
@@ -110,9 +110,9 @@ class CubicAdam(Method):
     t = 1, 2, ... is the number of the step, m1 = m2 = m3 = 0 at the start. A step size follows as
     `LR`.
 
-    While the gradient keeps one sign and u is constant, A, B and C are equal up to sign, the
-    discriminant B^2 - 4 A C is negative, and the method is Adam: the cubic acts only where
-    gradients change sign. Expect Adam's behaviour, not a better one.
+    While u is constant, A, B and C are equal up to sign. Then the discriminant B^2 - 4 A C is
+    negative and the step is Adam's, so the cubic matters only where gradients change sign. Expect
+    the behaviour of Adam, not a better one.
 
     Parameters
     ----------
@@ -123,9 +123,9 @@ class CubicAdam(Method):
     debiased : bool
         False: the averages are not divided by 1 - beta^t.
     alpha : float
-        Scale of the output.
+        Factor of the output.
     mode : {"signed_cbrt", "unsigned_cbrt", "halve"}
-        A is the cube root of the third average, the cube root of its size, or half of it.
+        A is the cube root of the third average, the cube root of its absolute value, or half of it.
 
     Raises
     ------
@@ -136,10 +136,10 @@ class CubicAdam(Method):
     -----
     Source: `torchzero` 0.4.4, ``CubicAdam``.
 
-    Deviations: the original takes the textbook root (-B +- sqrt(B^2 - 4 A C)) / (2 A) with 2 A
+    Deviations: the original uses the textbook root (-B +- sqrt(B^2 - 4 A C)) / (2 A) with 2 A
     clipped away from zero, which is NaN at A = 0 and wrong by orders of magnitude for tiny A. The
-    root above is the local minimiser without a division by A and without cancellation; A -> 0 gives
-    -C/B, and C = 0 gives 0.
+    root above is the same local minimiser without division by A and without cancellation; A -> 0
+    gives -C/B, and C = 0 gives 0.
 
     Cost per step: one pass over five vectors, no evaluations. Memory 3 n.
 
@@ -159,7 +159,6 @@ class CubicAdam(Method):
     alpha: float = option(1.0, "(-inf, inf)")
     mode: str = option("signed_cbrt", MODES)
 
-
     elementwise: ClassVar[bool] = True
 
     def init(self, x, shapes=None, rng=None):
@@ -168,6 +167,17 @@ class CubicAdam(Method):
     def step(self, point, update, state):
         t = state.t + 1
         out = kernels.fastest(cubic_adam, update.size)(
-            update, m1=state.m1, m2=state.m2, m3=state.m3, t=t, beta1=self.beta1, beta2=self.beta2,
-            beta3=self.beta3, eps=self.eps, debiased=self.debiased, alpha=self.alpha, mode=self.mode)
+            update,
+            m1=state.m1,
+            m2=state.m2,
+            m3=state.m3,
+            t=t,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            beta3=self.beta3,
+            eps=self.eps,
+            debiased=self.debiased,
+            alpha=self.alpha,
+            mode=self.mode,
+        )
         return out, CubicAdamState(t, state.m1, state.m2, state.m3)

@@ -17,7 +17,7 @@ from ..status import Status, Stop
 __all__ = ["CurveBall"]
 
 INTERVAL, FACTOR, LOW, HIGH = 5, 0.999**5, 0.5, 1.5  # adaptation of lam in the paper's code
-ETA, POOR, GOOD, RAISE, LOWER = 1e-4, 0.25, 0.75, 4.0, 0.5  # the ordinary acceptance test
+ETA, POOR, GOOD, RAISE, LOWER = 1e-4, 0.25, 0.75, 4.0, 0.5  # acceptance test and adaptation of lam
 
 
 class CurveBallState(NamedTuple):
@@ -29,16 +29,16 @@ class CurveBallState(NamedTuple):
     beta: float
     rho: float
     branch: str  # "fixed", or how the 2x2 system was solved: "regular", "rank one", "indefinite"
-    ratio: float  # actual to predicted change, nan where it was not asked for
+    ratio: float  # actual to predicted change; nan if it was not computed
     accepted: bool
     promise: float  # largest decrease predicted since x last moved
-    restarted: bool  # whether lam went back to its first value since then
+    restarted: bool  # whether lam was reset to its first value since then
 
 
 @takes_inner
 @dataclasses.dataclass(frozen=True)
 class CurveBall(Method):
-    """Momentum that solves Newton's system while it moves; matrix-free.
+    """Momentum that solves Newton's system on the way, matrix-free.
 
         D = C z + reg z + u                     auto=False: the fixed form
         z <- momentum z - precond_lr D
@@ -55,10 +55,10 @@ class CurveBall(Method):
         [K(D,D)  K(D,z)] [beta]   [u^T D]
         [K(z,D)  K(z,z)] [-rho] = [u^T z]
 
-    in an orthonormal basis of span{D, z}, which has the same solution and the square root of its condition
-    number. Branches: "rank one" where D and z are parallel (in the first step z = 0): rho = 0; "indefinite"
-    where K has a negative eigenvalue and m no minimiser: the eigenvalues are replaced by their sizes, which
-    keeps p a direction of descent.
+    in an orthonormal basis of span{D, z}, where the condition number is the square root of that of this
+    system. Branches: "rank one" if D and z are parallel (in the first step z = 0): rho = 0; "indefinite" if
+    K has a negative eigenvalue, so that m has no minimiser: the eigenvalues are replaced by their absolute
+    values, so that p is a descent direction.
 
     The damping follows from ratio = (f(x + alpha z) - f(x)) / M:
 
@@ -71,8 +71,8 @@ class CurveBall(Method):
         ratio > 3/4                            lam <- lam / 2
         ratio <= 1e-4                          x stays
 
-    There the gradient judges the step where rounding hides the change of f (`refopt.rounding`). If no step is
-    accepted with any damping, the first damping is tried once more, and then the run ends.
+    With "ratio", if rounding hides the change of f (`refopt.rounding`), the gradient decides. If no step is
+    accepted with any damping, lam is reset to its first value once; the second time the run ends.
 
     Parameters
     ----------
@@ -85,17 +85,17 @@ class CurveBall(Method):
     reg : float >= 0
         Damping in the fixed form.
     inner : Method, sequence of methods or None
-        Runs first; its update takes the place of the gradient.
+        Runs first; its update replaces the gradient.
     auto : bool
         Compute momentum and step size in closed form at every step and adapt the damping.
     curvature : {"hessian", "gauss-newton"}
         "gauss-newton" needs `refopt.LeastSquares` or `refopt.ModelLoss` as `fun`.
     lam : float >= 0
-        First damping with ``auto=True``. It is measured against the curvature, so the scale of f matters.
+        First damping with ``auto=True``. It is added to the curvature, so it depends on the scale of f.
     alpha : float > 0
-        Share of z that is taken as step.
+        Share of z that is taken as the step.
     acceptance : {"none", "ratio"}
-        Take every step, as published, or refuse those that do not decrease f enough (``auto=True``).
+        Take every step, as published, or reject those that do not decrease f enough (``auto=True``).
 
     Raises
     ------
@@ -108,9 +108,9 @@ class CurveBall(Method):
     Source: J. F. Henriques, S. Ehrhardt, S. Albanie, A. Vedaldi, Small steps and giant leaps, ICCV 2019,
     arXiv 1805.08095, eq. (14) to (20) and algorithm 1; the constants of the first adaptation are those of its
     code. Fixed form and its defaults: `torchzero` 0.4.4, ``CurveBall``. Factors of the acceptance test: J.
-    Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 4.1, with lam in the place of 1/radius.
+    Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 4.1, with lam instead of 1/radius.
 
-    Deviations: the branches (the paper's code solves the 2x2 system in float32 whatever its rank);
+    Deviations: the branches (the paper's code solves the 2x2 system in float32, whatever its rank);
     `acceptance` is an addition. `torchzero` has the fixed form only.
 
     Cost per step: one product with C (fixed form) or two (auto), O(n) arithmetic and memory.
@@ -195,7 +195,7 @@ class CurveBall(Method):
         return step, new
 
     def judged(self, point, step, slope, new, old):
-        """The step, or none where f does not fall enough; `lam` by ordinary factors."""
+        """The step, or zero if f does not fall enough; adapts `lam`."""
         predicted = -(self.alpha - self.alpha**2 / 2) * slope if self.alpha < 2 else -slope
         trial = point.after(step)
         actual, error = point.f - trial.f, rounding_error(point.f, step.dtype)
@@ -212,7 +212,7 @@ class CurveBall(Method):
             if restarted or old.lam <= self.lam:
                 tried = f"no damping up to {old.lam:.3g} gives a step that lowers f = {point.f:.6g}"
                 raise nothing_left(tried, promise, error)
-            lam, restarted = self.lam, True  # damping may be what keeps the promise small
+            lam, restarted = self.lam, True  # the predicted decrease may be small because of the damping
         refused = {"lam": lam, "accepted": False, "promise": promise, "restarted": restarted, "z": old.z}
         return np.zeros_like(step), new._replace(ratio=ratio, **refused)
 

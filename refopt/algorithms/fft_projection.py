@@ -15,11 +15,11 @@ from ..views.linear_map import LinearMap, size_of
 __all__ = ["FFTProjection"]
 
 NORMS = (None, "backward", "forward", "ortho")
-SWAPPED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}  # c' of a norm is c of the other
+SWAPPED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}  # the norm with c and c' exchanged
 
 
 def half_spectrum(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the coefficients of a real tensor, real and imaginary parts last; small tensors stay."""
+    """Shape of the coefficients of a real tensor, with a last axis (Re, Im); unchanged for size <= 1."""
     if size_of(shape) <= 1:
         return shape
     return (*shape[:-1], shape[-1] // 2 + 1, 2)
@@ -35,7 +35,7 @@ def multiplicity(n: int, dtype: np.dtype) -> np.ndarray:
 
 
 def forward(v: np.ndarray, shape: tuple[int, ...], norm: str, weight: bool) -> np.ndarray:
-    """Coefficients (..., *half_spectrum) of tensors v (..., size), times the multiplicity with `weight`."""
+    """Coefficients (..., *half_spectrum) of tensors v (..., size); with `weight` times the multiplicity."""
     axes = tuple(range(-len(shape), 0))
     c = scipy.fft.rfftn(v.reshape((*v.shape[:-1], *shape)), axes=axes, norm=norm)
     if weight:
@@ -44,7 +44,7 @@ def forward(v: np.ndarray, shape: tuple[int, ...], norm: str, weight: bool) -> n
 
 
 def inverse(z: np.ndarray, shape: tuple[int, ...], norm: str, weight: bool) -> np.ndarray:
-    """Tensors (..., *shape) of coefficients z (..., size), with `weight` divided by the multiplicity."""
+    """Tensors (..., *shape) of coefficients z (..., size); with `weight` z is divided by the multiplicity."""
     axes = tuple(range(-len(shape), 0))
     parts = z.reshape((*z.shape[:-1], *half_spectrum(shape)))
     c = parts[..., 0] + 1j * parts[..., 1]
@@ -104,16 +104,16 @@ class FFTProjection(Projection):
                   (1/n, 1)                                norm="forward"
                   (1/sqrt n, 1/sqrt n)                    norm="ortho"
 
-    over all axes of each tensor, or with one_d over the concatenated vector. Tensors with one
-    element or none pass through. The adjoints are
+    over all axes of each tensor, or with one_d over the concatenated vector. Tensors with at most
+    one element are left unchanged. The adjoints are
 
         P^T z = (c / c') Q (z / w)          Q^T v = (c' / c) w P v
 
-    so P is not an isometry in any norm: the half spectrum counts conjugate pairs once. Hence there
-    is a choice. With z = P x and phi(z) = f(Q z), the inner methods get as the gradient of phi (and
-    for the update, which stands in its place)
+    so P is not an isometry in any norm, because the half spectrum has only one of each conjugate
+    pair. So there is a choice. With z = P x and phi(z) = f(Q z), the inner methods receive as the
+    gradient of phi (and likewise as the update)
 
-        P g      gradient="project", as the original does: slopes of phi are wrong by w and by the norm
+        P g      gradient="project", as in the original; slopes of phi are wrong by w and by the norm
         Q^T g    gradient="chain-rule", which Newton-type methods and line searches need
 
     Parameters
@@ -123,12 +123,12 @@ class FFTProjection(Projection):
     one_d : bool
         Transform the concatenated vector instead of each tensor over all its axes.
     norm : {None, "backward", "forward", "ortho"}
-        Where the factor 1/n goes: into Q, into P, or as 1/sqrt(n) into both.
+        Where the factor 1/n is: in Q (None, "backward"), in P ("forward"), or 1/sqrt(n) in both.
     project_update, project_params, project_grad : bools, by keyword
         What the inner methods receive: the projected update; the point z and phi, which they may
         evaluate; the projected gradient. See `refopt.parts.projection.Projection`.
     gradient : {"project", "chain-rule"}, by keyword
-        How gradients and updates go to the projected space: P g, or Q^T g.
+        How gradients and updates are mapped to the projected space: P g, or Q^T g.
 
     Raises
     ------
@@ -140,8 +140,7 @@ class FFTProjection(Projection):
     -----
     Source: `torchzero` 0.4.4, ``FFTProjection``.
 
-    Deviations: only those of all projections, which are named at
-    `refopt.parts.projection.Projection`.
+    Deviations: only those of all projections, see `refopt.parts.projection.Projection`.
 
     Cost per step: two transforms, O(n log n), and the inner methods; with project_params two more
     transforms for each evaluation inside.
@@ -156,10 +155,9 @@ class FFTProjection(Projection):
     True
     """
 
-    one_d: bool = option(False, bool)  # this and the next two: what torchzero 0.4.4 does
+    one_d: bool = option(False, bool)  # this and the next two as in torchzero 0.4.4
     norm: str | None = option(None, NORMS)
     gradient: str = dataclasses.field(default="project", kw_only=True, metadata={"rule": GRADIENTS})  # type: ignore[misc]
-
 
     def space(self, n, shapes):
         shapes = tensor_shapes(shapes, n)

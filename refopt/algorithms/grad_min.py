@@ -20,8 +20,8 @@ class GradMinState(NamedTuple):
     """Changes at every step."""
 
     inner: Any  # state of the inner methods
-    phi: GradientSize | None  # the objective that they see; None before the first step
-    value: float  # phi at the point where the last step started
+    phi: GradientSize | None  # the objective of the inner methods; None before the first step
+    value: float  # phi at the start of the last step
     size: float  # S there
 
 
@@ -39,14 +39,14 @@ class GradMin(Method):
 
         output  that of the inner methods, which see phi(x) and  grad phi = phi_f g + phi_S H w,   w = dS/dg
 
-    The incoming update is not used: grad phi takes its place, so GradMin begins a chain.
+    The incoming update is not used; grad phi replaces it, so GradMin must be first in a chain.
 
-    Do not expect minimisers. phi is least at every stationary point of f, so minima, saddles and
-    maxima attract alike: on f = cos(x_1) + cos(x_2), started uniformly in [0, 2 pi]^2 (200 starts,
-    seed 0, square=True, LBFGS with StrongWolfe), 44 runs end in a minimum, 50 in a maximum and 106
-    in a saddle; on x^2 - y^2 + y^4, whose saddle any descent of f leaves, 65 of 100 starts in [-1,
-    1]^2 end there. phi can have further minima where g is not 0 (H g = 0), and the condition number
-    of the Hessian of mean g^2 at a minimiser is the square of that of H.
+    Do not expect minimisers. With loss_term=0 phi is least at every stationary point of f, so
+    minima, saddles and maxima attract alike. On f = cos(x_1) + cos(x_2), started uniformly in [0, 2
+    pi]^2 (200 starts, seed 0, square=True, LBFGS with StrongWolfe), 44 runs end in a minimum, 50 in
+    a maximum and 106 in a saddle. On x^2 - y^2 + y^4, whose saddle every descent method leaves, 65
+    of 100 starts in [-1, 1]^2 end there. phi can have further minima where g is not 0 (H g = 0). The
+    condition number of the Hessian of mean g^2 at a minimiser is the square of that of H.
 
     Parameters
     ----------
@@ -59,22 +59,21 @@ class GradMin(Method):
         differentiated.
     graft : {None, "loss_to_grad", "grad_to_loss"}
         Rescale the loss term to the value of the gradient term, or the other way round. The scale
-        is held constant in all derivatives, so they are not those of the value: line searches on it
-        may stall.
+        is held constant in all derivatives, so they are not the derivatives of the value, and line
+        searches may stall.
     square : bool
-        Squares in place of absolute values. Newton-type inner methods want it: absolute values have
-        kinks, and on a quadratic f no curvature between them.
+        Squares instead of absolute values. Newton-type inner methods need this: absolute values
+        have kinks, and for a quadratic f no curvature between them.
     mean : bool
-        Mean over coordinates, or sum.
+        True: the mean over coordinates. False: the sum.
     maximize_grad : bool
-        Minimise -phi, the loss term included.
+        Minimise -phi, including the loss term.
     create_graph : bool
-        Record the graph of the gradient of phi while it is computed: for inner methods that need
-        the Hessian of phi one product less for each point, for others time and memory. The numbers
-        are the same to rounding: phi can be differentiated again either way. Nothing is recorded
-        where the user gives hess or hessp.
+        Record the graph of the gradient of phi while it is computed. This saves inner methods that
+        need the Hessian of phi one product per point, and costs others time and memory. The results
+        are the same up to rounding. Nothing is recorded if the user gives hess or hessp.
     modify_loss : bool
-        False: the value that inner line searches see stays f.
+        False: the value that inner line searches see is f.
 
     Raises
     ------
@@ -82,20 +81,19 @@ class GradMin(Method):
         For a hyperparameter of another type or outside its range, or inner methods that need
         residuals.
     Stop
-        (Inside a run, ending it) where a graft divides by zero.
+        (Inside a run, ending it) if a graft divides by zero.
 
     Notes
     -----
     Source: `torchzero` 0.4.4, ``GradMin``. The mixtures and their products are in
     `refopt.views.gradient_size`.
 
-    Deviations: none in phi and its gradient. In the original `create_graph` makes no difference
-    that can be seen.
+    Deviations: none in phi and its gradient. In the original `create_graph` has no visible effect.
 
-    Cost per step: what the inner methods ask; a gradient of phi is one Hessian-vector product more
-    than a gradient of f, a product of phi one with the third derivative and at most two with H.
-    Memory O(n). Where the user gives hess or hessp, the products with the third derivative are
-    central differences.
+    Cost per step: that of the inner methods. A gradient of phi costs one Hessian-vector product more
+    than a gradient of f, a product with the Hessian of phi one product with the third derivative and
+    at most two with H. Memory O(n). If the user gives hess or hessp, the products with the third
+    derivative are central differences.
 
     Examples
     --------
@@ -121,19 +119,29 @@ class GradMin(Method):
         object.__setattr__(self, "inner", as_method(self.inner))
         parts = self.inner.all_needs() & {"residuals", "gauss-newton"}
         if parts:
-            raise ValueError(f"GradMin: {self.inner!r} needs {' and '.join(sorted(parts))}, which phi "
-                             "has not; choose inner methods that take gradients, products or Hessians")
+            raise ValueError(
+                f"GradMin: {self.inner!r} needs {' and '.join(sorted(parts))}, which phi does "
+                "not have; choose inner methods that use gradients, products or Hessians"
+            )
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g", "hvp"})
 
     @property
     def terms(self) -> Terms:
-        """How phi is made."""
-        return Terms(self.loss_term or 0.0, self.relative, self.graft, self.square, self.mean,
-                     self.maximize_grad, self.modify_loss, self.create_graph)
+        """The definition of phi."""
+        return Terms(
+            self.loss_term or 0.0,
+            self.relative,
+            self.graft,
+            self.square,
+            self.mean,
+            self.maximize_grad,
+            self.modify_loss,
+            self.create_graph,
+        )
 
     def all_needs(self):
-        """Value, gradient and products of f give all of phi; an inner method's randomness stays."""
+        """Value, gradient and products of f give everything about phi; inner methods may also need "rng"."""
         return self.needs | (self.inner.all_needs() & {"rng"})
 
     def minimises_f(self):
@@ -153,8 +161,11 @@ class GradMin(Method):
         here.memo["original"] = point
         psi, size = phi.mixture(here), self.terms.size(point.g)
         if not all(math.isfinite(number) for number in psi):
-            raise Stop(Status.NONFINITE, reason=f"GradMin: phi is not finite: f = {point.f:.6g}, size of "
-                                                f"the gradient {size:.6g}, graft={self.graft!r}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"GradMin: phi is not finite: f = {point.f:.6g}, size of "
+                f"the gradient {size:.6g}, graft={self.graft!r}",
+            )
         update, inner = self.inner.step(here, here.g, state.inner)
         return update, GradMinState(inner, phi, psi.value, size)
 

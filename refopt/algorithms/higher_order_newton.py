@@ -24,7 +24,7 @@ DERIVATIVES = ("auto", "tensors", "matrix-free")
 IN_BALL = ("native", *BALL_SOLVERS)
 CERTIFICATE = ("residual", "multiplier", "curvature", "quadratics")  # of the subproblem's answer
 REGULAR = 0.9  # rho above which sigma falls
-TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small: another try costs no evaluation
+TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small, as the next try needs no value of f
 
 
 class HigherOrderNewtonState(NamedTuple):
@@ -37,11 +37,11 @@ class HigherOrderNewtonState(NamedTuple):
     rho: float = np.nan  # actual over predicted decrease of the last trial
     accepted: bool = True
     attempts: int = 0  # subproblems solved in the last step
-    trials: int = 0  # values of f asked for in the last step; attempts less those refused before
-    unbounded: bool = False  # the model descended without end in the last step
+    trials: int = 0  # values of f in the last step: attempts, except those rejected without one
+    unbounded: bool = False  # whether a model of the last step was unbounded below
     decrease: float = np.nan  # -m(s) of the last subproblem
     promise: float = 0.0  # largest decrease predicted since x last moved
-    restarted: bool = False  # whether radius or sigma went back to its first value since then
+    restarted: bool = False  # whether radius or sigma was reset to its first value since then
     flattest: float = np.inf  # least |g|_inf since rounding began to hide the change of f
 
 
@@ -49,7 +49,7 @@ class HigherOrderNewtonState(NamedTuple):
 class HigherOrderNewton(Method):
     """Minimise the Taylor polynomial of any order, inside a trust region or with a penalty.
 
-        m(s) = sum_{k=1..p} D_k[s]/k!                the change of f that Taylor's polynomial predicts
+        m(s) = sum_{k=1..p} D_k[s]/k!                the change of f predicted by the Taylor polynomial
 
         s = argmin_local m(s)   over |s|_2 <= radius                              trust_method="bounds"
         s = argmin_local m(s) + |s|^2/(2 radius)                                  "proximal"
@@ -65,16 +65,16 @@ class HigherOrderNewton(Method):
 
         rho < rho_bad                          sigma <- L, kept between sigma/nminus and sigma/nminus^(p+1)
         rho > 0.9                              sigma <- L, kept between sigma/nplus^(p+1) and sigma
-        s is a transient minimiser             s is refused before f is evaluated, sigma <- 2 sigma
+        s is a transient minimiser             s is rejected before f is evaluated, sigma <- 2 sigma
         transient: for some t in (0, 1]        sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
 
-    argmin_local is the local minimiser to which monotone descent from s = 0 leads. For p >= 3 the *global*
-    minimiser of m is the wrong target: it is often a far point where the polynomial means nothing, and rates
-    of convergence can be lost (arXiv 2510.25643). `de_iters`, a global search first, is kept for comparison.
+    argmin_local is the local minimiser that monotone descent from s = 0 finds. For p >= 3 the *global*
+    minimiser of m is the wrong target: often it is far away, where the polynomial does not approximate f, and
+    rates of convergence can be lost (arXiv 2510.25643). `de_iters` (global search) is there for comparison.
 
-    `refopt.trust` says how a run ends. A point with a small gradient but negative curvature is left. The
-    incoming update is not used, and no line search follows. From order 3 on all derivatives come from `fun`;
-    a `jac` serves the tests of convergence and must agree at x0. A model found unbounded is reported:
+    `refopt.trust` describes how a run ends. A point with small gradient but negative curvature does not end
+    it. The incoming update is not used, and no line search is needed. From order 3 on all derivatives come
+    from `fun`; a `jac` is used in convergence tests and must agree at x0. An unbounded model is reported:
     "none" then takes the step of "bounds", "proximal" a smaller radius. "none" accepts every finite trial.
 
     Parameters
@@ -82,7 +82,7 @@ class HigherOrderNewton(Method):
     order : int >= 1
         p, the degree of the model. 1 is steepest descent, 2 the classical trust-region Newton method.
     trust_method : {"bounds", "proximal", "none", "regularized"}
-        What keeps the step where the model can be trusted.
+        How the step is limited to where the model can be trusted.
     nplus, nminus, rho_good, rho_bad : floats, nplus >= 1, nminus in (0, 1), rho_bad < rho_good
         Growth and shrinkage of the radius; ratios above which it grows and below which it shrinks.
     init_radius : float > 0 or None
@@ -90,38 +90,38 @@ class HigherOrderNewton(Method):
     eta : float >= 0
         Least ratio of an accepted step.
     max_attempts : int >= 1
-        Subproblems for each step; after that many refusals the step is zero and the smaller radius is kept.
+        Limit on subproblems per step; if all are rejected, the step is zero and the smaller radius is kept.
     boundary_tol : float in [0, 1) or None
         "bounds": the radius grows only if the step is at least ``(1 - boundary_tol) radius``. None: always.
     de_iters : int >= 1 or None
-        Generations of `scipy.optimize.differential_evolution` that search the model globally first.
+        Generations of `scipy.optimize.differential_evolution` in a first global search of the model.
     derivatives : {"auto", "tensors", "matrix-free"}
         Representation of the model; "auto" by cost (tensors up to n = 31 at order 4, n = 70 at order 3).
     solver : str
         "native", or a method of `scipy.optimize.minimize` for comparison: "trust-constr" or "SLSQP" with
         "bounds", also "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
     theta : float >= 0
-        "regularized": a subproblem is solved when its gradient is below ``theta min(|s|^p, |g|)``.
+        "regularized": a subproblem counts as solved if its gradient is at most ``theta min(|s|^p, |g|)``.
 
     Raises
     ------
     TypeError, ValueError
         For a hyperparameter outside its range; in a run, for a `jac` that is not the derivative of `fun`.
     MemoryError
-        (In a run) with ``derivatives="tensors"`` where they would not fit.
+        (In a run) with ``derivatives="tensors"`` if they do not fit into memory.
 
     Notes
     -----
     Source: `torchzero` 0.4.4, ``HigherOrderNewton``, for "bounds", "proximal", "none" and their
     constants; Birgin, Gardenghi, Martinez, Santos 2019, doi 10.1007/s11590-019-01395-z, and Cartis, Hauser,
-    Liu, Welzel, Zhu, arXiv 2501.00404, for "regularized" and transient minimisers, those that the branch of
-    minimisers from s = 0, sigma = inf does not reach; Gould, Porcelli, Toint 2012, doi
+    Liu, Welzel, Zhu, arXiv 2501.00404, for "regularized" and transient minimisers, those not on the branch of
+    minimisers that starts from s = 0, sigma = inf; Gould, Porcelli, Toint 2012, doi
     10.1007/s10589-011-9446-7, for the interpolation of sigma.
 
     Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal"
     works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" is added.
 
-    Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, some dozens of Taylor propagations in
+    Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, a few dozen Taylor propagations in
     O(n) memory; one value of f for each trial.
 
     Examples
@@ -184,7 +184,7 @@ class HigherOrderNewton(Method):
         return np.zeros_like(point.x), state
 
     def rule(self, point: Point) -> Rule:
-        """How the region answers a trial; the first sigma makes a step about as long as the first radius."""
+        """The rule of the region; the first sigma gives a step about as long as the first radius."""
         radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
         if self.trust_method == "regularized":
             sigma = (nrm2(point.g) or 1.0) / radius**self.order
@@ -193,7 +193,7 @@ class HigherOrderNewton(Method):
         return Rule.of(self, kind, radius, takes_all=self.trust_method == "none")
 
     def solved(self, model: Any, state: HigherOrderNewtonState) -> HigherOrderNewtonState:
-        """The state with the answer of the subproblem of its scale and the decrease predicted there."""
+        """The state with the answer of the subproblem at the current scale, and its predicted decrease."""
         how = {"solver": self.solver, "de_iters": self.de_iters, "rng": state.rng}
         form = (self.trust_method, state.scale, self.order, self.theta, state.attempts == 0)
         answer = subproblem(model, *form, **how)
@@ -203,14 +203,14 @@ class HigherOrderNewton(Method):
         return state._replace(unbounded=state.unbounded or not answer.bounded)
 
     def refused(self, model: Any, state: HigherOrderNewtonState) -> float:
-        """The factor of the scale for a step that is refused before f is evaluated, 0 for one worth a trial."""
+        """The factor of the scale if the step is rejected before f is evaluated; 0 if it is to be tried."""
         if self.trust_method == "proximal" and not state.answer.bounded:
             return self.nminus
         penalised = self.trust_method == "regularized" and state.decrease > 0
         return TRANSIENT if penalised and transient(model.line(state.answer.s)) else 0.0
 
     def settled(self, point):
-        """Whether a point with a small gradient may be a minimiser; looked at where a dense Hessian is cheap."""
+        """Whether a point with a small gradient may be a minimiser; checked if a dense Hessian is cheap."""
         looks = self.order > 1 and prefers_tensors(point.x.size, 2)
         return not (looks and indefinite(point.dense_hessian()))
 

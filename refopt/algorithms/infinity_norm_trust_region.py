@@ -24,10 +24,10 @@ class InfinityNormState(NamedTuple):
 
     t: int  # steps taken
     scale: float  # the radius; 0 before the first step
-    model: CurvatureModel  # where H comes from; quasi-Newton models learn
+    model: CurvatureModel  # the source of H; quasi-Newton models change with every step
     H: Any  # the matrix in use, renewed every update_freq steps
     promise: float  # largest decrease predicted since x last moved
-    restarted: bool  # whether the radius went back to its first value since then
+    restarted: bool  # whether the radius was reset to its first value since then
     flattest: float  # least |g|_inf since rounding began to hide the change of f
     rho: float  # actual over predicted decrease of the last trial
     attempts: int  # subproblems solved in the last step
@@ -48,28 +48,28 @@ class InfinityNormTrustRegion(Method):
         rho < rho_bad or not finite      radius <- nminus |d|_inf
         rho > rho_good                   radius <- max(radius, nplus |d|_inf)
                                          with boundary_tol only if |d|_inf >= (1 - boundary_tol) radius
-        rho > eta                        accept x - d (output d), else again, `max_attempts` times
+        rho > eta                        accept x - d (output d), else try again, at most `max_attempts` times
 
-    After `max_attempts` solves x stays for this iteration. Bounds on x are intersected with the box, so they
-    are kept, and met exactly where they are active. `hess` says where H comes from. Where rounding hides the
-    change of f (`refopt.rounding`), the gradient judges the step; if the step ends at the edge of the box,
-    the mean slope (g(x) + g(x - d))^T d / 2 may confirm the model in its place. A refused step that no
-    smaller box can better restarts the radius at `init_radius`, once (`refopt.trust`). Then the run ends:
-    with ROUNDING if nothing that was tried at x promised more than rounding error, else with STALLED; with
-    UNBOUNDED where f falls below 0 with steps beyond all bounds.
+    If no attempt is accepted, x stays for this iteration. Bounds on x are intersected with the box, so they
+    are satisfied, and exactly met where active. If rounding hides the change of f (`refopt.rounding`), the
+    gradient decides; for a step that ends at the edge of the box, the mean slope (g(x) + g(x - d))^T d / 2
+    may confirm the model instead. If a step is rejected and no smaller box can be better, the radius is reset
+    to `init_radius`, once (`refopt.trust`). The next time the run ends: with ROUNDING if no predicted
+    decrease at x was more than rounding error, else with STALLED. It ends with UNBOUNDED if f is negative
+    and still falls while the steps become too long for the floating-point range.
 
     Parameters
     ----------
     hess : {"exact", "gauss-newton"}, scipy.optimize.HessianUpdateStrategy, or callable
-        The model's matrix: the Hessian (the user's `hess` where `minimize` got one), the Gauss-Newton matrix
+        The matrix H: the Hessian (the user's `hess` if `minimize` was given one), the Gauss-Newton matrix
         (`fun` must be `refopt.LeastSquares` or `refopt.ModelLoss`), a quasi-Newton strategy such as
-        ``BFGS()``, `refopt.DFP`, or ``hess(x)`` -> array, sparse matrix or LinearOperator.
+        ``BFGS()`` or `refopt.DFP`, or ``hess(x)`` -> array, sparse matrix or LinearOperator.
     eta : float >= 0
-        A trial is accepted when rho is above it.
+        A trial is accepted if rho is above it.
     nplus, nminus : floats, nplus >= 1, nminus in (0, 1)
         Growth and shrinkage of the radius.
     rho_good, rho_bad : floats
-        The radius grows where rho is above the first and shrinks where it is below the second.
+        The radius grows if rho is above the first and shrinks if it is below the second.
     boundary_tol : float in [0, 1) or None
         If given, the radius grows only after steps this close to the edge of the box.
     init_radius : float > 0
@@ -77,15 +77,15 @@ class InfinityNormTrustRegion(Method):
     update_freq : int >= 1
         H is renewed every this many steps.
     max_attempts : int >= 1
-        Subproblems for each step.
+        Limit on subproblems per step.
     tol : float > 0
         Tolerance of the subproblem.
     prefer_dense : bool
-        Use a dense matrix; False: products only, O(n) memory, by conjugate gradients.
+        True: use a dense matrix. False: only products, O(n) memory, by conjugate gradients.
     fallback : bool
-        Invert the matrix of a strategy that holds only an inverse, instead of refusing it.
+        Invert the matrix of a strategy that holds only an inverse, instead of raising an error.
     inner : Method, sequence of methods or None
-        Runs first; its update takes the place of the gradient in the model.
+        Runs first; its update replaces the gradient in the model.
     subproblem : {"quadratic", "residual"}
         What is minimised over the box; "residual" is the original's and may end at a saddle point.
 
@@ -94,8 +94,8 @@ class InfinityNormTrustRegion(Method):
     TypeError, ValueError
         For a hyperparameter of another type or outside its range, or a strategy that holds only an inverse.
     Stop
-        (Inside a run, ending it) when H has entries that are not finite, when rounding or a wrong gradient
-        leaves no step that f confirms, or where f falls without end.
+        (Inside a run, ending it) if H has entries that are not finite, if no step is accepted because of
+        rounding or a wrong gradient, or if f is unbounded below.
 
     Notes
     -----
@@ -103,8 +103,9 @@ class InfinityNormTrustRegion(Method):
     R. Conn, N. I. M. Gould, Ph. L. Toint, Trust-Region Methods, 2000, algorithm 6.1.1 and section 17.4.2
     (rounding of rho).
 
-    Deviations: the original ends with a KeyError before its first step; its subproblem is the residual, which
-    is drawn to saddle points, and its length of a step is a signed maximum. Its `init` is `init_radius`.
+    Deviations: the original fails with a KeyError before its first step. Its subproblem is the residual,
+    whose steps converge to saddle points too, and it measures a step by its signed maximum. Its `init` is
+    `init_radius`.
 
     Cost per step: H, one gradient, and one value of f and one subproblem (O(n^3) dense) for each attempt.
 
@@ -167,7 +168,7 @@ class InfinityNormTrustRegion(Method):
         return np.zeros_like(d), state
 
     def curvature(self, point: Point, update: np.ndarray, state: InfinityNormState) -> tuple[Any, Any]:
-        """``(H, factor)`` of this step: the matrix, renewed or kept, and ``(A, b)`` where it is A^T A."""
+        """``(H, factor)`` of this step: the matrix, renewed or kept, and ``(A, b)`` if it is A^T A."""
         fresh = state.t % self.update_freq == 0
         H = state.model.at(point) if fresh else state.H
         factor = state.model.factor(point) if fresh and update is point.g else None
@@ -175,9 +176,10 @@ class InfinityNormTrustRegion(Method):
             raise not_finite(point)
         return H, factor
 
-    def solve(self, point: Point, u: np.ndarray, H: Any, factor: Any, radius: float
-              ) -> tuple[np.ndarray, str, bool, int]:
-        """``(d, solver, whether d ends at the edge of the region, variables at an edge of the box)``."""
+    def solve(
+        self, point: Point, u: np.ndarray, H: Any, factor: Any, radius: float
+    ) -> tuple[np.ndarray, str, bool, int]:
+        """``(d, solver, whether d ends at the edge of the region, number of variables at an edge)``."""
         x = point.x.astype(np.float64)
         lower, upper = box_around(point.x, radius, point.objective.bounds)
         g = u.astype(np.float64)
@@ -206,7 +208,7 @@ class InfinityNormTrustRegion(Method):
 
 
 def not_finite(point: Point) -> Stop:
-    """The end of a run whose model has no finite curvature."""
+    """The end of a run whose model has a matrix that is not finite."""
     reason = f"the model's matrix has entries that are not finite where f = {point.f:.6g}"
     return Stop(Status.NONFINITE, reason=reason)
 

@@ -19,17 +19,17 @@ __all__ = ["NewtonNewton"]
 
 SOLVERS = ("dense", "gmres")
 DELTA = 1e-8  # smallest modified eigenvalue, as in `Newton`
-SHARE = 0.1  # with direction="newton" a step is kept if it brings this share of what Newton's model promises
+SHARE = 0.1  # direction="newton" keeps a step if f falls by this share of what Newton's model predicts
 
 
 class NewtonNewtonState(NamedTuple):
-    """Changes at every step; `x` and `J` every `update_freq` steps, and are kept only if that is above 1."""
+    """Changes at every step; `x` and `J` every `update_freq` steps, and are stored only if that is > 1."""
 
     t: int  # steps taken
     x: np.ndarray | None  # (n,) the point where the J_k were last computed
     J: tuple[np.ndarray, ...]  # (n, n) each: J_1 .. J_(order-1) there; empty with solver="gmres"
     solvers: tuple[str, ...]  # how the systems of the last step were solved
-    direction: str  # "kept", or "newton" where d was replaced
+    direction: str  # "kept", or "newton" if d was replaced
 
 
 @takes_inner
@@ -41,47 +41,46 @@ class NewtonNewton(Method):
         J_k = d x_k / d x + reg I                    k = 1 .. order - 1
         x_(k+1) = J_k^-1 x_k
         output  d  with  J_1 J_2 ... J_(order-1) d = u
-                the step d_N of `Newton`             direction="newton", where d is too poor: see below
+                the step d_N of `Newton`             direction="newton", if d decreases f too little
 
     Why it works. order=2 is Newton's method. order=3 is Newton's method for the root of x_2(x) =
-    H^-1 g, which is Schroeder's method in several variables: x_2 vanishes linearly also at a
-    degenerate minimiser, where g vanishes faster, so that convergence stays quadratic where
-    Newton's is linear (factor 2/3 on x^4). On Powell's singular function one step from (3, -1, 0,
-    1) takes f from 215 to 1e-27; Newton's step takes it to 31.8. The price: like Newton's method
-    without a line search it is drawn to every stationary point, and at a degenerate minimiser
-    itself nothing is left of J but rounding, so that the driver has to stop there (it does: g is
-    zero to working precision).
+    H^-1 g, which is Schroeder's method in several variables. At a degenerate minimiser g vanishes
+    faster than linearly, but x_2 vanishes linearly, so convergence is quadratic where Newton's is
+    linear (with factor 2/3 on x^4). On Powell's singular function one step from (3, -1, 0, 1) takes
+    f from 215 to 1e-27; Newton's step takes it to 31.8. The disadvantages: like Newton's method
+    without a line search it converges to any stationary point. At a degenerate minimiser J is only
+    rounding error, so a run has to stop there (it does, because g is zero to working precision).
 
     The derivatives. Differentiating J_(k-1) x_k = x_(k-1) along a set V of directions gives, with
     D^V x_k the mixed derivative, one linear system with the same matrix for every order:
 
         J_(k-1) D^V x_k = D^V x_(k-1) - sum over nonempty S in V of  D^(S + w) x_(k-1),   w = D^(V - S) x_k
 
-    For k = 2, V = {v}: H D x_2[v] = H v - T[x_2] v. At the bottom, D^V x_1 is a derivative of f
-    contracted with the directions, so order p needs derivatives of f up to order p, contracted; no
-    tensor is ever formed.
+    For k = 2, V = {v}: H D x_2[v] = H v - T[x_2] v. For k = 1, D^V x_1 is a derivative of f
+    contracted with the directions. So order p needs contracted derivatives of f up to order p; no
+    tensor is formed.
 
     Parameters
     ----------
     reg : float >= 0
         Added to the diagonal of every J_k. 0 keeps quadratic convergence at degenerate minima.
     order : int >= 2
-        Derivatives used; 2 is Newton's method, 3 Newton's method on the Newton step.
+        Highest order of derivatives; 2 is Newton's method, 3 Newton's method on the Newton step.
     vectorize : bool
-        Compute the matrices in one batched propagation (counted in `ntaylor`); False: one product
-        for each column (counted in `nhvp`), slower, with memory for one product only.
+        True: compute each matrix by one batched propagation (counted in `ntaylor`). False: one
+        product for each column (counted in `nhvp`), slower, with memory for one product only.
     update_freq : int >= 1
         Steps between recomputations of the J_k.
     solver : {"dense", "gmres"}
-        "gmres" needs products only; a system not solved to `rtol` in 10 restarts is named in the
-        figures.
+        "gmres" needs products only. The figures name a system that was not solved to `rtol` in 10
+        restarts.
     rtol : float in (0, 1)
         Relative residual at which gmres stops.
     direction : {"keep", "newton"}
-        What happens to a step far from a minimiser, where it is often too short or goes uphill:
-        "keep" takes it, as the original does. "newton" takes it only if f falls by a tenth of what
-        Newton's model promises, u^T d_N / 2, and else the step d_N of `Newton`; one value of f more
-        for each step. The bare name in `minimize` stands for "newton".
+        Far from a minimiser a step is often too short or goes uphill. "keep" takes it, as the
+        original does. "newton" takes it only if f falls by a tenth of the decrease that Newton's
+        model predicts, u^T d_N / 2, and else takes the step d_N of `Newton`; this costs one more
+        value of f per step. The bare name in `minimize` stands for "newton".
     inner : Method, sequence of methods or None
         Applied to the update first.
 
@@ -90,7 +89,7 @@ class NewtonNewton(Method):
     TypeError, ValueError
         For a hyperparameter of another type or outside its range.
     Stop
-        (Inside a run, ending it) when a matrix has entries that are not finite, or gmres breaks
+        (Inside a run, ending it) if a matrix has entries that are not finite, or gmres breaks
         down.
 
     Notes
@@ -98,14 +97,13 @@ class NewtonNewton(Method):
     Source: `torchzero` 0.4.4, ``NewtonNewton``; E. Schroeder, Mathematische Annalen 2 (1870)
     317-365, for one variable.
 
-    Deviations: from order 4 on the original takes a step that is not the one its description
-    defines; here J_k is the Jacobian of x_k at every order. `solver`, `rtol` and `direction` are
-    additions.
+    Deviations: from order 4 on the step of the original is not the one its description defines;
+    here J_k is the Jacobian of x_k at every order. `solver`, `rtol` and `direction` are additions.
 
     Cost per step: dense, order 3: two n x n matrices (H and T[x_2]) and two factorisations.
-    "gmres": products only, but nested: every product with J_2 solves a system with J_1, so the
-    iterations multiply (on the extended Rosenbrock function 308 products a step at n = 10, 3708 at
-    n = 50, 50406 at n = 200). It pays where gmres needs few iterations.
+    "gmres": products only, but nested. Every product with J_2 solves a system with J_1, so the
+    iterations multiply: on the extended Rosenbrock function 308 products per step at n = 10, 3708
+    at n = 50, 50406 at n = 200. It is worth using if gmres needs few iterations.
 
     Examples
     --------
@@ -125,7 +123,6 @@ class NewtonNewton(Method):
     rtol: float = option(1e-10, "(0, 1)")  # ours, well above rounding error
     direction: str = option("keep", ("keep", "newton"))  # what the original does
     inner: Method | None = None
-
 
     needs: ClassVar[frozenset[str]] = frozenset({"g", "hvp"})
 
@@ -159,7 +156,7 @@ class NewtonNewton(Method):
         return d, NewtonNewtonState(state.t + 1, x, J, names, direction)
 
     def newton_step(self, point: Point, u: np.ndarray, solves: list) -> np.ndarray:
-        """The step of `Newton`; with gmres J_1^-1 u, or u where that does not descend."""
+        """The step of `Newton`; with gmres J_1^-1 u, or u if that does not descend."""
         if self.solver == "dense":
             return descent_solve(point.dense_hessian(), u, DELTA)[0]
         d = solves[0][0](u)
@@ -181,8 +178,11 @@ class NewtonNewton(Method):
             if self.solver == "dense":
                 J = tower.J(k, np.eye(point.x.size, dtype=point.x.dtype))
                 if not np.all(np.isfinite(J)):
-                    raise Stop(Status.NONFINITE, reason=f"J_{k} of NewtonNewton has entries that are not "
-                                                        f"finite where f = {point.f:.6g}")
+                    raise Stop(
+                        Status.NONFINITE,
+                        reason=f"J_{k} of NewtonNewton has entries that are not "
+                        f"finite where f = {point.f:.6g}",
+                    )
                 matrices.append(J)
                 solves.append(factorised(J))
             else:

@@ -21,8 +21,8 @@ __all__ = ["NewtonSolver"]
 class NewtonSolverState(NamedTuple):
     """Changes at every step."""
 
-    solver: Any  # state of the solver, where it is a method
-    rng: np.random.Generator | None  # for a solver that draws
+    solver: Any  # state of the solver, if it is a method
+    rng: np.random.Generator | None  # for a solver with randomness
     d: np.ndarray | None  # (n,) answer of the last solve; None before the first step
     outcome: str  # of the last solve: see `Descent`
     iterations: int  # of the last solve
@@ -31,7 +31,7 @@ class NewtonSolverState(NamedTuple):
 
 
 def the_solver(solver: Any) -> Any:
-    """A method, the exact name of one of SciPy's, or a callable."""
+    """The solver as a method, the exact name of a method of SciPy, or a callable."""
     if isinstance(solver, str):
         for name in SCIPY_METHODS:
             if checks.simplify(name) == checks.simplify(solver):
@@ -43,7 +43,7 @@ def the_solver(solver: Any) -> Any:
 
 
 def usable(answer: Descent, u: np.ndarray) -> tuple[np.ndarray, str]:
-    """``(d, outcome)``: the answer, or u where the solver has not moved from 0."""
+    """``(d, outcome)``: the answer, or u if the solver has not moved from 0."""
     if answer.d.any() or not u.any():
         return answer.d, answer.outcome
     return u.copy(), "diverged" if answer.outcome == "diverged" else "stopped"
@@ -59,40 +59,39 @@ class NewtonSolver(Method):
               argmin  d^T A d / 2 - u^T d             objective="energy":    gradient  A d - u
         output  d
 
-    by an inner run of `solver` that starts at the d of the step before (`warm_start`) or at 0, and
-    ends when mean (A d - u)^2 has fallen to `tol` times its value at that start, or after `maxiter`
-    iterations. u is the incoming update, changed by `inner` first. Follow the method with a line
-    search.
+    The minimiser is found by an inner run of `solver`. It starts at the d of the previous step
+    (`warm_start`) or at 0. It ends when mean (A d - u)^2 has fallen to `tol` times its value at that
+    start, or after `maxiter` iterations. u is the incoming update, or the output of `inner` for it.
+    Follow the method with a line search.
 
-    The residual has the condition number of A^2, the energy that of A and half the products for
-    each gradient: where A is positive definite the energy is the better choice. Where it is not,
-    the energy has no minimiser (the inner run then ends "diverged", or at its limit), while the
-    residual leads to the solution of A d = u all the same, a saddle of the quadratic model, which
-    need not descend.
+    The residual has the condition number of A^2; the energy has that of A, and half the products
+    per gradient. If A is positive definite, the energy is the better choice. If it is not, the
+    energy has no minimiser, and the inner run ends as "diverged" or at its limit. The residual still
+    gives the solution of A d = u, but this is a saddle of the quadratic model and need not descend.
 
     Parameters
     ----------
     solver : method, sequence of methods, str or callable
         A method of refopt; the name of a method of `scipy.optimize.minimize`; or a callable with
         SciPy's protocol for custom minimizers, ``solver(fun, d0, jac=, hessp=, maxiter=, ...)``,
-        returning d or an OptimizeResult.
+        which returns d or an OptimizeResult.
     maxiter : int or None
-        Iterations of a solve (TNC and COBYLA: evaluations). None is n.
+        Limit on the iterations of a solve (TNC and COBYLA: evaluations). None means n.
     maxiter1 : int or None
-        The same for the first step, which has no warm start. None is `maxiter`.
+        The same for the first step, which has no warm start. None means `maxiter`.
     tol : float >= 0 or None
-        Fall of the loss that ends a solve. A method takes one more iteration after it, as the
-        original does. None: only `maxiter` ends it.
+        A solve ends when the loss has fallen by this factor. A method does one more iteration after
+        that, as the original does. None: only `maxiter` ends a solve.
     reg : float >= 0
         Added to the diagonal of H.
     warm_start : bool
-        Begin each solve at the solution of the one before, else at 0.
+        True: begin each solve at the solution of the previous one. False: at 0.
     hvp_method : {"autograd", "fd_forward", "fd_central"}
         Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences
         of gradients.
     reset_solver : bool
-        Begin each solve with a fresh state of the solver, not with that after the solve before.
-        Only where the solver is a method; SciPy's keep no state.
+        Begin each solve with a new state of the solver, instead of its state after the previous
+        solve. Only if the solver is a method; SciPy's solvers have no state.
     h : float > 0
         Step of the differences along the unit vector.
     inner : method or sequence of methods or None
@@ -105,7 +104,7 @@ class NewtonSolver(Method):
     TypeError, ValueError
         For a hyperparameter of another type or outside its range.
     Stop
-        (Inside a run, ending it) where a Hessian-vector product is not finite.
+        (Inside a run, ending it) if a Hessian-vector product is not finite.
 
     Notes
     -----
@@ -113,11 +112,11 @@ class NewtonSolver(Method):
 
     Deviations: `reg` is ignored in the original. `objective` and SciPy's solvers are additions.
 
-    With the default solver, LBFGS with unit steps, the loss may rise in between;
-    ``chain(LBFGS(), StrongWolfe())`` makes it fall.
+    With the default solver, LBFGS with unit steps, the loss may rise between iterations. With
+    ``chain(LBFGS(), StrongWolfe())`` it falls in each.
 
-    Cost per step: one product for each value of the loss, one (energy) or two for each gradient.
-    Memory that of the solver.
+    Cost per step: one product for each value of the loss, and one (energy) or two (residual) for
+    each gradient. The memory is that of the solver.
 
     Examples
     --------
@@ -144,8 +143,9 @@ class NewtonSolver(Method):
         super().__post_init__()
         object.__setattr__(self, "solver", the_solver(self.solver))
         if self.reset_solver and not isinstance(self.solver, Method):
-            raise ValueError("NewtonSolver: reset_solver=True needs a method as solver; "
-                             f"{self.solver!r} keeps no state")
+            raise ValueError(
+                f"NewtonSolver: reset_solver=True needs a method as solver; {self.solver!r} has no state"
+            )
         needs = self.solver.all_needs() if isinstance(self.solver, Method) else ()
         if self.objective == "energy" and {"residuals", "gauss-newton"} & set(needs):
             raise ValueError(f"NewtonSolver: {self.solver!r} needs residuals; give objective='residual'")
@@ -154,23 +154,23 @@ class NewtonSolver(Method):
     shown: ClassVar[tuple[str, ...]] = ("outcome", "iterations", "products", "fall")
 
     def all_needs(self):
-        """The solver sees the linear system, which answers all of its needs but randomness."""
+        """The solver sees the linear system, which meets all of its needs except randomness."""
         random = self.solver.all_needs() & {"rng"} if isinstance(self.solver, Method) else frozenset()
         return self.needs | random
 
     def minimises_f(self):
-        """Whatever the solver minimises, the direction is one for f."""
+        """True: the solver minimises another function, but the direction is used to minimise f."""
         return True
 
     def settled(self, point):
-        """The solver does not look at points of f."""
+        """True: the solver does not see points of f."""
         return True
 
     def init(self, x, shapes=None, rng=None):
         return NewtonSolverState(self.fresh(x, shapes, rng), rng, None, "none", 0, 0, float("nan"))
 
     def fresh(self, x: np.ndarray, shapes: Any, rng: np.random.Generator | None) -> Any:
-        """A first state of the solver, with a generator of its own."""
+        """A new state of the solver, with its own generator."""
         if not isinstance(self.solver, Method):
             return ()
         if rng is not None:
@@ -186,8 +186,9 @@ class NewtonSolver(Method):
         maxiter = point.x.size if maxiter is None else maxiter
         d = np.zeros_like(point.x) if first or not self.warm_start else state.d
         reg = point.x.dtype.type(self.reg)
-        product = Product(lambda v: point.hvp(v, self.hvp_method, self.h) + reg * v, type(self).__name__,
-                          zero_ends=False)
+        product = Product(
+            lambda v: point.hvp(v, self.hvp_method, self.h) + reg * v, type(self).__name__, zero_ends=False
+        )
         system = LinearSystem(product, update, self.objective)
         system.shapes = shapes
         if isinstance(self.solver, Method):
@@ -195,5 +196,6 @@ class NewtonSolver(Method):
         else:
             answer = by_scipy(self.solver, system, d, maxiter, self.tol)
         d, outcome = usable(answer, update)
-        return d, NewtonSolverState(answer.state, state.rng, d, outcome, answer.iterations, product.count,
-                                    answer.fall)
+        return d, NewtonSolverState(
+            answer.state, state.rng, d, outcome, answer.iterations, product.count, answer.fall
+        )

@@ -15,10 +15,10 @@ __all__ = ["ReduceOutwardLR"]
 
 @np.errstate(all="ignore")
 def reduce_outward(u, *, x, c, mul, invert):
-    """The update `u` (n,), times `mul` where the step goes outward; x and c have shape (n,).
+    """The update `u` (n,), multiplied by `mul` where the step goes outward; x and c have shape (n,).
 
-    The sign of ``x c`` is that of the product of real numbers, also where the floating-point
-    product would underflow. A NaN in `x` or `c` selects nothing.
+    The sign of ``x c`` is right even if the floating-point product would underflow. A NaN in `x` or
+    `c` selects nothing.
 
     Examples
     --------
@@ -43,17 +43,17 @@ class ReduceOutwardLR(Method):
     The step is x - o, so x_i c_i < 0 means that |x_i| is about to grow. A step size follows as
     `LR`.
 
-    Do not expect an advantage. Every outward step is damped, which draws the iterates towards the
-    origin: a minimiser far from zero is reached more slowly, by up to the factor mul, and elsewhere
-    nothing is gained at the same step size. A problem that takes 1375 steps takes 2757 when it is
-    moved away from the origin (notebooks/20_reduce_outward_lr.ipynb).
+    Do not expect an advantage. Outward steps are shorter, so a minimiser far from zero is reached
+    more slowly, by up to the factor mul, and elsewhere there is no gain at the same step size. A
+    problem that takes 1375 steps takes 2757 after it is moved away from the origin
+    (notebooks/20_reduce_outward_lr.ipynb).
 
     Parameters
     ----------
     mul : float
         Factor of the outward coordinates.
     use_grad : bool
-        The sign of the gradient decides instead of that of the incoming update.
+        Use the sign of the gradient instead of that of the incoming update.
     invert : bool
         Select the coordinates that move towards zero instead.
 
@@ -67,8 +67,8 @@ class ReduceOutwardLR(Method):
     Source: `torchzero` 0.4.4, ``ReduceOutwardLR``, whose own documentation says that it does not
     help.
 
-    Deviations: none but in a product x_i c_i that underflows to zero. It selects nothing in the
-    original; here its sign counts.
+    Deviations: only if a product x_i c_i underflows to zero. Then the original does not select the
+    coordinate; here its sign counts.
 
     Cost per step: one pass over the vector, no evaluations. There is no state.
 
@@ -83,7 +83,6 @@ class ReduceOutwardLR(Method):
     mul: float = option(0.5, "(-inf, inf)")  # all as in torchzero 0.4.4
     use_grad: bool = option(False, bool)
     invert: bool = option(False, bool)
-
 
     elementwise: ClassVar[bool] = True
 

@@ -15,7 +15,7 @@ from ..solvers import forcing, krylov
 
 __all__ = ["ScipyNewtonCG"]
 
-RTOL = 1e-5  # of SciPy's solvers
+RTOL = 1e-5  # default of SciPy's solvers
 DIRECTIONS = ("keep", "negate", "gradient", "truncated")
 
 
@@ -28,11 +28,11 @@ class ScipyNewtonCGState(NamedTuple):
     outcome: str  # of the last solve: see `refopt.solvers.krylov`
     exit_code: int  # of the last solve
     products: int  # Hessian-vector products of the last solve
-    direction: str  # what became of it: "kept", "negated", "gradient", "truncated"
+    direction: str  # what was done with it: "kept", "negated", "gradient", "truncated"
 
 
 def descending(d: np.ndarray, g: np.ndarray, policy: str) -> tuple[np.ndarray, str]:
-    """``(output, name)`` for a solution `d` under a policy on directions with ``g^T d <= 0``."""
+    """``(output, name)`` for a solution `d`, where `policy` decides what to do if ``g^T d <= 0``."""
     slope = np.dot(g, d)
     if policy == "keep" or slope > 0:
         return d, "kept"
@@ -48,18 +48,18 @@ class ScipyNewtonCG(Method):
 
         d  with  |H d - u| <= rtol |u|              by a solver of scipy.sparse.linalg, products v -> H v only
         output  d                                   where g^T d > 0
-                what `direction` says               where d is no direction of descent
+                as `direction` says                 where d is not a descent direction
 
         rtol = 1e-5                                 SciPy's own; another by `kwargs`
         rtol = eta_k of Eisenstat and Walker        forcing="eisenstat-walker": loose far from a solution
         the solve begins at the last d              warm_start=True, else at 0
 
-    u is the incoming update, changed by `inner` first. A line search should follow.
+    u is the incoming update, or the output of `inner` for it. Follow the method with a line search.
 
-    If a solve goes wrong: at the limit of iterations the last iterate is used; after a breakdown
-    the last iterate shown (of gcrotmk and lgmres with differences of gradients the best) if it is
-    better than d = 0, else u; a product that is not finite ends the run with a message. The figures
-    `outcome`, `exit_code` and `products` say what happened.
+    If a solve fails: at the limit of iterations the last iterate is used. After a breakdown the last
+    iterate known is used (the best one for gcrotmk and lgmres with differences of gradients) if it
+    is better than d = 0, else u. A product that is not finite ends the run. The figures `outcome`,
+    `exit_code` and `products` show what happened.
 
     Parameters
     ----------
@@ -69,11 +69,10 @@ class ScipyNewtonCG(Method):
         Hessian-vector products: exact (the user's `hessp` or `hess` if given), or from differences
         of gradients.
     h : float > 0
-        Step of the differences along the unit vector. Where `kwargs` names no rtol, that of the
-        solve is not below the error of the differences, h (fd_forward), h^2 (fd_central) or
-        rounding / h.
+        Step of the differences along the unit vector. If `kwargs` has no rtol, the rtol of a solve
+        is at least the error of the differences, h (fd_forward), h^2 (fd_central) or rounding / h.
     warm_start : bool
-        Begin each solve at the solution of the one before.
+        Begin each solve at the solution of the previous one.
     inner : method or sequence of methods or None
         Applied to the incoming update first.
     kwargs : dict or None
@@ -84,11 +83,11 @@ class ScipyNewtonCG(Method):
     forcing : {None, "eisenstat-walker"}
         Choose the relative tolerance of each solve by the progress of the gradient.
     direction : {"keep", "negate", "gradient", "truncated"}
-        What becomes of a solution d that does not descend, g^T d <= 0. "keep": it is the output all
-        the same (a line search after it falls back to the gradient). "negate": its negative.
-        "gradient": the gradient. "truncated": the solver stops at the first v with v^T H v <= 0,
-        and its iterate is the output (u if there is none yet). For truncation use cg, whose
-        iterates then descend; lsqr and lsmr show none and are refused.
+        What to do with a solution d that does not descend, g^T d <= 0. "keep": d is the output
+        (a line search after it then uses the gradient). "negate": -d. "gradient": the gradient.
+        "truncated": the solver stops at the first v with v^T H v <= 0, and the output is its
+        iterate (u if there is none). Use cg for this, because its iterates descend; lsqr and lsmr
+        do not give their iterates, so they raise an error.
 
     Raises
     ------
@@ -96,7 +95,7 @@ class ScipyNewtonCG(Method):
         For a hyperparameter of another type or outside its range, or a keyword that the solver does
         not take.
     Stop
-        (Inside a run, ending it) where a Hessian-vector product is not finite.
+        (Inside a run, ending it) if a Hessian-vector product is not finite.
 
     Notes
     -----
@@ -106,12 +105,14 @@ class ScipyNewtonCG(Method):
     10.1007/BF02592055, for ``direction="truncated"``; S. C. Eisenstat, H. F. Walker, SIAM J. Sci.
     Comput. 17 (1996), doi 10.1137/0917003, eq. (2.6), for `forcing`.
 
-    Deviations: the original refuses the names "fd_forward" and "fd_central" that it documents, and
-    its "forward" gives NaN; after a breakdown its answer is NaN. `M`, `forcing` and `direction` are
-    additions.
+    Deviations: the original does not accept the names "fd_forward" and "fd_central" that it
+    documents, and its "forward" gives NaN; after a breakdown its output is NaN. `M`, `forcing` and
+    `direction` are additions.
 
     Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central:
-    two). Memory O(n).
+    two). Differences allow no residual below their error: a solve with them ends when the residual no
+    longer falls by a factor of 10 in a cycle, or in 4 n + 4 products (tfqmr, lsqr, lsmr: at their limit).
+    Memory O(n).
 
     Examples
     --------
@@ -127,7 +128,7 @@ class ScipyNewtonCG(Method):
     warm_start: bool = option(False, bool)
     inner: Any = None
     kwargs: dict[str, Any] | None = None
-    M: Any = None  # this and the next two: what the original does
+    M: Any = None  # this and the next two as in the original
     forcing: str | None = option(None, [("eisenstat-walker",)])
     direction: str = option("keep", DIRECTIONS)
 
@@ -135,7 +136,7 @@ class ScipyNewtonCG(Method):
         super().__post_init__()
         who = type(self).__name__
         object.__setattr__(self, "solver", krylov.find_solver(who, self.solver))
-        refused = {"x0": "warm_start=True begins at the solution before", "M": "give M= to the method itself"}
+        refused = {"x0": "use warm_start=True for the previous solution", "M": "give M= to the method itself"}
         if self.forcing is not None:
             refused.update(dict.fromkeys(("rtol", "btol"), f"forcing={self.forcing!r} sets the tolerance"))
         if self.direction == "truncated" and self.solver == "gmres":
@@ -146,8 +147,10 @@ class ScipyNewtonCG(Method):
             if self.M is not None:
                 raise ValueError(f"{who}: {self.solver} takes no preconditioner M; minres or cg do")
             if self.direction == "truncated":
-                raise ValueError(f"{who}: direction='truncated' needs a solver that shows its iterates, "
-                                 f"{self.solver} does not; cg does")
+                raise ValueError(
+                    f"{who}: direction='truncated' needs a solver that gives its iterates, "
+                    f"{self.solver} does not; cg does"
+                )
 
     needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
     shown: ClassVar[tuple[str, ...]] = ("outcome", "exit_code", "products", "direction")
@@ -160,23 +163,35 @@ class ScipyNewtonCG(Method):
         if self.forcing is not None and np.isfinite(state.gnorm):
             eta = forcing.eisenstat_walker(eta, gnorm, state.gnorm)
         who = f"{type(self).__name__} ({self.solver})"
-        product = krylov.Product(lambda v: point.hvp(v, self.hvp_method, self.h), who,
-                                 truncate=self.direction == "truncated", rough=self.hvp_method != "autograd")
+        product = krylov.Product(
+            lambda v: point.hvp(v, self.hvp_method, self.h),
+            who,
+            truncate=self.direction == "truncated",
+            rough=self.hvp_method != "autograd",
+        )
         rtol, keywords = self.tolerance(eta, point.x.dtype)
-        answer = krylov.solve(self.solver, product, update, state.d if self.warm_start else None,
-                              self.preconditioner(point), rtol, keywords)
+        answer = krylov.solve(
+            self.solver,
+            product,
+            update,
+            state.d if self.warm_start else None,
+            self.preconditioner(point),
+            rtol,
+            keywords,
+        )
         d, name = descending(answer.x, point.g, self.direction)
         if answer.outcome == "curvature" and name == "kept":
             name = "truncated"
         return d, ScipyNewtonCGState(answer.x, eta, gnorm, answer.outcome, answer.code, answer.products, name)
 
     def tolerance(self, eta: float, dtype: np.dtype) -> tuple[float | None, dict[str, Any]]:
-        """``(rtol, keywords)`` of a solve: no rtol below the error of differences of gradients."""
+        """``(rtol, keywords)`` of a solve; rtol is at least the error of differences of gradients."""
         keywords = dict(self.kwargs or {})
         error = 0.0
         if self.hvp_method != "autograd":
-            error = max(self.h if self.hvp_method == "fd_forward" else self.h**2,
-                        float(np.finfo(dtype).eps) / self.h)
+            error = max(
+                self.h if self.hvp_method == "fd_forward" else self.h**2, float(np.finfo(dtype).eps) / self.h
+            )
         if self.forcing is not None:
             return max(eta, min(error, forcing.ETA_MAX)), keywords
         if error > RTOL and self.solver not in krylov.LEAST_SQUARES:

@@ -12,13 +12,13 @@ __all__ = ["TensorizeProjection"]
 
 
 def cube(n: int, max_side: int) -> tuple[int, ...]:
-    """The shape ``(s,) * d`` for n numbers."""
+    """The shape ``(s,) * d`` of the tensor for n numbers."""
     if n < max_side:
         return (n,)
     d = 1
     while max_side**d < n:
         d += 1
-    s = round(n ** (1 / d))  # right or one off; integers decide
+    s = round(n ** (1 / d))  # may be wrong by one; corrected below in integers
     while s**d < n:
         s += 1
     while (s - 1) ** d >= n:
@@ -32,20 +32,20 @@ class TensorizeProjection(Projection):
 
         d = least integer with max_side^d >= n,   s = least integer with s^d >= n
         P x = (x_1 ... x_n, 0 ... 0)              length s^d, shape (s,)*d
-        Q z = (z_1 ... z_n)                       drops the padding; P^T = Q
+        Q z = (z_1 ... z_n)                       removes the padding; P^T = Q
         n < max_side: P x = x, one-dimensional and without padding
 
-    For inner methods that look at the shapes of tensors.
+    It is meant for inner methods that use the shapes of tensors.
 
     Parameters
     ----------
     inner : method or sequence of methods
         What runs on the tensor.
     max_side : int >= 2
-        No side of the tensor is longer. Required.
+        Largest side of the tensor. Required.
     project_update, project_params, project_grad : bools, by keyword
-        What the inner methods receive: P u of the update u; the point P x and f(Q z), which they
-        may evaluate; P g of the gradient g. See `refopt.parts.projection.Projection`.
+        What the inner methods receive: the projected update P u; the point P x and f(Q z), which
+        they may evaluate; the projected gradient P g. See `refopt.parts.projection.Projection`.
 
     Raises
     ------
@@ -57,9 +57,9 @@ class TensorizeProjection(Projection):
     -----
     Source: `torchzero` 0.4.4, ``TensorizeProjection``.
 
-    Deviations: the original takes d from a floating logarithm, which exceeds the integer at some
-    exact powers (n = 125, max_side = 5 gives (4, 4, 4, 4)); here it is integer arithmetic. Those of
-    all projections are named at `refopt.parts.projection.Projection`.
+    Deviations: the original computes d by a floating-point logarithm, which exceeds the integer at
+    some exact powers (n = 125, max_side = 5 gives (4, 4, 4, 4)); here it is integer arithmetic.
+    `refopt.parts.projection.Projection` lists those of all projections.
 
     Cost per step: copies of length s^d, and the inner methods.
 
@@ -70,8 +70,7 @@ class TensorizeProjection(Projection):
     ((5, 5, 5),)
     """
 
-    max_side: int = option(None, "whole >= 2")  # required; None gives the message that says so
-
+    max_side: int = option(None, "whole >= 2")  # required: None raises an error
 
     def space(self, n, shapes):
         return Padding(tensor_shapes(shapes, n), (cube(n, self.max_side),), (n,))

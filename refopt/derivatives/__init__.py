@@ -17,7 +17,22 @@ from .taylor_mode.expand import model_hvp, model_product, model_value, model_val
 from .tensors import derivative_tensors, directional, hessian, tensor_product, tensor_vector
 
 __all__ = [
-    "TaylorError", "TraceError", "central_product", "check_derivatives", "derivative_tensors", "directional",
-    "forward_product", "gradient", "hessian", "hvp", "model_hvp", "model_product", "model_value",
-    "model_value_and_gradient", "taylor", "tensor_product", "tensor_vector", "value_and_gradient",
+    "TaylorError",
+    "TraceError",
+    "central_product",
+    "check_derivatives",
+    "derivative_tensors",
+    "directional",
+    "forward_product",
+    "gradient",
+    "hessian",
+    "hvp",
+    "model_hvp",
+    "model_product",
+    "model_value",
+    "model_value_and_gradient",
+    "taylor",
+    "tensor_product",
+    "tensor_vector",
+    "value_and_gradient",
 ]

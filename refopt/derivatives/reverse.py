@@ -79,7 +79,8 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
     if isinstance(end, np.ndarray) and end.dtype == object:
         raise TraceError(
             f"{name_of(fun)} returned an array of Python objects: a plain `numpy` call on the traced "
-            f"variables hid them from autograd. {ADVICE}")
+            f"variables hid them from autograd. {ADVICE}"
+        )
     return end, None
 
 
@@ -189,27 +190,43 @@ def hessian_by_rows(fun: Callable, x: Any) -> Any:
 
 # ---------------------------------------------------------------- why a function cannot be traced
 
-ADVICE = ("Use `import autograd.numpy as np` in fun and build new arrays instead of assigning into old ones; "
-          "or give jac= (and hess= or hessp= where the method needs them), then fun is called with plain "
-          "arrays")
+ADVICE = (
+    "Use `import autograd.numpy as np` in fun and build new arrays instead of assigning into old ones; "
+    "or give jac= (and hess= or hessp= where the method needs them), then fun is called with plain "
+    "arrays"
+)
 
 # Files whose lines are no likely cause.
 INNER = re.compile(r"[/\\](autograd|numpy|scipy|refopt[/\\](derivatives|objective|function))\b")
 
 # Error texts that only the tracer's boxes cause; anything else is the user's own exception.
-TRACER_SIGNS = ("ArrayBox", "setting an array element with a sequence", "VJP of ", "dtype('O')", "autograd",
-                "not supported for the input types", "dtype object")
+TRACER_SIGNS = (
+    "ArrayBox",
+    "setting an array element with a sequence",
+    "VJP of ",
+    "dtype('O')",
+    "autograd",
+    "not supported for the input types",
+    "dtype object",
+)
 
 CAUSES = (
     (re.compile(r"\b(math\.\w+)\("), "`{0}` takes plain numbers only; write `np.{1}` from autograd.numpy"),
-    (re.compile(r"\b(float|int|bool|complex)\("),
-     "`{0}(...)` asks for a plain number; leave the value as it is"),
-    (re.compile(r"[\w\])]\s*\[[^=]*\]\s*(?:[-+*/@]|\*\*|//)?=(?!=)"),
-     "assignment into an array cannot be differentiated; build the array with np.array([...]), np.stack, "
-     "np.concatenate or np.where"),
-    (re.compile(r"\b((?:np|numpy|scipy|sp|special|linalg)(?:\.\w+)+)\("),
-     "`{0}` is not differentiable here (plain numpy or scipy, or a function without a derivative rule); use "
-     "the one of autograd.numpy or autograd.scipy"),
+    (
+        re.compile(r"\b(float|int|bool|complex)\("),
+        "`{0}(...)` asks for a plain number; leave the value as it is",
+    ),
+    (
+        re.compile(r"[\w\])]\s*\[[^=]*\]\s*(?:[-+*/@]|\*\*|//)?=(?!=)"),
+        "assignment into an array cannot be differentiated; build the array with np.array([...]), np.stack, "
+        "np.concatenate or np.where",
+    ),
+    (
+        re.compile(r"\b((?:np|numpy|scipy|sp|special|linalg)(?:\.\w+)+)\("),
+        "`{0}` is not differentiable here (plain numpy or scipy, or a function without a derivative "
+        "rule); use "
+        "the one of autograd.numpy or autograd.scipy",
+    ),
 )
 
 
@@ -217,7 +234,8 @@ def explain(error: Exception, fun: Callable) -> None:
     """Raise `TraceError` if `error` comes from tracing and not from the user's own code."""
     text = str(error)
     if isinstance(error, TraceError) or not isinstance(
-            error, (TypeError, ValueError, AttributeError, NotImplementedError)):
+        error, (TypeError, ValueError, AttributeError, NotImplementedError)
+    ):
         return
     if not any(sign in text for sign in TRACER_SIGNS):
         return
@@ -234,8 +252,9 @@ def explain(error: Exception, fun: Callable) -> None:
             cause = sentence.format(name, name.split(".")[-1])
             break
     where = f" {place}: `{line}`." if line else ""
-    raise TraceError(f"autograd cannot differentiate {name_of(fun)}.{where} Likely cause: {cause}. {ADVICE}."
-                     ) from error
+    raise TraceError(
+        f"autograd cannot differentiate {name_of(fun)}.{where} Likely cause: {cause}. {ADVICE}."
+    ) from error
 
 
 def stored(fun: Callable) -> TraceError:
@@ -243,7 +262,8 @@ def stored(fun: Callable) -> TraceError:
     return TraceError(
         f"{name_of(fun)} returned a stored value instead of a new one: it seems to cache its results, which "
         "hides x from autograd. Remove the cache (refopt keeps the values at each point itself), or give "
-        "jac= and hess= or hessp=")
+        "jac= and hess= or hessp="
+    )
 
 
 def name_of(fun: Callable) -> str:
@@ -254,9 +274,9 @@ def name_of(fun: Callable) -> str:
 
 # ---------------------------------------------------------------------- indexing
 
-# autograd's own rule for ``x[...]`` adds element by element (``np.add.at``), also where the index is a slice. The rule
-# below replaces it, for the whole process: the numbers are the same to the bit, and a gradient or a Hessian-vector
-# product of a function that slices `x` takes half the time.
+# autograd's own rule for ``x[...]`` adds element by element (``np.add.at``), also where the index is a slice.
+# The rule below replaces it, for the whole process: the numbers are the same to the bit, and a gradient or a
+# Hessian-vector product of a function that slices `x` takes half the time.
 
 
 def is_basic(index: Any) -> bool:

@@ -69,8 +69,12 @@ def hessian(fun: Callable, x: Any, *args: Any) -> Any:
         return hessian_by_rows(f, x)
     basis = np.eye(len(x), dtype=vspace(x).dtype)
     try:
-        H = anp.concatenate([taylor(lambda z: gradient(f, z), x, basis[i:i + COLUMNS], 1)[1]
-                             for i in range(0, len(basis), COLUMNS)])
+        H = anp.concatenate(
+            [
+                taylor(lambda z: gradient(f, z), x, basis[i : i + COLUMNS], 1)[1]
+                for i in range(0, len(basis), COLUMNS)
+            ]
+        )
     except (TaylorError, NotImplementedError):
         return hessian_by_rows(f, x)
     return (H + H.T) / 2

@@ -283,9 +283,19 @@ def cubic_adam(u, *, m1, m2, m3, t, beta1, beta2, beta3, eps, debiased, alpha, m
     signed_and_halve = {"signed_cbrt": (True, False), "unsigned_cbrt": (False, False), "halve": (False, True)}
     if mode not in signed_and_halve:
         return None
-    return _run(_loop_cubic_adam, "rwww" + 13 * "s" + "bb", u, m1, m2, m3,
-                *_averages(t, debiased, beta1, beta2, beta3), eps, alpha, *SCALES.get(u.dtype, (1, 1)),
-                *signed_and_halve[mode])
+    return _run(
+        _loop_cubic_adam,
+        "rwww" + 13 * "s" + "bb",
+        u,
+        m1,
+        m2,
+        m3,
+        *_averages(t, debiased, beta1, beta2, beta3),
+        eps,
+        alpha,
+        *SCALES.get(u.dtype, (1, 1)),
+        *signed_and_halve[mode],
+    )
 
 
 def _averages(t, debiased, *betas):

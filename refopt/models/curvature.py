@@ -1,7 +1,7 @@
-"""Where a method gets the matrix of its quadratic model from.
+"""The matrix of a quadratic model: exact, Gauss-Newton, quasi-Newton or from the user.
 
-A `CurvatureModel` lives in the state of a method and answers ``at(point)`` with an array, a sparse matrix or
-a LinearOperator of shape (n, n).
+A `CurvatureModel` is part of a method's state. Its ``at(point)`` returns an array, a sparse matrix or a
+LinearOperator of shape (n, n).
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def indefinite(H: np.ndarray) -> bool:
 
 
 class CurvatureModel:
-    """Base: no state of its own."""
+    """Base of the curvature models, without state."""
 
     def at(self, point: Point) -> Any:
         """The matrix of the model at `point`."""
         raise NotImplementedError
 
     def factor(self, point: Point) -> tuple[np.ndarray, np.ndarray] | None:
-        """``(A, b)`` with the matrix A^T A and the gradient A^T b at `point`, where such are at hand."""
+        """``(A, b)`` with the matrix A^T A and the gradient A^T b at `point`; None if not available."""
         return None
 
     def copy_state(self) -> CurvatureModel:
@@ -67,7 +67,7 @@ class Exact(CurvatureModel):
 
 
 class GaussNewton(CurvatureModel):
-    """``J^T H_l J`` of a model and a loss."""
+    """The matrix ``J^T H_l J`` of a model and a loss."""
 
     def __init__(self, prefer_dense: bool):
         self.prefer_dense = prefer_dense
@@ -85,7 +85,7 @@ class GaussNewton(CurvatureModel):
 
 
 class UserHessian(CurvatureModel):
-    """The user's function of x: an array, a sparse matrix or a LinearOperator."""
+    """The user's function of x, which returns an array, a sparse matrix or a LinearOperator."""
 
     def __init__(self, hess: Callable, prefer_dense: bool):
         self.hess = hess
@@ -105,18 +105,20 @@ class UserHessian(CurvatureModel):
 
 
 class QuasiNewton(CurvatureModel):
-    """A strategy that learns from the steps between the points it is asked about."""
+    """A strategy that is updated with the step between the last two points it was asked about."""
 
     def __init__(self, strategy: HessianUpdateStrategy, prefer_dense: bool, fallback: bool, n: int):
-        self.strategy = copy.deepcopy(strategy)  # the instance in a method's field is never changed
+        self.strategy = copy.deepcopy(strategy)  # the instance in the field of the method stays unchanged
         self.prefer_dense = prefer_dense
         self.x: np.ndarray | None = None
         self.g: np.ndarray | None = None
         self.inverse = not hessian_form(self.strategy, n)
         if self.inverse and not fallback:
-            raise ValueError(f"{type(strategy).__name__} holds only the inverse of the Hessian, which would "
-                             "have to be inverted at O(n^3) per step; initialize it with approx_type='hess', "
-                             "use another strategy, or set fallback=True")
+            raise ValueError(
+                f"{type(strategy).__name__} holds only the inverse of the Hessian, and "
+                "inverting it costs O(n^3) per step; initialize it with approx_type='hess', "
+                "use another strategy, or set fallback=True"
+            )
 
     def at(self, point: Point) -> Any:
         if self.x is not None and self.g is not None and not np.array_equal(self.x, point.x):
@@ -140,7 +142,7 @@ class QuasiNewton(CurvatureModel):
 
 def hessian_form(strategy: HessianUpdateStrategy, n: int) -> bool:
     """Whether `strategy` holds the Hessian, after initializing it for `n` variables."""
-    if getattr(strategy, "approx_type", None) == "inv_hess":  # the user has initialized it so
+    if getattr(strategy, "approx_type", None) == "inv_hess":  # the user initialized it with the inverse
         strategy.initialize(n, "inv_hess")
         return False
     try:
@@ -171,7 +173,7 @@ def operator(product: Callable, point: Point) -> LinearOperator:
 
 
 def make_model(hess: Any, n: int, prefer_dense: bool = True, fallback: bool = False) -> CurvatureModel:
-    """The model that a method's `hess` stands for, in `n` variables."""
+    """The curvature model for the option `hess` of a method, in `n` variables."""
     if isinstance(hess, str):
         return Exact(prefer_dense) if hess == "exact" else GaussNewton(prefer_dense)
     if isinstance(hess, HessianUpdateStrategy):
@@ -180,14 +182,16 @@ def make_model(hess: Any, n: int, prefer_dense: bool = True, fallback: bool = Fa
 
 
 def needs_of(who: str, hess: Any) -> frozenset[str]:
-    """What a method with that `hess` needs of a point; an error for anything that is no `hess`."""
+    """What a method with this `hess` needs from a point; an error if the option is not valid."""
     if isinstance(hess, str):
         checks.one_of(who, "hess", hess, NAMES)
         return frozenset({NEEDS[hess]})
     if isinstance(hess, type) and issubclass(hess, HessianUpdateStrategy):
         raise TypeError(f"{who}: hess={hess.__name__} is a class; give an instance, {hess.__name__}()")
     if not isinstance(hess, HessianUpdateStrategy) and not callable(hess):
-        raise TypeError(f"{who}: hess must be one of {', '.join(map(repr, NAMES))}, a scipy.optimize."
-                        "HessianUpdateStrategy such as BFGS(), or a function of x that returns a matrix, got "
-                        f"{checks.describe(hess)}")
+        raise TypeError(
+            f"{who}: hess must be one of {', '.join(map(repr, NAMES))}, a scipy.optimize."
+            "HessianUpdateStrategy such as BFGS(), or a function of x that returns a matrix, got "
+            f"{checks.describe(hess)}"
+        )
     return frozenset({"g"})

@@ -5,18 +5,18 @@
     DFP             phi = 1:  B <- (I - y s^T / y^T s) B (I - s y^T / y^T s) + y y^T / y^T s
     PSB             r = y - B s,  B <- B + (r s^T + s r^T) / (s^T s) - (r^T s) s s^T / (s^T s)^2
 
-The Broyden class with phi >= 0 keeps B positive definite where y^T s > 0. A pair whose curvature is smaller
-than ``min_curvature`` of the model's is skipped, or damped: y <- theta y + (1 - theta) B s with theta = (1 -
+The Broyden class with phi >= 0 keeps B positive definite where y^T s > 0. If y^T s is smaller than
+min_curvature s^T B s, the pair is skipped, or damped: y <- theta y + (1 - theta) B s with theta = (1 -
 min_curvature) / (1 - y^T s / s^T B s), which makes y^T s = min_curvature s^T B s. PSB needs no such
-condition; it learns negative curvature.
+condition; its B may have negative curvature.
 
-Self-scaling multiplies B by min(1, y^T s / s^T B s) before the update. DFP has it by default: in a trust
-region plain DFP needs more than 5000 iterations on Rosenbrock's function, because it takes too large a B back
-only slowly, scaled DFP 45.
+Self-scaling multiplies B by min(1, y^T s / s^T B s) before the update. It is the default of DFP. In a trust
+region plain DFP needs more than 5000 iterations on Rosenbrock's function, because it reduces a B that is too
+large only slowly. Scaled DFP needs 45.
 
-All are the interface of `scipy.optimize.HessianUpdateStrategy` and hold the Hessian itself
-(``approx_type="hess"``). Before the first update B is a multiple of I: y^T y / (y^T s) with
-``init_scale="auto"`` (Broyden class), |y^T s| / s^T s (PSB, which does not suffer from being too small).
+All have the interface of `scipy.optimize.HessianUpdateStrategy` and store the Hessian itself
+(``approx_type="hess"``). Before the first update B is a multiple of I. With ``init_scale="auto"`` the
+factor is y^T y / (y^T s) in the Broyden class, and |y^T s| / s^T s in PSB, for which a small B does no harm.
 
 Source: Nocedal, Wright, Numerical Optimization, 2006, eq. 6.13 (DFP), 6.20 (init_scale), 6.32 (Broyden
 class), and procedure 18.2 (damping); Oren, Luenberger, Management Science 20 (1974) 845-862 (self-scaling),
@@ -53,7 +53,7 @@ def psb_update(B: np.ndarray, s: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 class DenseStrategy(HessianUpdateStrategy):
-    """What the strategies share: the matrix, and when it is scaled."""
+    """Base of the strategies: it has the matrix and scales it before the first update."""
 
     def __init__(self, init_scale: Any = "auto"):
         who = type(self).__name__
@@ -67,8 +67,9 @@ class DenseStrategy(HessianUpdateStrategy):
     def initialize(self, n: int, approx_type: str) -> None:
         """Start with a multiple of I in `n` variables; `approx_type` must be "hess"."""
         if approx_type != "hess":
-            raise ValueError(f"{type(self).__name__} holds the Hessian: approx_type must be 'hess', "
-                             f"got {approx_type!r}")
+            raise ValueError(
+                f"{type(self).__name__} stores the Hessian: approx_type must be 'hess', got {approx_type!r}"
+            )
         self.fresh = True
         self.B = np.eye(n) * (1.0 if self.init_scale == "auto" else self.init_scale)
 
@@ -86,7 +87,7 @@ class DenseStrategy(HessianUpdateStrategy):
         return self.B
 
     def update(self, delta_x: np.ndarray, delta_grad: np.ndarray) -> None:
-        """Learn from a step s = delta_x and y = delta_grad, both (n,); bad pairs are ignored."""
+        """Update B with a step s = delta_x and y = delta_grad, both (n,); unusable pairs are ignored."""
         s, y = np.asarray(delta_x, dtype=float), np.asarray(delta_grad, dtype=float)
         B = self.matrix()
         if not s.any() or not np.all(np.isfinite(s)) or not np.all(np.isfinite(y)):
@@ -105,22 +106,22 @@ class DenseStrategy(HessianUpdateStrategy):
 
 
 class BroydenClass(DenseStrategy):
-    """The Broyden class: phi = 0 is BFGS, phi = 1 is DFP, in between their convex class.
+    """The Broyden class: phi = 0 is BFGS, phi = 1 is DFP, between them lies the convex class.
 
     Parameters
     ----------
     phi : float >= 0
         Weight of the DFP direction; at least 0, so that B stays positive definite.
     exception_strategy : {"skip_update", "damp_update"}
-        What to do with a pair of too little curvature.
+        What to do with a pair whose curvature is too small.
     min_curvature : float in (0, 1)
-        Least ``y^T s`` as a share of ``s^T B s``; 1e-8 when skipping, as SciPy's, and 0.2 when damping, as
-        Powell's.
+        Least ``y^T s`` as a share of ``s^T B s``. The default is 1e-8 for skipping, as in SciPy, and 0.2 for
+        damping, as in Powell's paper.
     init_scale : float > 0 or "auto"
         The first B is this multiple of I.
     self_scaling : bool
-        Before every update multiply B by ``min(1, y^T s / s^T B s)``: a B that is too large is corrected at
-        once, which updates with large phi do poorly by themselves.
+        Multiply B by ``min(1, y^T s / s^T B s)`` before every update. This corrects a B that is too large at
+        once; updates with large phi alone do so slowly.
 
     Raises
     ------
@@ -137,16 +138,26 @@ class BroydenClass(DenseStrategy):
     array([3., 1.])
     """
 
-    def __init__(self, phi: float = 0.0, exception_strategy: str = "skip_update",
-                 min_curvature: float | None = None, init_scale: Any = "auto", self_scaling: bool = False):
+    def __init__(
+        self,
+        phi: float = 0.0,
+        exception_strategy: str = "skip_update",
+        min_curvature: float | None = None,
+        init_scale: Any = "auto",
+        self_scaling: bool = False,
+    ):
         super().__init__(init_scale)
         who = type(self).__name__
         self.phi = checks.in_interval(who, "phi", phi, "[0, inf)")
-        self.exception_strategy = checks.one_of(who, "exception_strategy", exception_strategy,
-                                                ("skip_update", "damp_update"))
+        self.exception_strategy = checks.one_of(
+            who, "exception_strategy", exception_strategy, ("skip_update", "damp_update")
+        )
         default = 1e-8 if exception_strategy == "skip_update" else 0.2
-        self.min_curvature = default if min_curvature is None else checks.in_interval(
-            who, "min_curvature", min_curvature, "(0, 1)")
+        self.min_curvature = (
+            default
+            if min_curvature is None
+            else checks.in_interval(who, "min_curvature", min_curvature, "(0, 1)")
+        )
         self.self_scaling = checks.boolean(who, "self_scaling", self_scaling)
 
     def __repr__(self) -> str:
@@ -187,8 +198,13 @@ class DFP(BroydenClass):
     True
     """
 
-    def __init__(self, exception_strategy: str = "skip_update", min_curvature: float | None = None,
-                 init_scale: Any = "auto", self_scaling: bool = True):
+    def __init__(
+        self,
+        exception_strategy: str = "skip_update",
+        min_curvature: float | None = None,
+        init_scale: Any = "auto",
+        self_scaling: bool = True,
+    ):
         super().__init__(1.0, exception_strategy, min_curvature, init_scale, self_scaling)
 
     def __repr__(self) -> str:
@@ -196,7 +212,7 @@ class DFP(BroydenClass):
 
 
 class PSB(DenseStrategy):
-    """Powell's symmetric Broyden update; B may become indefinite, as H may be.
+    """Powell's symmetric Broyden update; B may be indefinite, like H.
 
     Parameters
     ----------

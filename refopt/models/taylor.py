@@ -1,16 +1,16 @@
 """The Taylor polynomial of a function as a model of its change: ``m(s) = sum_{k=1..p} D_k[s]/k!``.
 
-Two representations, one interface (`expand`, `line`):
+Two representations with one interface (`expand`, `line`):
 
     TensorModel     the symmetric tensors T_1 .. T_p; one contraction with s lowers the order of each by one
     MatrixFree      the function in truncated polynomial arithmetic, derivatives by reverse mode, memory O(n)
 
-`Penalised` adds ``weight/power |s|^power`` to either. Values leave out f(x): near a minimiser the change is
-many orders below f, and a difference of two values of f would be all rounding.
+`Penalised` adds ``weight/power |s|^power`` to either. Values do not include f(x): near a minimiser the change
+is many orders of magnitude smaller than f, and a difference of two values of f would be only rounding error.
 
 Source: Griewank, Utke, Walther 2000 (tensors and Taylor series); Birgin, Gardenghi, Martinez, Santos 2017,
-doi:10.1007/s10107-016-1065-8, eq. (2.2) (the penalty). Cost of `expand`: O(n^p) with tensors, some ten
-evaluations of the function without, and one more per product.
+doi:10.1007/s10107-016-1065-8, eq. (2.2) (the penalty). Cost of `expand`: O(n^p) with tensors, else about
+ten evaluations of the function, and one more per product.
 """
 
 from __future__ import annotations
@@ -25,16 +25,25 @@ from ..objective import Point
 from ..rounding import rounding_error
 from ..status import Status, Stop
 
-__all__ = ["Expansion", "MatrixFree", "Model", "Penalised", "TensorModel", "check_gradient", "prefers_tensors",
-           "taylor_model", "transient"]
+__all__ = [
+    "Expansion",
+    "MatrixFree",
+    "Model",
+    "Penalised",
+    "TensorModel",
+    "check_gradient",
+    "prefers_tensors",
+    "taylor_model",
+    "transient",
+]
 
-MOST_DIRECTIONS = 60_000  # Taylor series behind all tensors; more take longer than a matrix-free solve
+MOST_DIRECTIONS = 60_000  # Taylor series needed for all tensors; more take longer than a matrix-free solve
 MOST_ENTRIES = 4_000_000  # of the largest tensor (32 MB)
-DIFFERENCES = 16  # factor that leaves room for a `jac` by finite differences
+DIFFERENCES = 16  # factor of the tolerance that allows for a `jac` by finite differences
 
 
 class Expansion(NamedTuple):
-    """A model at one s: value (without f), gradient (n,), Hessian (n, n) or None, product with it."""
+    """A model at one s: value (without f), gradient (n,), Hessian (n, n) or None, Hessian-vector product."""
 
     value: float
     gradient: np.ndarray
@@ -84,11 +93,13 @@ class TensorModel(Model):
             self.tensors.append(np.zeros((self.n, self.n)))
         # T_k/(k-j)! for the value (j=0), the gradient (j=1) and the Hessian (j=2), contracted k-j times
         top = len(self.tensors)
-        self.scaled = [[t / math.factorial(k - j) for k, t in enumerate(self.tensors[:top]) if k >= max(j, 1)]
-                       for j in range(3)]
+        self.scaled = [
+            [t / math.factorial(k - j) for k, t in enumerate(self.tensors[:top]) if k >= max(j, 1)]
+            for j in range(3)
+        ]
 
     def nested(self, j: int, s: np.ndarray, top: np.ndarray) -> np.ndarray:
-        """The j-th derivative by Horner's rule on tensors; `top` is ``T_p[s]``, which all three share."""
+        """The j-th derivative by Horner's rule on tensors; `top` is ``T_p[s]``, which j = 0, 1, 2 share."""
         parts, p = self.scaled[j], len(self.tensors) - 1
         if p == j:
             return parts[-1]
@@ -113,7 +124,7 @@ class TensorModel(Model):
     def line(self, s: np.ndarray) -> np.ndarray:
         """The coefficients ``D_k[s]/k!``, k = 1..p, of m along s."""
         coefficients = []
-        for k, T in enumerate(self.tensors[1:self.order + 1], 1):
+        for k, T in enumerate(self.tensors[1 : self.order + 1], 1):
             for _ in range(k):
                 T = contract(T, s)
             coefficients.append(float(T) / math.factorial(k))
@@ -151,7 +162,7 @@ class MatrixFree(Model):
         """The coefficients ``D_k[s]/k!``, k = 1..p, of m along s."""
         if self.order <= 2:
             Hs = self.point.hvp(self.cast(s)) if self.order == 2 else 0 * s
-            return np.array([self.point.g @ s, 0.5 * (s @ Hs)][:self.order], dtype=float)
+            return np.array([self.point.g @ s, 0.5 * (s @ Hs)][: self.order], dtype=float)
         return self.point.taylor(self.cast(s), self.order)[1:].astype(float)
 
 
@@ -171,37 +182,39 @@ class Penalised(Model):
             H = H + b * np.outer(s, s)
             H[np.diag_indices_from(H)] += a
             return Expansion(value + a * length**2 / q, g + a * s, H, H.__matmul__)
-        return Expansion(value + a * length**2 / q, g + a * s, None,
-                         lambda v: product(v) + a * v + (b * (s @ v)) * s)
+        return Expansion(
+            value + a * length**2 / q, g + a * s, None, lambda v: product(v) + a * v + (b * (s @ v)) * s
+        )
 
 
 def prefers_tensors(n: int, order: int) -> bool:
-    """Whether full tensors are the cheaper representation."""
+    """Whether full tensors are cheaper than the matrix-free model."""
     return math.comb(n + order - 1, order) <= MOST_DIRECTIONS and n ** max(order, 2) <= MOST_ENTRIES
 
 
-def taylor_model(point: Point, order: int, derivatives: str = "auto", check: bool = False) -> TensorModel | MatrixFree:
-    """The model of order p at a point, with finite derivatives.
+def taylor_model(
+    point: Point, order: int, derivatives: str = "auto", check: bool = False
+) -> TensorModel | MatrixFree:
+    """The model of order p at a point; its derivatives are checked to be finite.
 
     Parameters
     ----------
     point : Point
     order : int >= 1
-        Up to order 2 gradient and Hessian of the objective are used (the user's, where given), above it
+        Up to order 2 the gradient and Hessian of the objective are used (the user's, where given), above it
         Taylor mode.
     derivatives : {"auto", "tensors", "matrix-free"}
-        "auto" takes tensors up to 60,000 lattice directions and 4 million entries: n = 31 at order 4, 70 at
-        order 3.
-
+        "auto" uses tensors up to 60,000 lattice directions and 4 million entries: up to n = 31 at order 4, up
+        to n = 70 at order 3.
     check : bool
-        Hold a user's `jac` against it, see `check_gradient`.
+        Compare a user's `jac` with the model, see `check_gradient`.
 
     Raises
     ------
     MemoryError
-        For "tensors" that would not fit; the message has the estimate.
+        For "tensors" that do not fit into memory; the message has the estimate.
     Stop
-        Where derivatives are not finite.
+        If derivatives are not finite.
     """
     if derivatives == "matrix-free" or derivatives == "auto" and not prefers_tensors(point.x.size, order):
         model: TensorModel | MatrixFree = MatrixFree(point, order)
@@ -211,17 +224,19 @@ def taylor_model(point: Point, order: int, derivatives: str = "auto", check: boo
         zeroth = np.asarray(point.f)
         model = TensorModel([zeroth, point.g] if order == 1 else [zeroth, point.g, point.dense_hessian()])
     if not model.finite():
-        raise Stop(Status.NONFINITE, reason=f"derivatives up to order {order} are not finite where f = {point.f:.6g}")
+        raise Stop(
+            Status.NONFINITE, reason=f"derivatives up to order {order} are not finite where f = {point.f:.6g}"
+        )
     if check:
         check_gradient(point, model)
     return model
 
 
 def transient(line: np.ndarray) -> bool:
-    """Whether s with ``line[k-1] = D_k[s]/k!`` is off the branch of minimisers from s = 0 at sigma = inf.
+    """Whether s is not on the branch of minimisers that starts from s = 0 at sigma = inf.
 
-    Along t s a minimiser for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on the branch sigma(t) falls
-    with t.
+    ``line[k-1]`` is ``D_k[s]/k!``. A minimiser t s for sigma(t) has ``-m'(t) = sigma(t) |s|^(p+1) t^p``; on
+    the branch sigma(t) decreases with t.
     """
     p = line.size
     k = np.arange(1, p + 1)
@@ -234,21 +249,22 @@ def transient(line: np.ndarray) -> bool:
 
 
 def check_gradient(point: Point, model: Model) -> None:
-    """Refuse a user's `jac` that is not the gradient of `fun`: they must agree to half their digits.
+    """Raise an error if a user's `jac` and the gradient of `fun` do not agree to half their digits.
 
-    The rounding error of x, and of finite differences in `jac`, is proportional to H x, so that counts as well.
+    The errors from rounding x, and from finite differences in `jac`, are proportional to H x, so the
+    tolerance includes H x.
 
     Parameters
     ----------
     point : Point
         Its g comes from `jac`, if the user gave one.
     model : Model
-        Taylor's polynomial, from `fun`.
+        The Taylor polynomial, computed from `fun`.
 
     Raises
     ------
     ValueError
-        Naming the worst coordinate.
+        The message names the worst coordinate.
     """
     if getattr(point.objective, "jac", None) is None and not getattr(point.objective, "pair", False):
         return
@@ -258,6 +274,10 @@ def check_gradient(point: Point, model: Model) -> None:
     scale = max(float(np.abs(v).max()) for v in (point.g, gradient, product))
     error = np.abs(point.g - gradient)
     i = int(np.argmax(error))
-    if error[i] > DIFFERENCES * np.sqrt(np.finfo(point.x.dtype).eps) * (scale + abs(point.f) / max(1.0, size)):
-        raise ValueError(f"jac disagrees with the derivative of fun at x0, coordinate {i}: jac gives {point.g[i]:.6g}, "
-                         f"the derivative is {gradient[i]:.6g}; see refopt.derivatives.check_derivatives")
+    if error[i] > DIFFERENCES * np.sqrt(np.finfo(point.x.dtype).eps) * (
+        scale + abs(point.f) / max(1.0, size)
+    ):
+        raise ValueError(
+            f"jac disagrees with the derivative of fun at x0, coordinate {i}: jac gives {point.g[i]:.6g}, "
+            f"the derivative is {gradient[i]:.6g}; see refopt.derivatives.check_derivatives"
+        )

@@ -86,8 +86,11 @@ def parameters(function: Callable) -> list[str]:
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         inspect.Parameter.KEYWORD_ONLY,
     )
-    return [p.name for p in signature.parameters.values()
-            if p.kind in plain and (p.default is p.empty or p.name in OFFERED)]
+    return [
+        p.name
+        for p in signature.parameters.values()
+        if p.kind in plain and (p.default is p.empty or p.name in OFFERED)
+    ]
 
 
 def name_of(candidate: Any) -> str:
@@ -104,7 +107,7 @@ def name_of(candidate: Any) -> str:
 
 
 def kind_of(candidate: Any) -> str:
-    """"trace", "method", "step", "optax" or "torch"; a TypeError that lists them for anything else."""
+    """ "trace", "method", "step", "optax" or "torch"; a TypeError that lists them for anything else."""
     if isinstance(candidate, Trace) or (
         isinstance(candidate, (str, Path)) and Path(candidate).suffix in (".npz", ".json")
     ):
@@ -120,7 +123,8 @@ def kind_of(candidate: Any) -> str:
         if issubclass(candidate, Method):
             raise TypeError(f"{candidate.__name__} is a class; give an instance, {candidate.__name__}(...)")
     if (isinstance(candidate, tuple) and len(candidate) == 2 and all(map(callable, candidate))) or (
-            callable(getattr(candidate, "init", None)) and callable(getattr(candidate, "update", None))):
+        callable(getattr(candidate, "init", None)) and callable(getattr(candidate, "update", None))
+    ):
         return "optax"
     if isinstance(candidate, (list, tuple)) and candidate and all(isinstance(c, Method) for c in candidate):
         return "method"

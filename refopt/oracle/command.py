@@ -34,8 +34,11 @@ The exit status is 0 if the candidate agrees, 1 if it differs, 2 if the comparis
 def add_compare_command(subparsers: Any) -> argparse.ArgumentParser:
     """Add ``compare`` to the subparsers of the command line; its default `command` is `run_compare`."""
     parser = subparsers.add_parser(
-        "compare", help="is an optimizer right, and where does it first go wrong?", epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        "compare",
+        help="is an optimizer right, and where does it first go wrong?",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("candidate", nargs="?", metavar="CANDIDATE")
     parser.add_argument("reference", nargs="?", metavar="REFERENCE")
     parser.add_argument("problem", nargs="?", metavar="PROBLEM")
@@ -111,9 +114,16 @@ def run_compare(options: argparse.Namespace) -> int:
         if options.save:
             candidate = record(candidate, options.problem, steps, rng=options.seed, dtype=options.dtype)
             candidate.save(options.save)
-        report = compare(candidate, reference_from(options.reference), options.problem, steps,
-                         options.mode, rng=options.seed, dtype=options.dtype,
-                         hyperparameters="ignore" if options.ignore_hyperparameters else "check")
+        report = compare(
+            candidate,
+            reference_from(options.reference),
+            options.problem,
+            steps,
+            options.mode,
+            rng=options.seed,
+            dtype=options.dtype,
+            hyperparameters="ignore" if options.ignore_hyperparameters else "check",
+        )
     except (ImportError, OSError, TypeError, ValueError) as error:
         print(f"refopt compare: {error}", file=sys.stderr)
         return 2

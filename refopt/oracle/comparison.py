@@ -102,8 +102,9 @@ def compare(
     return report
 
 
-def assert_matches(candidate: Any, reference: Any, problem: Any, steps: int = 50, mode: str = "lockstep",
-                   **options: Any) -> Report:
+def assert_matches(
+    candidate: Any, reference: Any, problem: Any, steps: int = 50, mode: str = "lockstep", **options: Any
+) -> Report:
     """`compare`, raising AssertionError with the printed report when the candidate differs.
 
     Examples
@@ -126,14 +127,21 @@ def assert_matches(candidate: Any, reference: Any, problem: Any, steps: int = 50
 def check_trace(trace: Trace, task: Task) -> None:
     """A recorded trace must belong to the problem it is judged on."""
     if trace.steps and trace.steps[0].x.shape != task.x0.shape:
-        raise ValueError(f"the trace has {trace.steps[0].x.size} variables, but the problem {task.name} has "
-                         f"{task.x0.size}; it was recorded on {trace.problem}")
+        raise ValueError(
+            f"the trace has {trace.steps[0].x.size} variables, but the problem {task.name} has "
+            f"{task.x0.size}; it was recorded on {trace.problem}"
+        )
 
 
 # The names that torch's param_groups and our methods have for the same thing.
 HYPERPARAMETERS: dict[str, tuple[str, ...]] = {
-    "lr": ("lr",), "betas": ("beta1", "beta2", "beta3"), "eps": ("eps",), "momentum": ("momentum",),
-    "dampening": ("dampening",), "nesterov": ("nesterov",), "alpha": ("alpha",),
+    "lr": ("lr",),
+    "betas": ("beta1", "beta2", "beta3"),
+    "eps": ("eps",),
+    "momentum": ("momentum",),
+    "dampening": ("dampening",),
+    "nesterov": ("nesterov",),
+    "alpha": ("alpha",),
 }
 
 
@@ -156,8 +164,10 @@ def check_hyperparameters(trace: Trace, method: Method) -> None:
         if trace.hyperparameters.get(name) and name not in ours:
             differ.append(f"{name}: candidate {trace.hyperparameters[name]!r}, reference has none")
     if differ:
-        raise ValueError("the hyperparameters differ: " + "; ".join(differ) + ". Make them equal, or pass "
-                         "hyperparameters='ignore' to compare anyway")
+        raise ValueError(
+            "the hyperparameters differ: " + "; ".join(differ) + ". Make them equal, or pass "
+            "hyperparameters='ignore' to compare anyway"
+        )
 
 
 def finish(report: Report, trace: Trace, judge: Judge) -> None:

@@ -37,8 +37,16 @@ def explain(judge: Judge, report: Report) -> tuple[str, str]:
         return "", ""
     search = Search(judge, step)
     names = {type(part).__name__ for part in walk(judge.method)}
-    deviation = next((d.name for d in deviations() if d.variant is not None and d.method in names
-                      and search.finds(Mistake("", table={d.method: d.variant}))), "")
+    deviation = next(
+        (
+            d.name
+            for d in deviations()
+            if d.variant is not None
+            and d.method in names
+            and search.finds(Mistake("", table={d.method: d.variant}))
+        ),
+        "",
+    )
     if report.quantity in ("gradient", "value"):
         return gradient_hint(judge, step), deviation
     hint = next((mistake.says for mistake in MISTAKES if search.finds(mistake)), "")
@@ -165,9 +173,12 @@ def near(theirs: Any, ours: Any, tolerance: float) -> bool:
 
 def single_precision(judge: Lockstep, report: Report) -> bool:
     """Whether all errors have the size of float32 rounding and vary as it does."""
-    return bool(report.wrong) and judge.eps < 1e-10 and all(
-        SINGLE[0] < judge.found[k].relative < SINGLE[1] for k in report.wrong
-    ) and scattered(np.concatenate([judge.errors[k] for k in report.wrong]))
+    return (
+        bool(report.wrong)
+        and judge.eps < 1e-10
+        and all(SINGLE[0] < judge.found[k].relative < SINGLE[1] for k in report.wrong)
+        and scattered(np.concatenate([judge.errors[k] for k in report.wrong]))
+    )
 
 
 def scattered(errors: np.ndarray) -> bool:
@@ -211,8 +222,11 @@ def gradient_hint(judge: Lockstep, step: int) -> str:
         return ""
     if near(theirs, -mine, ULPS * judge.eps):
         return "the gradient has the wrong sign"
-    for factor, says in ((2.0, "twice too large"), (0.5, "half of what it should be"),
-                         (1 / mine.size, "divided by the number of variables")):
+    for factor, says in (
+        (2.0, "twice too large"),
+        (0.5, "half of what it should be"),
+        (1 / mine.size, "divided by the number of variables"),
+    ):
         if near(theirs, factor * mine, ULPS * judge.eps):
             return f"the gradient is {says}"
     if step > 0:

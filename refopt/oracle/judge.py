@@ -105,7 +105,7 @@ class Judge:
                     nearest = d
         report.difference, report.ok = first or nearest, first is None
         report.wrong, report.shared = tuple(self.found), tuple(shared)
-        report.factors = {name: values[:report.steps] for name, values in factors.items()}
+        report.factors = {name: values[: report.steps] for name, values in factors.items()}
 
     def quantities(self, k: int, step: Step) -> Iterator[Quantity]:
         raise NotImplementedError
@@ -197,8 +197,11 @@ class Lockstep(Judge):
             right, twins = self.measured(point, g, before, answer, why)
         bound_of = self.bound_by(right, twins, answer)
         fields = {path: (value, leaf(answer[1], path)) for path, value in self.theirs(step.after).items()}
-        figures = {name: own for name, own in self.method.figures(answer[1]).items()
-                   if name in step.after and name not in self.fields.values()}
+        figures = {
+            name: own
+            for name, own in self.method.figures(answer[1]).items()
+            if name in step.after and name not in self.fields.values()
+        }
         for path, (value, own) in fields.items():
             if comparable(own) and not is_decision(own) and not left_open(right[1], answer[1], before, path):
                 pick = partial(state_entry, path)

@@ -12,10 +12,33 @@ from .exact.ggt import cautious
 from .exact.precise import plain, sqrt
 
 __all__ = [
-    "adam_like", "adam_no_memory", "adam_swapped_corrections", "clipped", "coordinate_momentum_other",
-    "coordinate_momentum_zero", "coupled", "cubic_like", "cubic_root", "damped_after_the_first", "decoupled",
-    "early", "ema_sum", "ema_with", "heavy_ball_averaged", "heavy_ball_old", "in_adam", "inverted", "late",
-    "never", "plus", "reduce_outward_other", "right", "shortened", "shrinking", "single", "twice",
+    "adam_like",
+    "adam_no_memory",
+    "adam_swapped_corrections",
+    "clipped",
+    "coordinate_momentum_other",
+    "coordinate_momentum_zero",
+    "coupled",
+    "cubic_like",
+    "cubic_root",
+    "damped_after_the_first",
+    "decoupled",
+    "early",
+    "ema_sum",
+    "ema_with",
+    "heavy_ball_averaged",
+    "heavy_ball_old",
+    "in_adam",
+    "inverted",
+    "late",
+    "never",
+    "plus",
+    "reduce_outward_other",
+    "right",
+    "shortened",
+    "shrinking",
+    "single",
+    "twice",
 ]
 
 # ---------------------------------------------------------------- bias corrections of an average m
@@ -48,7 +71,9 @@ def early(m, beta, t):
 # ---------------------------------------------------------------- Adam
 
 
-def adam_like(c: Callable, b: Callable, quotient: Callable, mean: Callable | None = None) -> dict[str, Callable]:
+def adam_like(
+    c: Callable, b: Callable, quotient: Callable, mean: Callable | None = None
+) -> dict[str, Callable]:
     """Adam with other corrections: c(m1, beta1, t), b(m2, beta2, t), quotient(c, b, eps)."""
 
     def formula(h, p, u, s):

@@ -177,48 +177,75 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("the second average is bias-corrected twice", table=adam_like(right, twice, plus)),
     Mistake("both averages are bias-corrected twice", table=adam_like(twice, twice, plus)),
     Mistake("the bias correction multiplies instead of dividing", table=adam_like(inverted, inverted, plus)),
-    Mistake("the bias correction is one step ahead: t is too large by one",
-            table=adam_like(late, late, plus)),
-    Mistake("the bias correction is one step behind: t is too small by one",
-            table=adam_like(early, early, plus)),
+    Mistake(
+        "the bias correction is one step ahead: t is too large by one", table=adam_like(late, late, plus)
+    ),
+    Mistake(
+        "the bias correction is one step behind: t is too small by one", table=adam_like(early, early, plus)
+    ),
     Mistake("the bias corrections use each other's beta", table=in_adam(adam_swapped_corrections)),
-    Mistake("eps is inside the root: sqrt(m2 + eps)",
-            table=adam_like(right, right, lambda c, b, eps: c / sqrt(b + eps))),
-    Mistake("eps is missing, or only a bound: max(root, eps)",
-            table=adam_like(right, right, lambda c, b, eps: c / np.where(sqrt(b) < eps, eps, sqrt(b)))),
-    Mistake("eps squared is inside the root: sqrt(m2 + eps^2)",
-            table=adam_like(right, right, lambda c, b, eps: c / sqrt(b + eps**2))),
+    Mistake(
+        "eps is inside the root: sqrt(m2 + eps)",
+        table=adam_like(right, right, lambda c, b, eps: c / sqrt(b + eps)),
+    ),
+    Mistake(
+        "eps is missing, or only a bound: max(root, eps)",
+        table=adam_like(right, right, lambda c, b, eps: c / np.where(sqrt(b) < eps, eps, sqrt(b))),
+    ),
+    Mistake(
+        "eps squared is inside the root: sqrt(m2 + eps^2)",
+        table=adam_like(right, right, lambda c, b, eps: c / sqrt(b + eps**2)),
+    ),
     Mistake("eps is added to the root before its bias correction", table=in_adam(adam_eps_on_biased_root)),
     Mistake("eps is subtracted", table=adam_like(right, right, lambda c, b, eps: c / (sqrt(b) - eps))),
     Mistake("the square root is missing", table=adam_like(right, right, lambda c, b, eps: c / (b + eps))),
     Mistake("the step divides by the root of the new gradient alone", table=in_adam(adam_no_memory)),
-    Mistake("the second average takes |u| instead of u^2",
-            table=adam_like(right, right, plus, lambda u, h, s, m1: abs(u))),
-    Mistake("the second average takes the centred square, (u - m1)^2",
-            table=adam_like(right, right, plus, lambda u, h, s, m1: (u - m1) ** 2)),
-    Mistake("the second average takes u instead of u^2",
-            table=adam_like(right, right, plus, lambda u, h, s, m1: u)),
+    Mistake(
+        "the second average takes |u| instead of u^2",
+        table=adam_like(right, right, plus, lambda u, h, s, m1: abs(u)),
+    ),
+    Mistake(
+        "the second average takes the centred square, (u - m1)^2",
+        table=adam_like(right, right, plus, lambda u, h, s, m1: (u - m1) ** 2),
+    ),
+    Mistake(
+        "the second average takes u instead of u^2",
+        table=adam_like(right, right, plus, lambda u, h, s, m1: u),
+    ),
     Mistake("the first average lacks its bias correction", table=cubic_like(C=never)),
     Mistake("the second average lacks its bias correction", table=cubic_like(B2=never)),
     Mistake("the third average lacks its bias correction", table=cubic_like(A=never)),
     Mistake("the averages are bias-corrected twice", table=cubic_like(C=twice, B2=twice, A=twice)),
-    Mistake("the bias correction is one step ahead: t is too large by one",
-            table=cubic_like(C=late, B2=late, A=late)),
+    Mistake(
+        "the bias correction is one step ahead: t is too large by one",
+        table=cubic_like(C=late, B2=late, A=late),
+    ),
     Mistake("the third average takes |u|^3 instead of u^3", table=cubic_like(cube=lambda u: abs(u) ** 3)),
     Mistake("the third average takes u^2 instead of u^3", table=cubic_like(cube=lambda u: u**2)),
     Mistake("the cube root is missing", table=cubic_like(third=lambda m: m)),
-    Mistake("the cubic term is missing: this is Adam",
-            table=cubic_like(root=lambda A, B, C, eps: -C / (B + eps))),
-    Mistake("the discriminant is B^2 + 4AC",
-            table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, sign=1))),
-    Mistake("the discriminant lacks the factor 4",
-            table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, four=1))),
-    Mistake("the factor 2 of the root is missing",
-            table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, two=1))),
-    Mistake("the other root is taken, the local maximiser",
-            table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, branch=-1))),
-    Mistake("the update enters with weight 1 - momentum, as in an average",
-            table={"HeavyBall": heavy_ball_averaged}),
+    Mistake(
+        "the cubic term is missing: this is Adam", table=cubic_like(root=lambda A, B, C, eps: -C / (B + eps))
+    ),
+    Mistake(
+        "the discriminant is B^2 + 4AC",
+        table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, sign=1)),
+    ),
+    Mistake(
+        "the discriminant lacks the factor 4",
+        table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, four=1)),
+    ),
+    Mistake(
+        "the factor 2 of the root is missing",
+        table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, two=1)),
+    ),
+    Mistake(
+        "the other root is taken, the local maximiser",
+        table=cubic_like(root=lambda A, B, C, eps: cubic_root(A, B, C, eps, branch=-1)),
+    ),
+    Mistake(
+        "the update enters with weight 1 - momentum, as in an average",
+        table={"HeavyBall": heavy_ball_averaged},
+    ),
     Mistake("the old momentum is used: it is updated after the step", table={"HeavyBall": heavy_ball_old}),
     Mistake("Nesterov's form is used", method=setting("nesterov", True)),
     Mistake("Nesterov's form is missing", method=setting("nesterov", False)),
@@ -229,8 +256,9 @@ MISTAKES: tuple[Mistake, ...] = (
         for d in (0.1, 0.2, 0.5, 0.8, 0.9)
         for mistake in (
             Mistake(f"dampening is {d:g}", method=setting("dampening", d)),
-            Mistake(f"dampening is {d:g}, from the second step on",
-                    table={"HeavyBall": damped_after_the_first(d)}),
+            Mistake(
+                f"dampening is {d:g}, from the second step on", table={"HeavyBall": damped_after_the_first(d)}
+            ),
         )
     ),
     Mistake("the update enters with weight 1 instead of 1 - beta", table={"EMA": ema_sum}),
@@ -238,12 +266,17 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("the bias correction is one step ahead: t is too large by one", table=ema_with(late)),
     Mistake("the wrong coordinates are multiplied", table={"ReduceOutwardLR": reduce_outward_other}),
     Mistake("the condition is inverted", method=setting("invert", lambda m: not m.invert)),
-    Mistake("the sign of the other vector decides (use_grad)",
-            method=setting("use_grad", lambda m: not m.use_grad)),
-    Mistake("the masked coordinates are kept and the others copied",
-            table={"CoordinateMomentum": coordinate_momentum_other}),
-    Mistake("the coordinates outside the mask are zeroed",
-            table={"CoordinateMomentum": coordinate_momentum_zero}),
+    Mistake(
+        "the sign of the other vector decides (use_grad)",
+        method=setting("use_grad", lambda m: not m.use_grad),
+    ),
+    Mistake(
+        "the masked coordinates are kept and the others copied",
+        table={"CoordinateMomentum": coordinate_momentum_other},
+    ),
+    Mistake(
+        "the coordinates outside the mask are zeroed", table={"CoordinateMomentum": coordinate_momentum_zero}
+    ),
     Mistake("beta1 and beta2 are exchanged", method=swapped("beta1", "beta2")),
     Mistake("beta2 and beta3 are exchanged", method=swapped("beta2", "beta3")),
     Mistake("1 - beta1 stands for beta1", method=setting("beta1", lambda m: 1 - m.beta1)),
@@ -267,30 +300,35 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("the step size is missing", after=lambda out, c: out / c.lr if c.lr else out),
     Mistake("the step is twice too long", after=lambda out, c: 2 * out),
     Mistake("the step is half as long as it should be", after=lambda out, c: out / 2),
-    Mistake("a stale gradient is used, that of the step before",
-            before=lambda u, c: u if c.previous is None else c.previous),
+    Mistake(
+        "a stale gradient is used, that of the step before",
+        before=lambda u, c: u if c.previous is None else c.previous,
+    ),
     Mistake("the gradient is squared", before=lambda u, c: u * u),
     Mistake("only the sign of the gradient is used", before=lambda u, c: np.sign(u) + 0 * u),
     Mistake("the gradient is doubled: a factor 1/2 of the objective is missing", before=lambda u, c: 2 * u),
-    Mistake("the gradient is normalised to length 1",
-            before=lambda u, c: u / sqrt(np.dot(u, u)) if np.dot(u, u) > 0 else u),
+    Mistake(
+        "the gradient is normalised to length 1",
+        before=lambda u, c: u / sqrt(np.dot(u, u)) if np.dot(u, u) > 0 else u,
+    ),
     Mistake("the gradient is divided by the number of variables", before=lambda u, c: u / u.size),
     Mistake("the gradient has the wrong sign", before=lambda u, c: -u),
-    *(Mistake(f"the gradient is clipped at {c:g}, coordinate by coordinate", before=clipped(c)) for c in CLIPS),
+    *(
+        Mistake(f"the gradient is clipped at {c:g}, coordinate by coordinate", before=clipped(c))
+        for c in CLIPS
+    ),
     *(Mistake(f"the gradient is clipped at length {c:g}", before=shortened(c)) for c in CLIPS),
     *(
         Mistake(f"weight decay {wd:g} is coupled: it enters through the gradient", before=coupled(wd))
         for wd in DECAYS
     ),
     *(
-        Mistake(f"weight decay {wd:g} is decoupled: it shrinks x by lr {wd:g} every step",
-                after=decoupled(wd))
+        Mistake(
+            f"weight decay {wd:g} is decoupled: it shrinks x by lr {wd:g} every step", after=decoupled(wd)
+        )
         for wd in DECAYS
     ),
-    *(
-        Mistake(f"weight decay {wd:g} shrinks x without the step size", after=shrinking(wd))
-        for wd in DECAYS
-    ),
+    *(Mistake(f"weight decay {wd:g} shrinks x without the step size", after=shrinking(wd)) for wd in DECAYS),
     Mistake("float32 rounding: the step is computed in single precision", after=single),
     Mistake("float32 rounding: the gradient is rounded to single precision", before=single),
 )

@@ -85,8 +85,12 @@ class Finding:
     @property
     def named(self) -> bool:
         """Found in the right quantity of the right step."""
-        return (self.fault is not None and self.caught and self.report.quantity == self.fault.quantity
-                and self.report.step == self.fault.step)
+        return (
+            self.fault is not None
+            and self.caught
+            and self.report.quantity == self.fault.quantity
+            and self.report.step == self.fault.step
+        )
 
     def __str__(self) -> str:
         old, new = self.text
@@ -118,7 +122,8 @@ def examine(subject: Subject) -> list[Finding]:
     jobs = [*((f, (f.old, f.new)) for f in subject.faults), *((None, v) for v in subject.variants)]
     for fault, text in jobs:
         with np.errstate(all="ignore"):
-            report = compare(plant(subject, *text), subject.reference, subject.problem, subject.steps,
-                             tape=subject.tape)
+            report = compare(
+                plant(subject, *text), subject.reference, subject.problem, subject.steps, tape=subject.tape
+            )
         findings.append(Finding(subject, fault, text, report))
     return findings

@@ -49,8 +49,9 @@ class OracleFixture:
         report = self.compare(candidate, reference, problem, **options)
         if not report.ok:
             place = f"at step {report.step}, {report.quantity}"
-            raise AssertionError(f"the candidate does not match the reference {place}; see the oracle section"
-                                 ) from report.error
+            raise AssertionError(
+                f"the candidate does not match the reference {place}; see the oracle section"
+            ) from report.error
         return report
 
     def record(self, candidate: Any, problem: Any, **options: Any) -> Any:

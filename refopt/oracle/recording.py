@@ -32,8 +32,9 @@ class Broken(Exception):
         super().__init__(message)
 
 
-def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype: Any = None, tape: Any = None
-           ) -> Trace:
+def record(
+    candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype: Any = None, tape: Any = None
+) -> Trace:
     """Run a candidate and write down every step.
 
     Parameters
@@ -58,7 +59,8 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
     task = as_task(problem, dtype)
     trace = Trace(name_of(candidate), task.name, str(task.x0.dtype), shapes=task.shapes)
     run = {"method": MethodRun, "step": StepRun, "optax": OptaxRun, "torch": TorchRun}[kind](
-        candidate, task, trace, rng, None if callable(tape) else tape)
+        candidate, task, trace, rng, None if callable(tape) else tape
+    )
     x = np.array(task.x0)
     for k in range(steps):
         try:
@@ -91,8 +93,10 @@ def record(candidate: Any, problem: Any, steps: int = 50, *, rng: int = 0, dtype
 def check_update(step: Step, task: Task) -> None:
     """Refuse an update of another size than the problem."""
     if step.update.shape != task.x0.shape:
-        raise Broken("shape", "the candidate changed the number of variables from "
-                              f"{task.x0.size} to {step.update.size}")
+        raise Broken(
+            "shape",
+            f"the candidate changed the number of variables from {task.x0.size} to {step.update.size}",
+        )
 
 
 class Run:
@@ -167,8 +171,10 @@ def replaying(method: Method, trace: Trace) -> Method:
 
     replayed = with_tapes(method, make, np.random.default_rng(0))
     if len(sequences) > 1 and len(served) != len(sequences):
-        raise ValueError(f"compare: {len(sequences)} parts of the candidate draw random numbers, but "
-                         f"{len(served)} of the reference do; give a tape of masks that both use")
+        raise ValueError(
+            f"compare: {len(sequences)} parts of the candidate draw random numbers, but "
+            f"{len(served)} of the reference do; give a tape of masks that both use"
+        )
     return replayed
 
 
@@ -221,26 +227,39 @@ class StepRun(Run):
             return products[-1][1].copy()
 
         offers: dict[str, Callable[[], Any]] = {
-            "x": lambda: np.array(x), "f": lambda: point.f, "g": lambda: np.array(point.g),
-            "state": lambda: self.state, "t": lambda: k, "fun": lambda: self.task.fun, "hvp": lambda: hvp,
-            "hess": lambda: np.array(point.dense_hessian()), "mask": lambda: self.mask(k),
-            "rng": lambda: self.rng}
+            "x": lambda: np.array(x),
+            "f": lambda: point.f,
+            "g": lambda: np.array(point.g),
+            "state": lambda: self.state,
+            "t": lambda: k,
+            "fun": lambda: self.task.fun,
+            "hvp": lambda: hvp,
+            "hess": lambda: np.array(point.dense_hessian()),
+            "mask": lambda: self.mask(k),
+            "rng": lambda: self.rng,
+        }
         before = copy.deepcopy(self.state) if self.state is not None else {}
         given = {name: offers[name]() for name in self.names}
         copies = {name: value.copy() for name, value in given.items() if isinstance(value, np.ndarray)}
         answer = self.candidate.step(**given)
         if isinstance(answer, tuple):
             if len(answer) != 2:
-                raise Broken("shape", "a step function returns new_x or (new_x, state), "
-                                      f"but at step {k} it returned {len(answer)} values")
+                raise Broken(
+                    "shape",
+                    "a step function returns new_x or (new_x, state), "
+                    f"but at step {k} it returned {len(answer)} values",
+                )
             answer, self.state = answer
         if answer is None:
             raise Broken("shape", f"the step function returned None at step {k}; it must return the new x")
         new = np.array(answer, dtype=x.dtype)
         for name, value in copies.items():
             if not np.array_equal(value, given[name], equal_nan=True):
-                raise Broken("input", f"the candidate modified its input {name} in place at step {k}; "
-                                      "work on a copy, the caller still needs it")
+                raise Broken(
+                    "input",
+                    f"the candidate modified its input {name} in place at step {k}; "
+                    "work on a copy, the caller still needs it",
+                )
         if new.shape != x.shape:
             raise Broken(
                 "shape", f"the candidate changed the shape of x from {x.shape} to {new.shape} at step {k}"
@@ -278,8 +297,10 @@ class OptaxRun(Run):
         before, g = optax_fields(self.state), np.array(point.g)
         answer = self.update(g, self.state, np.array(x)) if self.with_x else self.update(g, self.state)
         if not (isinstance(answer, tuple) and len(answer) == 2):
-            raise Broken("shape", f"update must return (change, state), but at step {k} it returned "
-                                  f"{checks.describe(answer)}")
+            raise Broken(
+                "shape",
+                f"update must return (change, state), but at step {k} it returned {checks.describe(answer)}",
+            )
         change, self.state = answer
         if not np.array_equal(g, point.g):
             raise Broken(
@@ -309,8 +330,9 @@ class TorchRun(Run):
         torch.manual_seed(int(rng))
         shapes = task.shapes or ((task.x0.size,),)
         parts = np.split(np.array(task.x0), np.cumsum([int(np.prod(s)) for s in shapes])[:-1])
-        self.params = [torch.tensor(p.reshape(s)).requires_grad_(True)
-                       for p, s in zip(parts, shapes, strict=True)]
+        self.params = [
+            torch.tensor(p.reshape(s)).requires_grad_(True) for p, s in zip(parts, shapes, strict=True)
+        ]
         self.optimizer = candidate(self.params)
         if not hasattr(self.optimizer, "step"):
             raise TypeError(
@@ -320,8 +342,15 @@ class TorchRun(Run):
         self.takes_closure = takes_argument(self.optimizer.step)
         trace.own_gradient = task.torch is not None
         groups = getattr(self.optimizer, "param_groups", [{}])
-        trace.hyperparameters = {k: v for k, v in groups[0].items() if k != "params"
-                                 and isinstance(v, (bool, int, float, tuple, str))} if groups else {}
+        trace.hyperparameters = (
+            {
+                k: v
+                for k, v in groups[0].items()
+                if k != "params" and isinstance(v, (bool, int, float, tuple, str))
+            }
+            if groups
+            else {}
+        )
         if type(self.optimizer).__module__.startswith("torch."):
             trace.candidate = f"torch.optim.{type(self.optimizer).__name__}"
 
@@ -336,15 +365,21 @@ class TorchRun(Run):
                     for p in self.params:
                         p.grad = None
                     loss.backward()
-                    g = np.concatenate([np.zeros(p.numel(), self.task.x0.dtype) if p.grad is None
-                                        else p.grad.detach().cpu().numpy().reshape(-1) for p in self.params])
+                    g = np.concatenate(
+                        [
+                            np.zeros(p.numel(), self.task.x0.dtype)
+                            if p.grad is None
+                            else p.grad.detach().cpu().numpy().reshape(-1)
+                            for p in self.params
+                        ]
+                    )
                     seen.append((self.flat(self.params).copy(), float(loss.detach()), g.copy()))
                 return loss
             point = self.point(self.flat(self.params))
             if backward:
                 start = 0
                 for p in self.params:
-                    p.grad = self.torch.tensor(point.g[start:start + p.numel()].reshape(tuple(p.shape)))
+                    p.grad = self.torch.tensor(point.g[start : start + p.numel()].reshape(tuple(p.shape)))
                     start += p.numel()
                 seen.append((np.array(point.x), point.f, point.g))
             return self.torch.tensor(point.f, dtype=self.params[0].dtype)
@@ -368,7 +403,9 @@ class TorchRun(Run):
             near = 1e2 * np.finfo(x.dtype).eps * np.abs(x).max(initial=0.0)
             if np.all(np.abs(seen[1][0] - x) <= near):
                 _, f, g = seen[1]
-        return Step(np.array(x), x - self.x, f, np.array(g), before, torch_fields(self.optimizer, self.params))
+        return Step(
+            np.array(x), x - self.x, f, np.array(g), before, torch_fields(self.optimizer, self.params)
+        )
 
 
 def takes_argument(function: Callable) -> bool:

@@ -114,13 +114,17 @@ class Report:
         return self.ok
 
     def __str__(self) -> str:
-        lines = [f"{'agrees' if self.ok else 'DIFFERS'}: {self.candidate}",
-                 f"  against {self.reference}",
-                 f"  on {self.problem}, {self.steps} steps, {self.mode}, {self.dtype}"]
+        lines = [
+            f"{'agrees' if self.ok else 'DIFFERS'}: {self.candidate}",
+            f"  against {self.reference}",
+            f"  on {self.problem}, {self.steps} steps, {self.mode}, {self.dtype}",
+        ]
         found = self.difference
         if found is not None and not found.ok:
-            lines += ["first difference: " + str(found).replace("\n", "\n  "),
-                      "  outside the expected rounding error"]
+            lines += [
+                "first difference: " + str(found).replace("\n", "\n  "),
+                "  outside the expected rounding error",
+            ]
             if len(self.wrong) > 1 or self.steps > 1:
                 lines.append(f"  {len(self.wrong)} of {self.steps} steps differ: {shown(self.wrong)}")
         elif self.broken is not None and not self.ok:
@@ -153,8 +157,12 @@ class Report:
         axes.annotate("rounding bound", (0.01, 1.15), xycoords=("axes fraction", "data"), fontsize=8)
         if self.step is not None:
             axes.axvline(self.step, color="tab:red", lw=1.0, ls=":")
-        axes.set(yscale="log", xlabel="step", ylabel="error / rounding bound",
-                 title=f"{self.candidate} on {self.problem}: {'agrees' if self.ok else 'differs'}"[:90])
+        axes.set(
+            yscale="log",
+            xlabel="step",
+            ylabel="error / rounding bound",
+            title=f"{self.candidate} on {self.problem}: {'agrees' if self.ok else 'differs'}"[:90],
+        )
         if self.factors:
             axes.legend(fontsize=8)
         if path is not None:

@@ -9,8 +9,20 @@ import numpy as np
 from ..method import copy_state
 from .exact.precise import plain
 
-__all__ = ["ALIASES", "comparable", "is_decision", "leaf", "left_open", "like", "named", "names_of",
-           "optax_fields", "paths", "torch_fields", "with_leaf"]
+__all__ = [
+    "ALIASES",
+    "comparable",
+    "is_decision",
+    "leaf",
+    "left_open",
+    "like",
+    "named",
+    "names_of",
+    "optax_fields",
+    "paths",
+    "torch_fields",
+    "with_leaf",
+]
 
 
 def named(state: Any) -> dict[str, Any]:
@@ -42,8 +54,16 @@ def paths(state: Any, path: tuple = ()) -> list[tuple[tuple, Any]]:
 
 # What other libraries call the fields of our states; the first of the names that the reference has is meant.
 ALIASES: dict[str, tuple[str, ...]] = {
-    "exp_avg": ("m1", "m", "v"), "exp_avg_sq": ("m2",), "exp_avg_cu": ("m3",), "momentum_buffer": ("v",),
-    "velocity": ("v",), "mu": ("m1", "m"), "nu": ("m2",), "trace": ("v",), "ema": ("m",), "step": ("t",),
+    "exp_avg": ("m1", "m", "v"),
+    "exp_avg_sq": ("m2",),
+    "exp_avg_cu": ("m3",),
+    "momentum_buffer": ("v",),
+    "velocity": ("v",),
+    "mu": ("m1", "m"),
+    "nu": ("m2",),
+    "trace": ("v",),
+    "ema": ("m",),
+    "step": ("t",),
     "count": ("t",),
 }
 
@@ -59,8 +79,10 @@ def torch_fields(optimizer: Any, params: list) -> dict[str, Any]:
         rows = [store[p] if p in store else {} for p in params]
         for name in rows[0] if rows else ():
             values = [r.get(name) for r in rows]
-            if all(hasattr(v, "numel") and v.numel() == p.numel() and tuple(v.shape) == tuple(p.shape)
-                   for v, p in zip(values, params, strict=True)):
+            if all(
+                hasattr(v, "numel") and v.numel() == p.numel() and tuple(v.shape) == tuple(p.shape)
+                for v, p in zip(values, params, strict=True)
+            ):
                 found[name] = np.concatenate([v.detach().cpu().numpy().reshape(-1) for v in values])
             elif counters and np.ndim(values[0]) == 0 and isinstance(float(values[0]), float):
                 found[name] = float(values[0])

@@ -49,8 +49,9 @@ def as_task(problem: Any, dtype: Any = None) -> Task:
     if isinstance(problem, str):
         problem = problems.get(problem)
     if isinstance(problem, problems.Problem):
-        problem = Task(problem.name, problem.fun, np.array(problem.x0),
-                       checks.shape_list(problem.shapes, problem.n))
+        problem = Task(
+            problem.name, problem.fun, np.array(problem.x0), checks.shape_list(problem.shapes, problem.n)
+        )
     elif isinstance(problem, tuple) and len(problem) == 2 and callable(problem[0]):
         fun = problem[0]
         problem = Task(getattr(fun, "__name__", "fun"), fun, checks.start_vector(problem[1]))

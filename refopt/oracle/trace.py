@@ -60,7 +60,8 @@ class Trace:
     hyperparameters : those that the candidate lists (torch: its ``param_groups``), by name
     ended : (kind, message) where the run broke off: "exception", "shape", "input", "nonfinite"; else None
     libraries : versions of what made the trace
-    draws : random arrays of every part of a refopt method that draws, by the number of the step; None in a step that
+    draws : random arrays of every part of a refopt method that draws, by the number of the step; None in a
+    step that
         drew nothing
     """
 
@@ -124,14 +125,21 @@ class Trace:
         for field in dataclasses.fields(self):
             if field.name not in ("steps", "error"):
                 header[field.name] = pack(getattr(self, field.name), field.name)
-        header["steps"] = [{f.name: pack(getattr(s, f.name), f"{k}.{f.name}") for f in dataclasses.fields(s)}
-                           for k, s in enumerate(self.steps)]
+        header["steps"] = [
+            {f.name: pack(getattr(s, f.name), f"{k}.{f.name}") for f in dataclasses.fields(s)}
+            for k, s in enumerate(self.steps)
+        ]
         if path.suffix == ".npz":
             np.savez_compressed(path, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
         else:
-            header["arrays"] = {k: [str(a.dtype), list(a.shape), [v.hex() if a.dtype.kind == "f" else v
-                                                                 for v in a.reshape(-1).tolist()]]
-                                for k, a in arrays.items()}
+            header["arrays"] = {
+                k: [
+                    str(a.dtype),
+                    list(a.shape),
+                    [v.hex() if a.dtype.kind == "f" else v for v in a.reshape(-1).tolist()],
+                ]
+                for k, a in arrays.items()
+            }
             path.write_text(json.dumps(header, indent=1))
         return path
 
@@ -149,9 +157,12 @@ class Trace:
             header = json.loads(path.read_text())
             if not isinstance(header, dict) or "arrays" not in header:
                 raise ValueError(f"Trace.load: {str(path)!r} is JSON but no trace of refopt")
-            arrays = {k: np.array([float.fromhex(v) if isinstance(v, str) else v for v in values],
-                                  dtype=dtype).reshape(shape)
-                      for k, (dtype, shape, values) in header.pop("arrays").items()}
+            arrays = {
+                k: np.array(
+                    [float.fromhex(v) if isinstance(v, str) else v for v in values], dtype=dtype
+                ).reshape(shape)
+                for k, (dtype, shape, values) in header.pop("arrays").items()
+            }
         else:
             raise ValueError(f"Trace.load: the file name must end in .npz or .json, got {str(path)!r}")
         if header.pop("format") != FORMAT:

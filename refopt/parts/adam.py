@@ -85,7 +85,6 @@ class Adam(Method):
     eps: float = option(1e-8, "[0, inf)")
     debiased: bool = option(True, bool)
 
-
     elementwise: ClassVar[bool] = True
 
     def init(self, x, shapes=None, rng=None):
@@ -93,6 +92,14 @@ class Adam(Method):
 
     def step(self, point, update, state):
         t = state.t + 1
-        out = kernels.fastest(adam, update.size)(update, m1=state.m1, m2=state.m2, t=t, beta1=self.beta1,
-                                                 beta2=self.beta2, eps=self.eps, debiased=self.debiased)
+        out = kernels.fastest(adam, update.size)(
+            update,
+            m1=state.m1,
+            m2=state.m2,
+            t=t,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            eps=self.eps,
+            debiased=self.debiased,
+        )
         return out, AdamState(t, state.m1, state.m2)

@@ -48,12 +48,12 @@ class DCTProjection(Projection):
     over all axes of each tensor, or with one_d over the concatenated vector: the orthonormal
     discrete cosine transform of type II.
 
-    This is the idea of FFTProjection without its two blemishes: the coefficients are real, as many
-    as the variables, and P is orthogonal, so P g is the gradient in the new variables. Methods that
-    do not depend on the choice of an orthonormal basis (gradient descent, HeavyBall, Newton without
-    modification) take the same iterates inside as outside, and so does LBFGS if |g|_1 <= 1 at the
-    start, since its first step is cut in the 1-norm. Elementwise scaling such as Adam's acts on
-    frequencies.
+    Compared with FFTProjection it has two advantages. The coefficients are real, and there are as
+    many as variables. P is orthogonal, so P g is the gradient in the new variables. Methods that do
+    not depend on the choice of an orthonormal basis (gradient descent, HeavyBall, Newton without
+    modification) have the same iterates inside as outside. So has LBFGS if |g|_1 <= 1 at the start,
+    in both spaces, because its first step is limited in the 1-norm. Elementwise scaling such as
+    Adam's acts on frequencies.
 
     Parameters
     ----------
@@ -62,8 +62,9 @@ class DCTProjection(Projection):
     one_d : bool
         Transform the concatenated vector instead of each tensor over all its axes.
     project_update, project_params, project_grad : bools, by keyword
-        What the inner methods receive: P u of the update u; the point z = P x and f(Q z), which
-        they may evaluate; P g of the gradient g. See `refopt.parts.projection.Projection`.
+        What the inner methods receive: the projected update P u; the point z = P x and f(Q z),
+        which they may evaluate; the projected gradient P g. See
+        `refopt.parts.projection.Projection`.
 
     Raises
     ------
@@ -90,7 +91,6 @@ class DCTProjection(Projection):
     """
 
     one_d: bool = option(False, bool)  # as in FFTProjection
-
 
     def space(self, n, shapes):
         shapes = tensor_shapes(shapes, n)

@@ -26,17 +26,17 @@ def shortest_least_squares(J: np.ndarray, r: np.ndarray, reg: float) -> np.ndarr
 
 @dataclasses.dataclass(frozen=True)
 class GaussNewton(Method):
-    """Newton's direction with the curvature of the model's linearisation. Follow it with a line search.
+    """Newton's direction with the Hessian of the linearised model. Follow it with a line search.
 
         f = sum_i r_i^2, u = g           output  argmin_d |J d - r|^2 + reg |d|^2 / 2
                                          g = 2 J^T r, matrix 2 J^T J + reg I
         f = l(y(x)), or another u        output  (J^T H_l J + reg I)^+ u
                                          J the Jacobian of y, H_l the Hessian of l
 
-    Both give the shortest solution where the matrix is singular. The first form works on J itself,
-    so the condition number of J^T J does not appear; with reg > 0 it solves the stacked problem
-    argmin_d |[J; sqrt(reg/2) I] d - [r; 0]|. It needs `refopt.LeastSquares` or `refopt.ModelLoss`
-    as `fun`.
+    Both give the shortest solution where the matrix is singular. The first form uses J itself, so
+    the condition number is that of J, not that of J^T J. With reg > 0 it solves the stacked problem
+    argmin_d |[J; sqrt(reg/2) I] d - [r; 0]|. `fun` must be `refopt.LeastSquares` or
+    `refopt.ModelLoss`.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class GaussNewton(Method):
     TypeError, ValueError
         For a `reg` outside its range.
     Stop
-        (Inside a run, ending it) when the Jacobian has entries that are not finite.
+        (Inside a run, ending it) if the Jacobian has entries that are not finite.
 
     Notes
     -----
@@ -56,8 +56,8 @@ class GaussNewton(Method):
     Schraudolph, Fast curvature matrix-vector products for second-order gradient descent, Neural
     Computation 14 (2002) 1723-1738, for J^T H_l J.
 
-    Deviations: `torchzero` 0.4.4 solves (J^T J + reg I) d = J^T r with reg = 1e-8, with the square
-    of the condition number of J; here r comes from `refopt.LeastSquares` and reg is 0.
+    Deviations: `torchzero` 0.4.4 solves (J^T J + reg I) d = J^T r with reg = 1e-8, which squares
+    the condition number of J; here r comes from `refopt.LeastSquares` and reg is 0.
 
     Cost per step: min(m, n) passes through the model for m residuals, O(m n^2) arithmetic.
 
@@ -72,13 +72,14 @@ class GaussNewton(Method):
 
     reg: float = option(0.0, "[0, inf)")  # the method of the book
 
-
     needs: ClassVar[frozenset[str]] = frozenset({"gauss-newton"})
 
     def step(self, point, update, state):
         if not np.all(np.isfinite(point.jacobian)):
-            raise Stop(Status.NONFINITE, reason="the Jacobian has entries that are not finite where "
-                                                f"f = {point.f:.6g}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"the Jacobian has entries that are not finite where f = {point.f:.6g}",
+            )
         if update is point.g and has_residuals(point):
             d = shortest_least_squares(point.jacobian, point.residuals, self.reg)
             return d.astype(update.dtype), state

@@ -15,12 +15,12 @@ __all__ = ["GGT"]
 
 
 class GGTState(NamedTuple):
-    """`rows` and `gram` are overwritten in place, one row a step; `T` and `L` change with the basis."""
+    """`rows` and `gram` are overwritten in place, one row per step; `T` and `L` change with the basis."""
 
     t: int  # steps taken
     stored: int  # updates stored since the start
-    rows: np.ndarray  # (R, n) the ring: update number k is in row k mod R
-    gram: np.ndarray  # (R, R) rows rows^T, zeros where no update has been
+    rows: np.ndarray  # (R, n) a ring buffer: update number k is in row k mod R
+    gram: np.ndarray  # (R, R) rows rows^T, zeros for rows not used yet
     T: np.ndarray  # (R, r) the basis as a combination of rows, Q = rows^T T
     L: np.ndarray  # (r,) eigenvalues, ascending
     basis: Any  # state of the basis optimizer, or ()
@@ -44,27 +44,26 @@ def eigenbasis(
 
 @dataclasses.dataclass(frozen=True)
 class GGT(Method):
-    """Full-matrix AdaGrad on the last few updates, or a method that runs in their eigenbasis.
+    """Full-matrix AdaGrad on the last few updates, or a method run in the eigenbasis of these.
 
         M = the last h updates as columns (n, h)
         M^T M + damping I = V diag(L) V^T     eigenvalues L <= eig_tol max L dropped, at most `truncate` kept
-        Q = M V L^(-1/2)                      the basis: left singular vectors of M, shorter by the damping
+        Q = M V L^(-1/2)                      the basis: left singular vectors of M, shortened by the damping
 
         output  Q diag(L + rdamping max L)^p Q^T u      p = matrix_power; u the output of `inner`, if any
                 Q d                                     d = the update of basis_optimizer for q = Q^T u
 
-    The basis is renewed every `update_freq` steps. Nothing moves along directions outside the span
-    of M.
+    The basis is renewed every `update_freq` steps. The output has no component outside the span of M.
 
-    Q is never formed. The history is a ring of h + min(update_freq, h) rows, of which nothing is
-    ever moved, with the Gram matrix G of its rows; T holds the combination:
+    Q is never formed. The history is a ring buffer of h + min(update_freq, h) rows, so no row is ever
+    moved. G is the Gram matrix of the rows, and T holds the coefficients of the basis:
 
         Q = rows^T T                            the basis
         Q^T u = T^T (rows u)                    rows u is the new row of G
         C = Q_new^T Q_old = T_new^T G T_old     a change of basis
 
-    The output is one combination of rows. The ring is so long that the old basis is still there when
-    the new one replaces it.
+    The output is one combination of rows. The ring is long enough that the rows of the old basis are
+    still there when the new basis replaces it.
 
     Parameters
     ----------
@@ -75,26 +74,26 @@ class GGT(Method):
     eig_tol : float in [0, 1)
         Eigenvalues up to this share of the largest are dropped.
     truncate : int >= 1 or None
-        Most eigenvalues kept.
+        Largest number of eigenvalues kept.
     damping : float >= 0
         Added to the diagonal of M^T M.
     rdamping : float >= 0
-        Added to the eigenvalues as a share of the largest, when the power is taken. Not with a
+        Added to the eigenvalues before the power is taken, as a share of the largest. Not with a
         basis optimizer.
     matrix_power : float
         Power of M M^T that multiplies the update. Not with a basis optimizer.
     basis_optimizer : SubspaceMethod or None
-        Runs in the eigenbasis instead of the power, for example `SubspaceCubicAdam`.
+        A method that runs in the eigenbasis and replaces the power, for example `SubspaceCubicAdam`.
     inner : method, sequence of methods, or None
-        Its output is preconditioned; the history still holds the incoming updates. So this is not
-        ``chain(inner, GGT())``, whose history would hold the outputs of `inner`: the second moments
-        are to be those of the gradients.
+        Its output is preconditioned. The history still holds the incoming updates, so that the
+        second moments are those of the gradients. In ``chain(inner, GGT())`` the history holds the
+        outputs of `inner`, so the two differ.
 
     Raises
     ------
     TypeError, ValueError
-        For a hyperparameter of another type or outside its range, or `rdamping` or `matrix_power`
-        beside a basis optimizer.
+        For a hyperparameter of another type or outside its range, or for `rdamping` or
+        `matrix_power` together with a basis optimizer.
     Stop
         (Inside a run, ending it) when a product of two updates overflows or is not finite.
 
@@ -104,11 +103,11 @@ class GGT(Method):
     full-matrix adaptive regularization, ICML 2019, arXiv 1806.02958, algorithm 1; the options are
     those of `torchzero` 0.4.4, ``GGT``.
 
-    Deviations: with a `matrix_power` other than -1/2 the original scales the basis by that power,
-    too, and so applies the power 3p + 1 of M M^T; here it is p.
+    Deviations: with a `matrix_power` other than -1/2 the original also scales the basis by that
+    power, and so applies the power 3p + 1 of M M^T; here it is p.
 
     Cost per step: two passes over the history, O(n h), and one eigenproblem, O(h^3). Memory: the
-    ring.
+    ring buffer.
 
     Examples
     --------
@@ -173,7 +172,7 @@ class GGT(Method):
         return (T @ d) @ rows, state._replace(t=state.t + 1)
 
     def remember(self, update: np.ndarray, state: GGTState) -> GGTState:
-        """Store the update over the oldest one, unless it will be forgotten before the basis is renewed."""
+        """Store the update in place of the oldest, unless it would be dropped before the next renewal."""
         R = state.rows.shape[0]
         if -state.t % self.update_freq >= self.history_size:
             return state
@@ -204,5 +203,5 @@ class GGT(Method):
 
     def figures(self, state):
         inside = [(self.inner, state.inner), (self.basis_optimizer, state.basis)]
-        told = {k: v for method, own in inside if method is not None for k, v in method.figures(own).items()}
-        return {**told, "rank": state.L.size, "eigenvalue": float(state.L.max(initial=0.0))}
+        found = {k: v for method, own in inside if method is not None for k, v in method.figures(own).items()}
+        return {**found, "rank": state.L.size, "eigenvalue": float(state.L.max(initial=0.0))}

@@ -11,13 +11,13 @@ from ..method import Method, option
 
 __all__ = ["LBFGS"]
 
-CURVATURE = 1e-10  # a pair with a smaller cosine between s and y would make H nearly singular
+CURVATURE = 1e-10  # least cosine between s and y; a pair with a smaller one would make H nearly singular
 
 
 class LBFGSState(NamedTuple):
     """Changes at every step."""
 
-    x: np.ndarray | None  # (n,) point of the step before; None before the first step
+    x: np.ndarray | None  # (n,) point of the previous step; None before the first step
     g: np.ndarray | None  # (n,) gradient there
     pairs: tuple[tuple[np.ndarray, np.ndarray, float], ...]  # (s, y, 1 / s^T y), oldest first
 
@@ -46,8 +46,8 @@ class LBFGS(Method):
         H <- (I - rho_j s_j y_j^T) H (I - rho_j y_j s_j^T) + rho_j s_j s_j^T        oldest pair first
         output  H u                                                      by the two-loop recursion, without H
 
-        a pair with  s^T y <= 1e-10 |s| |y|  is not stored: no positive curvature
-        before the first pair  output  u min(1, 1 / |u|_1), at most 1 long in the 1-norm
+        a pair with  s^T y <= 1e-10 |s| |y|  is not stored: its curvature is not positive
+        before the first pair  output  u min(1, 1 / |u|_1), so |output|_1 <= 1
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class LBFGS(Method):
     Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 7.4, eq. (7.16) to
     (7.20). The length of the first step is that of ``torch.optim.LBFGS``.
 
-    Deviations: the book leaves open which pairs to store and how long the first step is.
+    Deviations: none; the book leaves open which pairs to store and how long the first step is.
 
     Cost per step: 4 m n multiplications, no evaluations. Memory 2 m n.
 
@@ -78,7 +78,6 @@ class LBFGS(Method):
 
     history_size: int = option(10, "whole >= 1")  # as in torchzero 0.4.4 and SciPy's L-BFGS-B
 
-
     needs: ClassVar[frozenset[str]] = frozenset({"g"})
 
     def init(self, x, shapes=None, rng=None):
@@ -90,7 +89,7 @@ class LBFGS(Method):
             s, y = point.x - state.x, point.g - state.g
             sy = float(np.dot(s, y))
             if sy > CURVATURE * np.linalg.norm(s) * np.linalg.norm(y):
-                pairs = (*pairs, (s, y, 1 / sy))[-self.history_size:]
+                pairs = (*pairs, (s, y, 1 / sy))[-self.history_size :]
         if pairs:
             out = two_loop(update, pairs)
         else:

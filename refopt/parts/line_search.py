@@ -22,20 +22,28 @@ class LineSearchState(NamedTuple):
 
     step_size: float  # accepted a
     trials: int  # values of f tried in the last search
-    fallback: bool  # the gradient took the place of an ascent direction
+    fallback: bool  # True if the gradient replaced an update that does not descend
 
 
 def descent(point: Point, update: np.ndarray) -> tuple[np.ndarray, float, bool]:
-    """``(u, g^T u, fallback)`` with u the update, or the gradient where the update does not descend."""
+    """``(u, g^T u, fallback)``, where u is the update, or the gradient if the update does not descend."""
     slope = float(np.dot(point.g, update))
     if slope > 0:
         return update, slope, False
     return point.g, float(np.dot(point.g, point.g)), True
 
 
-def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, shrink: float, c1: float,
-              maxiter: int, who: str) -> tuple[np.ndarray, float, int]:
-    """``(update, step size, trials)`` by Armijo's rule; raises `Stop` when nothing decreases f."""
+def backtrack(
+    point: Point,
+    direction: np.ndarray,
+    slope: float,
+    first: float,
+    shrink: float,
+    c1: float,
+    maxiter: int,
+    who: str,
+) -> tuple[np.ndarray, float, int]:
+    """``(update, step size, trials)`` by Armijo's rule; raises `Stop` if no trial is accepted."""
     error = rounding_error(point.f, point.x.dtype)
     a = first
     for trials in range(1, maxiter + 1):
@@ -50,8 +58,12 @@ def backtrack(point: Point, direction: np.ndarray, slope: float, first: float, s
         if a * slope <= error:
             break
         a *= shrink
-    raise nothing_left(f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step size {a:.3g} "
-                       f"(slope {slope:.3g})", first * slope, error)
+    raise nothing_left(
+        f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step size {a:.3g} "
+        f"(slope {slope:.3g})",
+        first * slope,
+        error,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,26 +77,26 @@ class Backtracking(Method):
 
         a_0 = init_step                                       growth=None, and in the first search
         a_0 = growth times the last accepted a                otherwise
-        u <- g                                                where u is no direction of descent, s <= 0:
-                                                              the figure `fallback`
+        u <- g                                                if u is not a descent direction, s <= 0;
+                                                              then the figure `fallback` is True
 
-    Where rounding hides the change of f (`refopt.rounding`), the slope decides: a trial with
-    |phi'(a)| <= 0.9 s, and f no higher than its rounding error e allows, is accepted. If a trial promises no
-    more than e and its slope does not fall either, the search ends, and with it the run: with ROUNDING if its
-    first trial promised no more than rounding can hide, else with STALLED.
+    Where rounding hides the change of f (`refopt.rounding`), the slope decides: a trial is accepted if
+    |phi'(a)| <= 0.9 s and f rises by at most its rounding error e. If the predicted decrease a s of a trial
+    is at most e and its slope does not fall either, the search and the run end: with ROUNDING if rounding can
+    hide the decrease a_0 s predicted for the first trial, else with STALLED.
 
     Parameters
     ----------
     init_step : float > 0
         First step size tried.
     shrink : float in (0, 1)
-        Factor after a refusal.
+        Factor after a rejected trial.
     c1 : float in (0, 1)
-        Share of the linear prediction that f must fall by.
+        f must fall by this share of the predicted decrease.
     growth : float >= 1 or None
-        None: every search begins at `init_step`. Else at `growth` times the last accepted step size.
+        None: every search begins at `init_step`. A number: at `growth` times the last accepted step size.
     maxiter : int >= 1
-        Trials before the run ends as stalled.
+        Limit on the trials; after it the run ends.
 
     Raises
     ------
@@ -99,8 +111,8 @@ class Backtracking(Method):
     hides the change of f, the approximate Wolfe condition of W. W. Hager, H. Zhang 2005, doi
     10.1137/030601880, eq. (4.1).
 
-    Deviations: `torchzero` 0.4.4 returns a zero step where no trial satisfies Armijo's rule, be it for
-    rounding or because the update goes uphill.
+    Deviations: `torchzero` 0.4.4 returns a zero step if no trial satisfies Armijo's rule, because of rounding
+    or because the update goes uphill.
 
     Cost per step: one value of f for each trial; a gradient for a trial whose slope decides. No memory.
 
@@ -122,15 +134,15 @@ class Backtracking(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("step_size", "trials", "fallback")
 
-
     def init(self, x, shapes=None, rng=None):
         return LineSearchState(self.init_step, 0, False)
 
     def step(self, point, update, state):
         direction, slope, fallback = descent(point, update)
         first = self.init_step if self.growth is None or state.trials == 0 else state.step_size * self.growth
-        update, a, trials = backtrack(point, direction, slope, first, self.shrink, self.c1, self.maxiter,
-                                      "Backtracking")
+        update, a, trials = backtrack(
+            point, direction, slope, first, self.shrink, self.c1, self.maxiter, "Backtracking"
+        )
         return update, LineSearchState(a, trials, fallback)
 
 
@@ -142,18 +154,18 @@ class StrongWolfe(Method):
         a with  phi(a) <= phi(0) - c1 a s   and   |phi'(a)| <= c2 s
         output  a u
 
-        u <- g                                                where u is no direction of descent, s <= 0:
-                                                              the figure `fallback`
+        u <- g                                                if u is not a descent direction, s <= 0;
+                                                              then the figure `fallback` is True
 
-    Where that search fails (it gives up near rounding level), `Backtracking` with its default constants
-    decides, with its rule for rounding.
+    If that search fails, which happens where f is only rounding, `Backtracking` with its default constants
+    follows, with its rule for rounding.
 
     Parameters
     ----------
     c1, c2 : floats with 0 < c1 < c2 < 1
-        Of the decrease and of the slope condition.
+        Constants of the decrease condition and of the slope condition.
     maxiter : int >= 1
-        Trials of SciPy's search.
+        Limit on the iterations of SciPy's search.
 
     Raises
     ------
@@ -165,10 +177,10 @@ class StrongWolfe(Method):
     Notes
     -----
     Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithms 3.5 and 3.6, eq. (3.7), as
-    `scipy.optimize.line_search` has them.
+    `scipy.optimize.line_search` implements them.
 
-    Deviations: `torchzero` 0.4.4 has its own bracketing and interpolation for the same two conditions; both
-    answers satisfy them, and the step sizes differ.
+    Deviations: `torchzero` 0.4.4 has its own bracketing and interpolation for the same two conditions. Both
+    step sizes satisfy them, but they differ.
 
     Cost per step: one value of f for each trial, and a gradient for most. No memory.
 
@@ -206,13 +218,23 @@ class StrongWolfe(Method):
 
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.simplefilter("ignore")  # LineSearchWarning: its failure is handled here
-            a = scipy.optimize.line_search(value, lambda x: at(x).g, point.x, -direction, gfk=point.g,
-                                           old_fval=point.f, c1=self.c1, c2=self.c2, maxiter=self.maxiter)[0]
+            a = scipy.optimize.line_search(
+                value,
+                lambda x: at(x).g,
+                point.x,
+                -direction,
+                gfk=point.g,
+                old_fval=point.f,
+                c1=self.c1,
+                c2=self.c2,
+                maxiter=self.maxiter,
+            )[0]
         if a is not None:
             update = direction * point.x.dtype.type(a)
             if point.after(update).f < point.f:
                 return update, LineSearchState(float(a), len(tried), fallback)
         plain = Backtracking()
-        update, a, trials = backtrack(point, direction, slope, plain.init_step, plain.shrink, plain.c1, plain.maxiter,
-                                      "StrongWolfe")
+        update, a, trials = backtrack(
+            point, direction, slope, plain.init_step, plain.shrink, plain.c1, plain.maxiter, "StrongWolfe"
+        )
         return update, LineSearchState(a, len(tried) + trials, fallback)

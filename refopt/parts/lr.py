@@ -44,7 +44,6 @@ class LR(Method):
 
     lr: float = option(1e-3, "(-inf, inf)")  # customary with Adam and torch.optim.SGD
 
-
     elementwise: ClassVar[bool] = True
 
     def step(self, point, update, state):

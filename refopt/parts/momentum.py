@@ -57,7 +57,7 @@ def ema(u, *, m, t, beta, debiased):
 
 @dataclasses.dataclass(frozen=True)
 class HeavyBall(Method):
-    """Momentum: add up the updates, the old ones with decay.
+    """Momentum: the sum of all updates, with decaying weights for older ones.
 
         v <- momentum v + (1 - dampening) u           v = 0 at the start
         output  v                                     nesterov=False
@@ -68,7 +68,7 @@ class HeavyBall(Method):
     momentum : float in [0, 1)
         Share of the velocity that is kept.
     dampening : float in [0, 1]
-        The update enters with the weight 1 - dampening.
+        The weight of the update is 1 - dampening.
     nesterov : bool
         Look ahead along the new velocity.
 
@@ -85,9 +85,9 @@ class HeavyBall(Method):
     and (4), in the variable at which the gradient is taken. The option `dampening` is that of
     ``torch.optim.SGD``.
 
-    Deviations: with dampening above 0, ``torch.optim.SGD`` lets the first update enter with weight
-    1, here every update enters with 1 - dampening. `torchzero` 0.4.4 starts v as the first update
-    and adds that update once more.
+    Deviations: with dampening above 0, ``torch.optim.SGD`` gives the first update the weight 1; here
+    every update has the weight 1 - dampening. `torchzero` 0.4.4 starts with v = the first update,
+    and then adds that update once more.
 
     Cost per step: one pass over three vectors, no evaluations. Memory n.
 
@@ -103,7 +103,6 @@ class HeavyBall(Method):
     dampening: float = option(0.0, "[0, 1]")  # this and the next give Polyak's method
     nesterov: bool = option(False, bool)
 
-
     elementwise: ClassVar[bool] = True
 
     def init(self, x, shapes=None, rng=None):
@@ -111,8 +110,9 @@ class HeavyBall(Method):
 
     def step(self, point, update, state):
         formula = kernels.fastest(heavy_ball, update.size)
-        return formula(update, v=state.v, momentum=self.momentum, dampening=self.dampening,
-                       nesterov=self.nesterov), state
+        return formula(
+            update, v=state.v, momentum=self.momentum, dampening=self.dampening, nesterov=self.nesterov
+        ), state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +138,7 @@ class EMA(Method):
     Notes
     -----
     Source: the first average of D. P. Kingma, J. Ba, Adam: a method for stochastic optimization,
-    ICLR 2015, arXiv 1412.6980, algorithm 1; its section 3 derives the division.
+    ICLR 2015, arXiv 1412.6980, algorithm 1; its section 3 derives the divisor.
 
     Deviations: none from the paper. `torchzero` 0.4.4 divides only with ``debias=True``.
 
@@ -153,7 +153,6 @@ class EMA(Method):
 
     beta: float = option(0.9, "[0, 1)")  # the paper's beta1
     debiased: bool = option(True, bool)
-
 
     elementwise: ClassVar[bool] = True
 

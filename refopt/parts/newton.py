@@ -17,11 +17,11 @@ __all__ = ["Newton"]
 class NewtonState(NamedTuple):
     """Changes at every step."""
 
-    solver: str  # "cholesky", or "modified" where H was not positive definite
+    solver: str  # "cholesky"; "modified" if H was not positive definite; "none" before the first step
 
 
 def descent_solve(H: np.ndarray, u: np.ndarray, delta: float) -> tuple[np.ndarray, str]:
-    """``(d, solver)``: H^-1 u, or the modified direction when H is not safely positive definite."""
+    """``(d, solver)``: H^-1 u, or the modified direction if H is not safely positive definite."""
     diagonal = np.sqrt(np.abs(np.diag(H)))
     D = np.where(diagonal > 0, diagonal, 1)
     S = H / D[:, None] / D
@@ -32,14 +32,14 @@ def descent_solve(H: np.ndarray, u: np.ndarray, delta: float) -> tuple[np.ndarra
         size, V = scipy.linalg.eigh(S, check_finite=False)
         size = np.abs(size)
         size = np.maximum(size, delta * size.max(initial=0.0))
-        if not size.any():  # H = 0: no curvature to scale by, the update itself
+        if not size.any():  # H = 0: there is no curvature to scale by
             return u.copy(), "modified"
         return (V @ ((V.T @ (u / D)) / size)) / D, "modified"
 
 
 @dataclasses.dataclass(frozen=True)
 class Newton(Method):
-    """Newton's direction, made one of descent where the Hessian is indefinite. Follow it with a line search.
+    """Newton's direction, modified where the Hessian is indefinite to descend. Follow it with a line search.
 
         S = D^-1 H D^-1,   D = diag(sqrt|H_ii|)              1 where H_ii = 0
         output  H^-1 u                                       where S is positive definite, by Cholesky
@@ -58,19 +58,19 @@ class Newton(Method):
     TypeError, ValueError
         For a `delta` outside its range.
     Stop
-        (Inside a run, ending it) when the Hessian has entries that are not finite.
+        (Inside a run, ending it) if the Hessian has entries that are not finite.
 
     Notes
     -----
     Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, section 3.4, eigenvalue
     modification.
 
-    Deviations: the book modifies the eigenvalues of H, here it is those of S: the modification then
-    does not depend on the units of the variables. `torchzero` 0.4.4 solves H d = u also where H is
-    indefinite, so its step may go uphill.
+    Deviations: the book modifies the eigenvalues of H, here those of S are modified, so that the
+    result does not depend on the units of the variables. `torchzero` 0.4.4 solves H d = u also
+    where H is indefinite, so its step may go uphill.
 
-    Cost per step: one dense Hessian, O(n^3) arithmetic, O(n^2) memory: not for n above some
-    thousands.
+    Cost per step: one dense Hessian, O(n^3) arithmetic, O(n^2) memory; too much for n above a few
+    thousand.
 
     Examples
     --------
@@ -81,7 +81,6 @@ class Newton(Method):
 
     delta: float = option(1e-8, "(0, 1)")  # ours: half the digits of float64
 
-
     needs: ClassVar[frozenset[str]] = frozenset({"hess"})
     shown: ClassVar[tuple[str, ...]] = ("solver",)
 
@@ -91,7 +90,9 @@ class Newton(Method):
     def step(self, point, update, state):
         H = point.dense_hessian()
         if not np.all(np.isfinite(H)):
-            raise Stop(Status.NONFINITE, reason="the Hessian has entries that are not finite where "
-                                                f"f = {point.f:.6g}")
+            raise Stop(
+                Status.NONFINITE,
+                reason=f"the Hessian has entries that are not finite where f = {point.f:.6g}",
+            )
         d, solver = descent_solve(H, update, self.delta)
         return d, NewtonState(solver)

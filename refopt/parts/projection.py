@@ -26,7 +26,7 @@ class ProjectionState(NamedTuple):
 
 
 def tensor_shapes(shapes: Any, n: int) -> Shapes:
-    """The shapes as a tuple; without any, x is one tensor."""
+    """The shapes as a tuple of tuples; None means that x is one tensor."""
     shapes = ((n,),) if shapes is None else tuple(tuple(shape) for shape in shapes)
     if sum(map(size_of, shapes)) != n:
         raise ValueError(f"shapes {list(shapes)} hold {sum(map(size_of, shapes))} numbers, but x has {n}")
@@ -35,28 +35,27 @@ def tensor_shapes(shapes: Any, n: int) -> Shapes:
 
 @dataclasses.dataclass(frozen=True)
 class Projection(Method):
-    """Base of the projections: a subclass says what its `space` is.
+    """Base of the projections: a subclass defines the map in `space`.
 
         z = P x     u_z = P u
         d_z, state <- inner.step(point of phi(z) = f(Q z), u_z, state)
         output  Q d_z
 
-    P is linear with left inverse Q (``unproject(project(v)) == v``), so the inner step z - d_z is
-    the step x - Q d_z. The inner state lives in the projected space.
+    P is linear with left inverse Q (``unproject(project(v)) == v``), so the inner step z - d_z gives
+    the step x - Q d_z. The inner state belongs to the projected space.
 
     Parameters
     ----------
     inner : method or sequence of methods
         What runs in the projected space.
     project_update : bool, by keyword
-        True: the inner methods receive the incoming update, projected. False: the projected
-        gradient, if `project_params` or `project_grad` provides one; else the incoming update as it
-        is, and their output leaves as it is.
+        True: the inner methods receive the projected update. False: they receive the projected
+        gradient, if `project_params` or `project_grad` provides one, else the update unchanged, and
+        then their output is not mapped back either.
     project_params : bool, by keyword
-        Show them the point z and the whole objective phi, which they may evaluate, gradient
-        included.
+        Give the inner methods the point z and the objective phi with all its derivatives.
     project_grad : bool, by keyword
-        Show them the projected gradient, beside the update.
+        Give the inner methods the projected gradient besides the update.
 
     Raises
     ------
@@ -67,23 +66,23 @@ class Projection(Method):
     -----
     Source: `torchzero` 0.4.4, ``ProjectionBase``.
 
-    Deviations: in the original, project_update=False with `project_params` or `project_grad` hands
-    an unprojected update to inner methods that hold projected states (it fails where the shapes
-    differ); `project_grad` without `project_params` does nothing; without `project_params` the
-    parameters that the inner methods see are the projected update (here such methods are refused);
-    second derivatives cannot be had inside.
+    Deviations: in the original, project_update=False with `project_params` or `project_grad` gives
+    an unprojected update to inner methods with projected states (it fails if the shapes differ).
+    `project_grad` without `project_params` does nothing. Without `project_params` the inner methods
+    see the projected update as parameters (here an error is raised for methods that use them).
+    Second derivatives are not available inside.
 
     Cost per step: one P and one Q; with project_params another P, and one Q for each evaluation
     inside.
     """
 
-    inner: Any = None  # required; None gives the message that says so. The flags are those of torchzero 0.4.4
+    inner: Any = None  # required: None raises an error. The flags are those of torchzero 0.4.4
     project_update: bool = dataclasses.field(default=True, kw_only=True, metadata={"rule": bool})
     project_params: bool = dataclasses.field(default=False, kw_only=True, metadata={"rule": bool})
     project_grad: bool = dataclasses.field(default=False, kw_only=True, metadata={"rule": bool})
 
     abstract: ClassVar[bool] = True
-    gradient: ClassVar[str] = "chain-rule"  # for isometries P g = Q^T g, and there is nothing to choose
+    gradient: ClassVar[str] = "chain-rule"  # for isometries P g = Q^T g, so there is no choice
 
     def __post_init__(self):
         super().__post_init__()
@@ -98,7 +97,7 @@ class Projection(Method):
             if self.gradient == "project" and needs & BEYOND_GRADIENT:
                 raise ValueError(
                     f"{who}: gradient='project' is not the gradient of the projected objective, so second "
-                    f"derivatives there do not belong to it; {self.inner!r} needs "
+                    f"derivatives do not fit it; {self.inner!r} needs "
                     f"{', '.join(sorted(needs & BEYOND_GRADIENT))}: set gradient='chain-rule'"
                 )
         elif self.project_update or self.project_grad:
@@ -110,12 +109,12 @@ class Projection(Method):
                 )
 
     def space(self, n: int, shapes: Any) -> LinearMap:
-        """The map for x of length n made of tensors of these shapes."""
+        """The map for x of length n that consists of tensors of these shapes."""
         raise NotImplementedError
 
     @property
     def idle(self) -> bool:
-        """Nothing is projected: the inner methods run where the outer ones do."""
+        """Whether nothing is projected, so that the inner methods run in x."""
         return not (self.project_update or self.project_params or self.project_grad)
 
     def all_needs(self):
@@ -143,7 +142,7 @@ class Projection(Method):
         return space.unproject(out), ProjectionState(space, inner)
 
     def covector(self, space: LinearMap) -> Any:
-        """How gradients, and updates in their place, go to the projected space."""
+        """The map that takes gradients and updates to the projected space."""
         return space.project if self.gradient == "project" else space.unproject_adjoint
 
     def seen(self, point: Point, space: LinearMap) -> Point:

@@ -15,12 +15,15 @@ __all__ = ["SubspaceMethod", "SubspaceAdam"]
 
 
 def carry(C: np.ndarray, m: np.ndarray, power: int) -> np.ndarray:
-    """The average m (r_old,) of the `power`-th powers of coordinates, in the new basis, (r_new,)."""
+    """The average m (r_old,) of the `power`-th powers of the coordinates, in the new basis (r_new,)."""
     return C**power @ m
 
 
 def inherit(C: np.ndarray, m: np.ndarray, power: int) -> np.ndarray:
-    """The average by place: eigenvalues ascend, so places are counted from the end; new places begin at 0."""
+    """The average by rank: the i-th largest eigenvalue keeps the i-th average; new ones begin at 0.
+
+    Eigenvalues are in ascending order, so ranks are counted from the end.
+    """
     out = np.zeros(C.shape[0], m.dtype)
     both = min(C.shape)
     if both:
@@ -30,31 +33,31 @@ def inherit(C: np.ndarray, m: np.ndarray, power: int) -> np.ndarray:
 
 
 def agree(out: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """`out` (r,) with zeros where its sign is not that of q (r,)."""
+    """`out` (r,) with zeros where its sign differs from that of q (r,)."""
     return np.where(out * q > 0, out, np.zeros((), out.dtype))
 
 
 @dataclasses.dataclass(frozen=True)
 class SubspaceMethod(Method):
-    """Base of the methods whose state can follow a change of basis; by itself such a method runs in x.
+    """Base of the methods whose state can follow a change of basis; on its own such a method runs in x.
 
-    The host gives the coordinates of an update u in its basis Q, and maps the output d of the
+    The host passes the coordinates of an update u in its basis Q, and maps the output d of the
     method back:
 
         q = Q^T u                                  Q (n, r), q (r,)
         output  Q d
 
-    When the basis changes, C = Q_new^T Q_old, (r_new, r_old), carries averages over, with powers
-    taken elementwise:
+    When the basis changes, the averages are transformed by C = Q_new^T Q_old, (r_new, r_old), with
+    powers taken elementwise:
 
         carry(C, m, 1) = C m
         carry(C, m, 2) = (C*C) m
         carry(C, m, 3) = (C*C*C) m
 
-    This is the average of q^k for a vector whose coordinates are independent. `inherit` is the
-    cheap rule of methods such as SOAP (Vyas et al. 2024, arXiv 2409.11321), which leave the higher
-    moments where they are: the basis vector with the i-th largest eigenvalue takes them from its
-    predecessor in that place, with the sign of their overlap for odd powers.
+    This is the average of q^k for a vector with independent coordinates. `inherit` is the cheap rule
+    of methods such as SOAP (Vyas et al. 2024, arXiv 2409.11321): the basis vector with the i-th
+    largest eigenvalue takes the higher moments of the old one of the same rank, for odd powers with
+    the sign of their overlap.
     """
 
     abstract: ClassVar[bool] = True
@@ -66,7 +69,7 @@ class SubspaceMethod(Method):
 
 @dataclasses.dataclass(frozen=True)
 class SubspaceAdam(SubspaceMethod):
-    """Adam in a low-rank basis that moves: the yardstick for SubspaceCubicAdam.
+    """Adam in a low-rank basis that changes: the baseline for SubspaceCubicAdam.
 
         q = Q^T u                                  coordinates in the host's basis Q (n, r)
         d = Adam's update for q                    with the averages m1 and m2, now (r,), see `Adam`
@@ -77,22 +80,22 @@ class SubspaceAdam(SubspaceMethod):
 
         m1 <- C m1
         m2 <- (C*C) m2                             exact_reproject=True
-        m2 by place                                exact_reproject=False: the i-th largest eigenvalue
-                                                   inherits from the i-th largest
+        m2 by rank                                 exact_reproject=False: the i-th largest eigenvalue
+                                                   takes m2 from the old i-th largest
 
-    The host is `GGT`: ``GGT(basis_optimizer=SubspaceAdam())``, which the bare name in `minimize`
-    sets up. On its own the method runs in the coordinates of x, where it is Adam.
+    The host is `GGT`: ``GGT(basis_optimizer=SubspaceAdam())``. The bare name in `minimize` stands
+    for this. On its own the method runs in the coordinates of x, where it is Adam.
 
     Parameters
     ----------
     beta1, beta2 : floats in [0, 1)
         Decay of the averages of q and of q^2.
     eps : float >= 0
-        Added to the root of the second average, after debiasing.
+        Added to the square root of the second average, after debiasing.
     cautious : bool
-        Zero the coordinates of d whose sign disagrees with q.
+        Set the coordinates of d to zero whose sign differs from that of q.
     exact_reproject : bool
-        How m2 follows a change of basis.
+        How m2 is transformed when the basis changes.
 
     Raises
     ------
@@ -104,8 +107,8 @@ class SubspaceAdam(SubspaceMethod):
     Source: `torchzero` 0.4.4, ``Adam`` of its optimizers for low-rank eigenbases; the formula is
     algorithm 1 of Kingma, Ba 2015, arXiv 1412.6980.
 
-    Deviations: the original adds eps before debiasing; exact_reproject changes nothing there but
-    rounding.
+    Deviations: the original adds eps before debiasing, and its exact_reproject changes only
+    rounding errors.
 
     Cost per step: O(r) here, O(n h) in the host. O(r_new r_old) when the basis changes.
 
@@ -124,14 +127,21 @@ class SubspaceAdam(SubspaceMethod):
     cautious: bool = option(False, bool)
     exact_reproject: bool = option(True, bool)
 
-
     def init(self, x, shapes=None, rng=None):
         return AdamState(0, np.zeros_like(x), np.zeros_like(x))
 
     def step(self, point, update, state):
         t = state.t + 1
-        d = kernels.fastest(adam, update.size)(update, m1=state.m1, m2=state.m2, t=t, beta1=self.beta1,
-                                               beta2=self.beta2, eps=self.eps, debiased=True)
+        d = kernels.fastest(adam, update.size)(
+            update,
+            m1=state.m1,
+            m2=state.m2,
+            t=t,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            eps=self.eps,
+            debiased=True,
+        )
         return agree(d, update) if self.cautious else d, AdamState(t, state.m1, state.m2)
 
     def reproject(self, C, state):

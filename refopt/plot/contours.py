@@ -1,4 +1,4 @@
-"""Paths over the contours of a function of two variables, still and moving."""
+"""Paths over the contours of a function of two variables: pictures and animations."""
 
 from __future__ import annotations
 
@@ -16,17 +16,35 @@ from .style import ROLE, SMALL, START, axes, finish, pyplot, style_of
 
 __all__ = ["animation", "trajectory"]
 
-BUTTONS = {"fast-backward": "⏮", "step-backward": "◂❙", "play fa-flip-horizontal": "◀", "pause": "❙❙",
-           "play": "▶", "step-forward": "❙▸", "fast-forward": "⏭", "minus": "−", "plus": "+"}
+BUTTONS = {
+    "fast-backward": "⏮",
+    "step-backward": "◂❙",
+    "play fa-flip-horizontal": "◀",
+    "pause": "❙❙",
+    "play": "▶",
+    "step-forward": "❙▸",
+    "fast-forward": "⏭",
+    "minus": "−",
+    "plus": "+",
+}
 REGIONS = ("auto", "ball", "box", "none")
 
 
-def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = None, region: str = "auto",
-               rejected: bool = True, bounds: Any = None, levels: int = 20, grid: int = 121,
-               ax: Any = None) -> Any:
+def trajectory(
+    fun: Callable,
+    runs: Any,
+    labels: Any = None,
+    minimisers: Any = None,
+    region: str = "auto",
+    rejected: bool = True,
+    bounds: Any = None,
+    levels: int = 20,
+    grid: int = 121,
+    ax: Any = None,
+) -> Any:
     """Draw the paths of runs over the contours of a function of two variables.
 
-    Contours are evenly spaced in the logarithm of the height above the lowest value seen; white is low.
+    Contours are evenly spaced in the logarithm of the height above the lowest value found; white is low.
 
     Parameters
     ----------
@@ -35,17 +53,18 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
     runs : OptimizeResult, Run, list of Record, (k, 2) array of points, or a sequence of these
         Recorded with ``options={"return_all": True}``.
     labels : sequence of str or None
-        Names in the legend; None: the methods' names.
+        Names in the legend; None: the names of the methods.
     minimisers : (2,) or (m, 2) array_like, optional
         Known minimisers, marked with stars.
     region : {"auto", "ball", "box", "none"}
-        Trust regions |x - x_k|_2 <= radius or |x - x_k|_inf <= radius around every x_k, with the radius
-        recorded there, which is the one that step k + 1 begins with. "auto": what the method of the run uses,
-        if the run is the only one and names its method; else none.
+        Trust regions |x - x_k|_2 <= radius or |x - x_k|_inf <= radius around every x_k. The radius is the one
+        recorded at x_k, with which step k + 1 begins. "auto": the region of the run's method, if there is
+        only one run and its method is known; else none.
     rejected : bool
-        Mark the trial points that were evaluated and not taken, joined to the point they were tried from.
+        Mark the trial points that were evaluated and not taken, with a line to the point they were tried
+        from.
     bounds : ((left, right), (bottom, top)) or None
-        What is shown. None: the paths and minimisers, with a margin.
+        The part of the plane that is shown. None: the paths and minimisers, with a margin.
     levels, grid : int
         Number of contours, and of grid points along each axis (fun is called grid**2 times).
     ax : matplotlib axes or None
@@ -57,7 +76,7 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
     Raises
     ------
     TypeError, ValueError
-        For runs without points, not of two variables, or without the radii asked for.
+        For runs without points, of another number of variables, or without the radii that `region` needs.
     ImportError
         If matplotlib is missing.
 
@@ -95,10 +114,20 @@ def trajectory(fun: Callable, runs: Any, labels: Any = None, minimisers: Any = N
     return ax
 
 
-def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", minimisers: Any = None,
-              region: str = "auto", bounds: Any = None, levels: int = 20, grid: int = 121, fps: int = 4,
-              frames: int = 60, ax: Any = None) -> Any:
-    """Write a run as a moving picture: the path grows, with the trials and the trust region of each step.
+def animation(
+    run: Any,
+    fun: Callable,
+    file: str | os.PathLike = "run.gif",
+    minimisers: Any = None,
+    region: str = "auto",
+    bounds: Any = None,
+    levels: int = 20,
+    grid: int = 121,
+    fps: int = 4,
+    frames: int = 60,
+    ax: Any = None,
+) -> Any:
+    """Write an animation of a run: the growing path, with the trials and the trust region of each step.
 
     Parameters
     ----------
@@ -107,13 +136,13 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
     fun : callable
         ``fun(x) -> float``, x of shape (2,).
     file : str or path
-        Ends in ``.gif`` (written by pillow) or ``.html`` (a page with buttons, playable without a network).
+        Ends in ``.gif`` (written by pillow) or ``.html`` (a page with buttons that needs no network).
     minimisers, region, bounds, levels, grid
         As for `trajectory`.
     fps : int >= 1
         Frames per second.
     frames : int >= 2
-        At most so many frames; of longer runs evenly chosen iterations are shown, the last one always.
+        Limit on the frames. Of longer runs evenly spaced iterations are shown, always with the last one.
     ax : matplotlib axes or None
 
     Returns
@@ -124,7 +153,7 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
     Raises
     ------
     TypeError, ValueError
-        As `trajectory`, and for a file of another kind.
+        As for `trajectory`, and for a file with another ending.
     ImportError
         If matplotlib is missing.
 
@@ -156,12 +185,20 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
 
     ax = scenery(who, ax, fun, paths, stars, bounds, levels, grid)
     look = style_of(0, len(path.points))
-    line, = ax.plot([], [], label="path", linewidth=1.8, markersize=4.0, zorder=3, **look)
-    now, = ax.plot([], [], "o", label="current point", color=ROLE["end"], markersize=8, zorder=5)
+    (line,) = ax.plot([], [], label="path", linewidth=1.8, markersize=4.0, zorder=3, **look)
+    (now,) = ax.plot([], [], "o", label="current point", color=ROLE["end"], markersize=8, zorder=5)
     trials = None
     if any(r.rejected for r in path.history):
-        trials, = ax.plot([], [], "x", label="rejected trials", color=ROLE["rejected"], markersize=7,
-                          markeredgewidth=1.8, zorder=4)
+        (trials,) = ax.plot(
+            [],
+            [],
+            "x",
+            label="rejected trials",
+            color=ROLE["rejected"],
+            markersize=7,
+            markeredgewidth=1.8,
+            zorder=4,
+        )
     patch = None
     if region != "none":
         patch = region_patch(region, path.points[0], 0.0, ROLE["region"], label=region_label(region))
@@ -171,11 +208,11 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
     title = ax.set_title("iteration 0", loc="left")
     finish(ax, "$x_1$", "$x_2$", outside=True, grid=False)
     title.set_fontsize(SMALL)
-    offset = len(path.points) - len(path.history) if path.history else 1  # the point that record 0 led to
+    offset = len(path.points) - len(path.history) if path.history else 1  # index of the point of record 0
 
     def show(k: int) -> None:
         x = path.points[k]
-        line.set_data(*path.points[:k + 1].T)
+        line.set_data(*path.points[: k + 1].T)
         now.set_data([x[0]], [x[1]])
         record = path.history[k - offset] if path.history and k >= offset else None
         with np.errstate(all="ignore"):
@@ -205,7 +242,7 @@ def animation(run: Any, fun: Callable, file: str | os.PathLike = "run.gif", mini
 
 
 def self_contained(page: str) -> str:
-    """The page of `to_jshtml` with characters on its buttons instead of icons from a web site."""
+    """The page of `to_jshtml` with characters on its buttons instead of icons from a website."""
     page = re.sub(r"<link[^>]*>", "", page)
     return re.sub(r'<i class="fa fa-([a-z -]+)"></i>', lambda found: BUTTONS[found[1]], page)
 
@@ -214,16 +251,18 @@ def self_contained(page: str) -> str:
 
 
 def planar(who: str, paths: list[Recorded]) -> list[Recorded]:
-    """`paths`, if each is of two variables and has a point."""
+    """`paths`, checked: each must have a point and two variables."""
     for path in paths:
         if path.points.ndim != 2 or len(path.points) == 0 or path.points.shape[1] != 2:
-            raise ValueError(f"{who}: paths are drawn in the plane, for functions of 2 variables, but the "
-                             f"points of {path.label!r} have shape {path.points.shape}")
+            raise ValueError(
+                f"{who}: paths are drawn in the plane, for functions of 2 variables, but the "
+                f"points of {path.label!r} have shape {path.points.shape}"
+            )
     return paths
 
 
 def planar_points(who: str, name: str, given: Any) -> np.ndarray:
-    """Points as an array (m, 2); None gives none."""
+    """Points as an array (m, 2); None gives an empty array."""
     points = np.empty((0, 2)) if given is None else np.atleast_2d(np.asarray(given, dtype=float))
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"{who}: {name} must have shape (2,) or (m, 2), got {np.shape(given)}")
@@ -237,7 +276,7 @@ def radius_of(record: Any) -> float | None:
 
 
 def which_region(who: str, region: str, paths: list[Recorded]) -> str:
-    """The shape to draw, "auto" resolved by what the method of the run says of itself."""
+    """The shape of region to draw; "auto" is decided by the name of the run's method."""
     checks.one_of(who, "region", region, REGIONS)
     if region == "auto":
         method = paths[0].method if len(paths) == 1 else ""
@@ -247,17 +286,27 @@ def which_region(who: str, region: str, paths: list[Recorded]) -> str:
             return "box"
         return "ball" if "HigherOrderNewton" in method and "trust_method='bounds'" in method else "none"
     if region != "none" and not any(radius_of(r) is not None for path in paths for r in path.history):
-        raise ValueError(f"{who}: region={region!r} needs records with a radius in their figures, and none "
-                         "has one; region='none' draws the path alone")
+        raise ValueError(
+            f"{who}: region={region!r} needs records with a radius in their figures, and none "
+            "has one; region='none' draws the path alone"
+        )
     return region
 
 
 # ---------------------------------------------------------------- pieces of the picture
 
 
-def scenery(who: str, ax: Any, fun: Callable, paths: list[Recorded], stars: np.ndarray, bounds: Any,
-            levels: int, grid: int) -> Any:
-    """The axes with the contours that go under everything else."""
+def scenery(
+    who: str,
+    ax: Any,
+    fun: Callable,
+    paths: list[Recorded],
+    stars: np.ndarray,
+    bounds: Any,
+    levels: int,
+    grid: int,
+) -> Any:
+    """The axes with the contours, which are below everything else."""
     checks.function(who, "fun", fun)
     levels, grid = checks.whole_number(who, "levels", levels, 2), checks.whole_number(who, "grid", grid, 5)
     everything = np.concatenate([stars, *(path.points for path in paths)])
@@ -273,8 +322,9 @@ def region_label(region: str) -> str:
     return "trust region" if region == "ball" else "trust region (box)"
 
 
-def region_patch(region: str, x: np.ndarray, radius: float, colour: str, label: str,
-                 width: float = 1.6) -> Any:
+def region_patch(
+    region: str, x: np.ndarray, radius: float, colour: str, label: str, width: float = 1.6
+) -> Any:
     """A circle or a square around x."""
     from matplotlib.patches import Circle, Rectangle
 
@@ -292,7 +342,7 @@ def move_patch(patch: Any, region: str, x: np.ndarray, radius: float) -> None:
 
 
 def draw_regions(ax: Any, path: Recorded, region: str, colour: str, several: bool) -> None:
-    """The region around each point but the last, from which no step began."""
+    """The region around each point except the last, where no step began."""
     label = "_region" if several else region_label(region)
     for record in path.history[:-1]:
         radius = radius_of(record)
@@ -302,7 +352,7 @@ def draw_regions(ax: Any, path: Recorded, region: str, colour: str, several: boo
 
 
 def draw_rejected(ax: Any, path: Recorded, colour: str, several: bool) -> None:
-    """Crosses at the trial points that were not taken, with thin lines to where they were tried from."""
+    """Crosses at the trial points that were not taken, with thin lines to the points they were tried from."""
     offset = len(path.points) - len(path.history)
     links, trials = [], []
     for k, record in enumerate(path.history, offset):
@@ -316,21 +366,50 @@ def draw_rejected(ax: Any, path: Recorded, colour: str, several: bool) -> None:
     inside = [left <= x <= right and bottom <= y <= top for x, y in trials]
     label = "rejected trials" if all(inside) else f"rejected trials\n({inside.count(False)} beyond the frame)"
     if links:
-        ax.plot(*np.array(links, dtype=float).T, color=colour, linewidth=0.8, linestyle=":", zorder=2.5,
-                label="_links")
-    ax.plot(*np.array(trials, dtype=float).T, "x", color=colour, markersize=6.5, markeredgewidth=1.7,
-            zorder=3.5, label="_rejected" if several else label)
+        ax.plot(
+            *np.array(links, dtype=float).T,
+            color=colour,
+            linewidth=0.8,
+            linestyle=":",
+            zorder=2.5,
+            label="_links",
+        )
+    ax.plot(
+        *np.array(trials, dtype=float).T,
+        "x",
+        color=colour,
+        markersize=6.5,
+        markeredgewidth=1.7,
+        zorder=3.5,
+        label="_rejected" if several else label,
+    )
 
 
 def draw_ends(ax: Any, paths: list[Recorded]) -> None:
     starts = np.array([path.points[0] for path in paths])
     ends = np.array([path.points[-1] for path in paths])
     ax.plot(*starts.T, label="start", zorder=4, **START)
-    ax.plot(*ends.T, "s", color="none", markeredgecolor=ROLE["end"], markeredgewidth=1.6, markersize=12,
-            zorder=4, label="end")
+    ax.plot(
+        *ends.T,
+        "s",
+        color="none",
+        markeredgecolor=ROLE["end"],
+        markeredgewidth=1.6,
+        markersize=12,
+        zorder=4,
+        label="end",
+    )
 
 
 def draw_stars(ax: Any, stars: np.ndarray) -> None:
     if len(stars):
-        ax.plot(*stars.T, "*", color=ROLE["minimiser"], markeredgecolor="white", markeredgewidth=0.8,
-                markersize=13, zorder=4.5, label="minimiser" if len(stars) == 1 else "minimisers")
+        ax.plot(
+            *stars.T,
+            "*",
+            color=ROLE["minimiser"],
+            markeredgecolor="white",
+            markeredgewidth=0.8,
+            markersize=13,
+            zorder=4.5,
+            label="minimiser" if len(stars) == 1 else "minimisers",
+        )

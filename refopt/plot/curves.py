@@ -1,4 +1,4 @@
-"""Convergence: a number of each record against iterations, evaluations or time."""
+"""Convergence plots: a quantity of each record against iterations, evaluations or time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,28 @@ from .style import axes, finish, style_of
 
 __all__ = ["convergence"]
 
-# What may be asked for: the field of a record, and the label of its axis.
-AGAINST = {"iterations": ("nit", "iteration"), "evaluations": ("nfev", "evaluations of $f$"),
-           "time": ("time", "time [s]")}
-QUANTITY = {"f": ("fun", "$f$"), "gradient": ("gnorm", r"$\|g\|_\infty$"),
-            "gap": ("fun", r"$f - f_\mathrm{opt}$")}
+# The choices: the field of a record, and the label of its axis.
+AGAINST = {
+    "iterations": ("nit", "iteration"),
+    "evaluations": ("nfev", "evaluations of $f$"),
+    "time": ("time", "time [s]"),
+}
+QUANTITY = {
+    "f": ("fun", "$f$"),
+    "gradient": ("gnorm", r"$\|g\|_\infty$"),
+    "gap": ("fun", r"$f - f_\mathrm{opt}$"),
+}
 WIDE = 100.0  # an f >= 0 that falls by more than this factor is drawn on a logarithmic axis
 
 
-def convergence(results: Any, labels: Any = None, against: str = "iterations", quantity: str = "f",
-                f_opt: float | None = None, ax: Any = None) -> Any:
+def convergence(
+    results: Any,
+    labels: Any = None,
+    against: str = "iterations",
+    quantity: str = "f",
+    f_opt: float | None = None,
+    ax: Any = None,
+) -> Any:
     """Draw how runs converged.
 
     Parameters
@@ -29,15 +41,15 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
     results : OptimizeResult, Run, list of Record, or a sequence of these
         Recorded with ``options={"return_all": True}``.
     labels : sequence of str or None
-        Names in the legend; None: the methods' names.
+        Names in the legend; None: the names of the methods.
     against : {"iterations", "evaluations", "time"}
         ``nit``, ``nfev`` (calls of fun) or ``time`` (seconds since the run began) of the records.
     quantity : {"f", "gradient", "gap"}
-        f (on a logarithmic axis if it is never negative and falls 100-fold), \\|g\\|_inf, or
-        ``f - f_opt``. On a logarithmic axis values that are zero or negative are left out; where a run first
-        reaches one a triangle points down at the axis.
+        f (on a logarithmic axis if it is never negative and falls by a factor over 100), \\|g\\|_inf, or
+        ``f - f_opt``. On a logarithmic axis values that are zero or negative are left out, and a triangle at
+        the axis marks the first one of a run.
     f_opt : float
-        The least value, for ``quantity="gap"`` only.
+        The least value of f, for ``quantity="gap"`` only.
     ax : matplotlib axes or None
 
     Returns
@@ -67,14 +79,22 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
     checks.one_of(who, "against", against, AGAINST)
     checks.one_of(who, "quantity", quantity, QUANTITY)
     if (f_opt is None) == (quantity == "gap"):
-        raise ValueError(f"{who}: quantity='gap' needs f_opt, the least value of f" if f_opt is None else
-                         f"{who}: f_opt is used by quantity='gap' only, got quantity={quantity!r}")
+        raise ValueError(
+            f"{who}: quantity='gap' needs f_opt, the least value of f"
+            if f_opt is None
+            else f"{who}: f_opt is used by quantity='gap' only, got quantity={quantity!r}"
+        )
     lowest = 0.0 if f_opt is None else checks.in_interval(who, "f_opt", f_opt, "(-inf, inf)")
     runs = recorded(who, results, labels, need_history=True)
     abscissa, xlabel = AGAINST[against]
     ordinate, ylabel = QUANTITY[quantity]
-    curves = [(np.array([getattr(r, abscissa) for r in run.history], dtype=float),
-               np.array([getattr(r, ordinate) for r in run.history], dtype=float) - lowest) for run in runs]
+    curves = [
+        (
+            np.array([getattr(r, abscissa) for r in run.history], dtype=float),
+            np.array([getattr(r, ordinate) for r in run.history], dtype=float) - lowest,
+        )
+        for run in runs
+    ]
     logarithmic = quantity != "f" or spans_decades(np.concatenate([y for _, y in curves]))
     ax = axes(who, ax)
     if logarithmic:
@@ -86,8 +106,16 @@ def convergence(results: Any, labels: Any = None, against: str = "iterations", q
         shown = np.where(y > 0, y, np.nan) if logarithmic else y
         ax.plot(x, shown, label=label, linewidth=1.8, markersize=4.5, **style)
         if below.size:
-            ax.plot(x[below[:1]], [0.0], "v", transform=ax.get_xaxis_transform(), markersize=9, clip_on=False,
-                    color=style["color"], label="_reached")
+            ax.plot(
+                x[below[:1]],
+                [0.0],
+                "v",
+                transform=ax.get_xaxis_transform(),
+                markersize=9,
+                clip_on=False,
+                color=style["color"],
+                label="_reached",
+            )
     if against == "iterations":
         ax.xaxis.get_major_locator().set_params(integer=True)
     finish(ax, xlabel, ylabel)

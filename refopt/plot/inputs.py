@@ -1,4 +1,4 @@
-"""What is drawn, from what the caller has: results, runs, lists of records, arrays of points."""
+"""The runs to draw, from the forms a caller may give: results, runs, lists of records, arrays of points."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LONGEST_LABEL = 36
 
 
 class Recorded(NamedTuple):
-    """One run as the pictures see it."""
+    """One run, in the form that all plots use."""
 
     label: str
-    method: str  # as the result names it, "" if unknown
+    method: str  # as in the result, "" if unknown
     start: np.ndarray | None  # (n,), if known
     history: list[Record]  # empty if only points were given
     points: np.ndarray  # (k, n), the start first if it is known
@@ -27,8 +27,14 @@ class Recorded(NamedTuple):
 
 def is_one(given: Any) -> bool:
     """Whether `given` is one run and not a sequence of runs."""
-    return (isinstance(given, (Run, np.ndarray)) or hasattr(given, "history") or hasattr(given, "nit")
-            or isinstance(given, Sequence) and len(given) > 0 and isinstance(given[0], Record))
+    return (
+        isinstance(given, (Run, np.ndarray))
+        or hasattr(given, "history")
+        or hasattr(given, "nit")
+        or isinstance(given, Sequence)
+        and len(given) > 0
+        and isinstance(given[0], Record)
+    )
 
 
 def recorded(who: str, given: Any, labels: Any = None, need_history: bool = False) -> list[Recorded]:
@@ -41,12 +47,14 @@ def recorded(who: str, given: Any, labels: Any = None, need_history: bool = Fals
     given : OptimizeResult with a history, Run, list of Record, (k, n) array of points, or a sequence of these
     labels : sequence of str or None
     need_history : bool
-        Refuse bare arrays of points.
+        Raise an error for arrays of points.
     """
     many = [given] if is_one(given) else given
     if isinstance(many, (str, dict)) or not isinstance(many, Sequence) or len(many) == 0:
-        raise TypeError(f"{who}: give a result of refopt.minimize, a Run, a list of records, or a non-empty "
-                        f"list of these, got {checks.describe(given)}")
+        raise TypeError(
+            f"{who}: give a result of refopt.minimize, a Run, a list of records, or a non-empty "
+            f"list of these, got {checks.describe(given)}"
+        )
     if isinstance(labels, str):
         labels = [labels]
     if labels is not None and len(labels) != len(many):
@@ -54,8 +62,10 @@ def recorded(who: str, given: Any, labels: Any = None, need_history: bool = Fals
     runs = [one(who, item, need_history) for item in many]
     if labels is None:
         labels = [short(run.method) or f"run {i}" for i, run in enumerate(runs, 1)]
-        labels = [name if labels.count(name) == 1 else f"{name} ({labels[:i].count(name) + 1})"
-                  for i, name in enumerate(labels)]
+        labels = [
+            name if labels.count(name) == 1 else f"{name} ({labels[:i].count(name) + 1})"
+            for i, name in enumerate(labels)
+        ]
     return [run._replace(label=str(name)) for run, name in zip(runs, labels, strict=True)]
 
 
@@ -63,11 +73,14 @@ def one(who: str, item: Any, need_history: bool) -> Recorded:
     """One run, without its label."""
     if isinstance(item, np.ndarray):
         if need_history:
-            raise TypeError(f"{who}: an array of points has no history; give results of refopt.minimize with "
-                            "options={'return_all': True}")
+            raise TypeError(
+                f"{who}: an array of points has no history; give results of refopt.minimize with "
+                "options={'return_all': True}"
+            )
         if item.ndim != 2 or item.dtype.kind not in "fiu":
-            raise ValueError(f"{who}: an array of points must be real and of shape (k, n), "
-                             f"got {checks.describe(item)}")
+            raise ValueError(
+                f"{who}: an array of points must be real and of shape (k, n), got {checks.describe(item)}"
+            )
         return Recorded("", "", None, [], item.astype(np.float64))
     if isinstance(item, Run):
         history, start, method = item.history, item.start, repr(item.method)
@@ -78,8 +91,10 @@ def one(who: str, item: Any, need_history: bool) -> Recorded:
     elif isinstance(item, Sequence) and len(item) and all(isinstance(r, Record) for r in item):
         history, start, method, kept = list(item), None, "", True
     else:
-        raise TypeError(f"{who}: each run must be a result of refopt.minimize, a Run, a list of records or "
-                        f"an array of points, got {checks.describe(item)}")
+        raise TypeError(
+            f"{who}: each run must be a result of refopt.minimize, a Run, a list of records or "
+            f"an array of points, got {checks.describe(item)}"
+        )
     if not kept:
         raise ValueError(f"{who}: this run kept no history; record it with options={{'return_all': True}}")
     points = [r.x for r in history] if start is None else [start, *(r.x for r in history)]
@@ -87,7 +102,7 @@ def one(who: str, item: Any, need_history: bool) -> Recorded:
 
 
 def short(method: str) -> str:
-    """The class names in a method's repr, "Newton + Backtracking" for a chain; cut where that is long."""
+    """The class names in a method's repr, "Newton + Backtracking" for a chain; long names are cut."""
     if method.startswith("chain("):
         depth, names, word = 0, [], ""
         for c in method[6:-1]:
@@ -102,4 +117,4 @@ def short(method: str) -> str:
         text = " + ".join(names)
     else:
         text = method.partition("(")[0]
-    return text if len(text) <= LONGEST_LABEL else text[:LONGEST_LABEL - 1] + "…"
+    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"

@@ -1,4 +1,4 @@
-"""The function under the pictures: values on a grid, log-spaced levels, light contours."""
+"""The background of the pictures: f on a grid, drawn as light contours at log-spaced levels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 __all__ = ["Box", "around", "draw", "frame", "levels_of", "page", "values_on"]
 
 Box = tuple[float, float, float, float]  # left, right, bottom, top
-MARGIN = 0.15  # of the longer side, around what must be seen
+MARGIN = 0.15  # of the longer side, around what must be visible
 LONGEST = 2.0  # longer side over shorter side, at most
 DEEPEST = 1e-6  # lowest level, in units of the range of f on the grid
 
 
 def around(points: np.ndarray) -> Box:
-    """A box that holds the `points` (k, 2) with a margin, not too thin to be looked at."""
+    """A box that contains the `points` (k, 2) with a margin; its sides differ by at most LONGEST times."""
     points = points[np.all(np.isfinite(points), axis=1)]
     low, high = points.min(axis=0), points.max(axis=0)
     size = float(max(high - low)) or 1.0
@@ -26,7 +26,7 @@ def around(points: np.ndarray) -> Box:
 
 
 def values_on(fun: Callable, box: Box, grid: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coordinates (grid,), (grid,) and values (grid, grid) of `fun`; what is not finite becomes NaN."""
+    """Coordinates (grid,), (grid,) and values (grid, grid) of `fun`; infinite values become NaN."""
     x, y = np.linspace(box[0], box[1], grid), np.linspace(box[2], box[3], grid)
     with np.errstate(all="ignore"):
         values = np.array([[float(fun(np.array([a, b]))) for a in x] for b in y])
@@ -44,11 +44,12 @@ def levels_of(values: np.ndarray, low: float, count: int) -> np.ndarray:
     return low + np.geomspace(bottom, top, count)
 
 
-def draw(ax: Any, fun: Callable, box: Box, grid: int, count: int, known: tuple[float, ...] = ()
-         ) -> tuple[float, np.ndarray]:
-    """Grey contours of `fun` on `box`, white where it is lowest; returns the lowest value and the levels.
+def draw(
+    ax: Any, fun: Callable, box: Box, grid: int, count: int, known: tuple[float, ...] = ()
+) -> tuple[float, np.ndarray]:
+    """Draw grey contours of `fun` on `box`, white where it is lowest; returns the lowest value and levels.
 
-    `known` are values of f beside those of the grid, for the lowest one.
+    `known` are further values of f, which also count for the lowest one.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -71,18 +72,18 @@ def draw(ax: Any, fun: Callable, box: Box, grid: int, count: int, known: tuple[f
 
 
 def is_square(box: Box) -> bool:
-    """Whether the box can be shown with equal scales, circles as circles."""
+    """Whether the box can be shown with equal scales, so that circles look like circles."""
     return 1 / 3 <= (box[1] - box[0]) / (box[3] - box[2]) <= 3
 
 
 def page(box: Box) -> tuple[float, float]:
-    """Width and height in inches of a figure for this box, with a legend at its right."""
+    """Width and height in inches of a figure for this box, with a legend to the right of it."""
     ratio = (box[3] - box[2]) / (box[1] - box[0]) if is_square(box) else 1.0
     return 6.8, float(np.clip(4.1 * ratio + 0.75, 2.8, 4.6))
 
 
 def frame(who: str, bounds: Any) -> Box:
-    """`bounds` as the caller gives them, ((left, right), (bottom, top)), checked."""
+    """The box of `bounds`, which must be ((left, right), (bottom, top))."""
     try:
         (left, right), (bottom, top) = ((float(a), float(b)) for a, b in bounds)
     except (TypeError, ValueError):

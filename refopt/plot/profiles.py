@@ -25,12 +25,12 @@ Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def performance_profile(table: Mapping[str, Any]) -> Curves:
-    """The performance profile of each solver as the corners of a step function.
+    """The performance profile of each solver, as the corners of a step function.
 
     Parameters
     ----------
     table : dict of str to (p,) array_like
-        Cost of each solver on each of p problems, > 0; inf where it failed.
+        Cost of each solver on each of p problems, > 0; inf for a failure.
 
     Returns
     -------
@@ -56,12 +56,12 @@ def performance_profile(table: Mapping[str, Any]) -> Curves:
 
 
 def data_profile(table: Mapping[str, Any], n: Any) -> Curves:
-    """The data profile of each solver as the corners of a step function.
+    """The data profile of each solver, as the corners of a step function.
 
     Parameters
     ----------
     table : dict of str to (p,) array_like
-        Evaluations that each solver needed on each of p problems, > 0; inf where it failed.
+        Evaluations that each solver needed for each of p problems, > 0; inf for a failure.
     n : int or (p,) array_like of ints
         Numbers of variables.
 
@@ -73,7 +73,7 @@ def data_profile(table: Mapping[str, Any], n: Any) -> Curves:
     Raises
     ------
     TypeError, ValueError
-        As `performance_profile`, and if n does not fit.
+        As for `performance_profile`, and if n has a wrong type or shape.
 
     Examples
     --------
@@ -85,16 +85,20 @@ def data_profile(table: Mapping[str, Any], n: Any) -> Curves:
     n = np.asarray(n)
     count = next(iter(costs.values())).size
     if n.dtype.kind not in "iu" or n.shape not in ((), (count,)) or np.any(n < 1):
-        raise ValueError(f"plot.data_profile: n must hold one whole number >= 1 for each of the {count} "
-                         f"problems, got {checks.describe(n)}")
+        raise ValueError(
+            f"plot.data_profile: n must hold one whole number >= 1 for each of the {count} "
+            f"problems, got {checks.describe(n)}"
+        )
     return {name: step_function(c / (n + 1), 0.0) for name, c in costs.items()}
 
 
 def cost_arrays(who: str, table: Any) -> dict[str, np.ndarray]:
-    """`table` with float arrays of one length, checked."""
+    """`table` as float arrays of equal length, checked."""
     if not isinstance(table, Mapping) or not table:
-        raise TypeError(f"{who}: table must be a dict {{solver: costs}} with at least one solver, "
-                        f"got {checks.describe(table)}")
+        raise TypeError(
+            f"{who}: table must be a dict {{solver: costs}} with at least one solver, "
+            f"got {checks.describe(table)}"
+        )
     try:
         costs = {str(name): np.asarray(c, dtype=float) for name, c in table.items()}
     except (TypeError, ValueError) as error:
@@ -102,12 +106,15 @@ def cost_arrays(who: str, table: Any) -> dict[str, np.ndarray]:
     first, count = next((name, c.size) for name, c in costs.items())
     for name, c in costs.items():
         if c.ndim != 1 or c.size != count or count == 0:
-            raise ValueError(f"{who}: each solver needs one cost for each problem; {first!r} has {count}, "
-                             f"{name!r} has shape {c.shape}")
+            raise ValueError(
+                f"{who}: each solver needs one cost for each problem; {first!r} has {count}, "
+                f"{name!r} has shape {c.shape}"
+            )
         if not np.all(c > 0):
             i = int(np.flatnonzero(~(c > 0))[0])
-            raise ValueError(f"{who}: costs must be positive, inf for a failure, but problem {i} costs "
-                             f"{name!r} {c[i]}")
+            raise ValueError(
+                f"{who}: costs must be positive, inf for a failure, but problem {i} costs {name!r} {c[i]}"
+            )
     return costs
 
 
@@ -117,8 +124,13 @@ def step_function(values: np.ndarray, first: float) -> tuple[np.ndarray, np.ndar
     return corners, np.searchsorted(np.sort(values), corners, side="right") / values.size
 
 
-def profile(table: Mapping[str, Any], kind: str = "performance", n: Any = None, limit: float | None = None,
-            ax: Any = None) -> Any:
+def profile(
+    table: Mapping[str, Any],
+    kind: str = "performance",
+    n: Any = None,
+    limit: float | None = None,
+    ax: Any = None,
+) -> Any:
     """Draw performance or data profiles: higher is better.
 
     Parameters
@@ -130,7 +142,7 @@ def profile(table: Mapping[str, Any], kind: str = "performance", n: Any = None, 
     n : int or (p,) array_like
         Numbers of variables, for ``kind="data"`` only.
     limit : float or None
-        Right end of the axis, of tau or kappa. None: just beyond the last step of any curve.
+        Right end of the axis of tau or kappa. None: just beyond the last step of all curves.
     ax : matplotlib axes or None
 
     Returns
@@ -155,8 +167,11 @@ def profile(table: Mapping[str, Any], kind: str = "performance", n: Any = None, 
     who = "plot.profile"
     checks.one_of(who, "kind", kind, ("performance", "data"))
     if (n is None) == (kind == "data"):
-        raise ValueError(f"{who}: kind='data' needs n, the numbers of variables" if n is None else
-                         f"{who}: n is used by kind='data' only")
+        raise ValueError(
+            f"{who}: kind='data' needs n, the numbers of variables"
+            if n is None
+            else f"{who}: n is used by kind='data' only"
+        )
     curves = performance_profile(table) if kind == "performance" else data_profile(table, n)
     first = 1.0 if kind == "performance" else 0.0
     if limit is None:
@@ -166,15 +181,23 @@ def profile(table: Mapping[str, Any], kind: str = "performance", n: Any = None, 
     ax = axes(who, ax)
     for i, (name, (x, share)) in enumerate(curves.items()):
         look = {**style_of(i, x.size), "marker": None}
-        ax.plot(np.append(x, max(limit, x[-1])), np.append(share, share[-1]), drawstyle="steps-post",
-                label=name, linewidth=2.0, **look)
+        ax.plot(
+            np.append(x, max(limit, x[-1])),
+            np.append(share, share[-1]),
+            drawstyle="steps-post",
+            label=name,
+            linewidth=2.0,
+            **look,
+        )
     if kind == "performance":
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(lambda t, _: f"{t:.4g}")
         ax.xaxis.set_minor_locator(pyplot().NullLocator())
     ax.set_xlim(first, limit)
     ax.set_ylim(0.0, 1.03)
-    xlabels = {"performance": r"cost, in multiples $\tau$ of the best",
-               "data": r"budget $\kappa$, in units of $n+1$ evaluations"}
+    xlabels = {
+        "performance": r"cost, in multiples $\tau$ of the best",
+        "data": r"budget $\kappa$, in units of $n+1$ evaluations",
+    }
     finish(ax, xlabels[kind], "share of problems solved")
     return ax

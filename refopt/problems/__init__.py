@@ -6,10 +6,10 @@ family   what
 nist     27 nonlinear regressions of NIST StRD, with certified parameters and residuals
 mgh      the 35 functions of Moré, Garbow and Hillstrom (1981)
 classic  quadratics of chosen conditioning, Beale, Himmelblau, Rastrigin, a saddle, ...
-learning logistic regression and a small network, on data that scikit-learn bundles, or synthetic
+learning logistic regression and a small network, on data from scikit-learn or drawn at random
 ======== ======================================================================================
 
-Data files are read when a problem is asked for, not when this package is imported.
+Data files are read when a problem is built, not when this package is imported.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def names(pattern: str | None = None) -> list[str]:
     Parameters
     ----------
     pattern : str, optional
-        With `*`, `?` or `[...]` a shell pattern for the whole name, else a part of it. Case does not count.
+        A shell pattern for the whole name if it has `*`, `?` or `[...]`, else a part of the name. Case is
+        ignored.
 
     Returns
     -------
@@ -58,15 +59,15 @@ def names(pattern: str | None = None) -> list[str]:
 
 
 def get(name: str, **options: Any) -> Problem:
-    """The problem called `name`, made anew, with read-only arrays.
+    """A new instance of the problem called `name`, with read-only arrays.
 
     Parameters
     ----------
     name : str
-        "family/key"; case, '-' and '_' do not count. The Moré-Garbow-Hillstrom problems also have their
-        numbers: "mgh/10".
+        "family/key"; case, '-' and '_' are ignored. A Moré-Garbow-Hillstrom problem may also be given by its
+        number: "mgh/10".
     **options
-        What may be chosen for that problem, such as the sizes `n` and `m`.
+        Options of that problem, such as the sizes `n` and `m`.
 
     Returns
     -------
@@ -75,8 +76,8 @@ def get(name: str, **options: Any) -> Problem:
     Raises
     ------
     ValueError
-        If there is no problem of that name (the message names the closest), it does not take an option, or an
-        option has a value that is not allowed.
+        If there is no problem of that name (the message names the closest), if the problem has no such
+        option, or if an option has a value that is not allowed.
     ImportError
         If the problem's data set needs a package that is not installed (the message says how to install it).
 

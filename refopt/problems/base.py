@@ -1,4 +1,4 @@
-"""The record of a test problem: the function, where to start, and what is known about its minima."""
+"""The record of a test problem: the function, its starts, and what is known about its minima."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ __all__ = ["Minimum", "Problem", "frozen"]
 
 
 def frozen(values: Any) -> np.ndarray:
-    """An array with the numbers in `values` that nobody can write to: its memory is an immutable `bytes`.
+    """An array with the numbers in `values` that cannot be written: its memory is an immutable `bytes`.
 
-    (An array that owns its memory could be made writeable again by its holder.)
+    (An array that owns its memory could be made writeable again.)
     """
     a = np.asarray(values)
     return np.frombuffer(a.tobytes(), dtype=a.dtype).reshape(a.shape)
 
 
 class Minimum(NamedTuple):
-    """A known minimum (or, where `kind` says so, another stationary value) of a problem."""
+    """A known minimum of a problem, or another stationary value, depending on `kind`."""
 
-    f: float  #: the value there
-    x: np.ndarray | None  #: where, shape (n,); None if it is not known or lies at infinity
+    f: float  #: the value
+    x: np.ndarray | None  #: the point, shape (n,); None if it is not known or at infinity
     kind: str  #: "global ...", "local ...", "saddle point ...", "infimum approached at infinity", ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Problem:
-    """A test problem with its published answers. Made by `refopt.problems.get`; every array is read-only.
+    """A test problem with its published answers, made by `refopt.problems.get`; all arrays are read-only.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Problem:
     source : str
         Where the problem and its answers are published.
     shapes : list of tuples or None
-        Shapes of the tensors that `x` is the concatenation of; None if `x` is one vector.
+        Shapes of the tensors whose concatenation is `x`; None if `x` is one vector.
     f_opt : float or None
-        The lowest known value, None if it is not known.
+        The lowest known value; None if none is known.
     x_opt : ndarray of shape (n,) or None
         A point with that value (to float64 rounding of its coordinates).
     residuals : callable or None
@@ -56,9 +56,9 @@ class Problem:
     starts : tuple of ndarrays
         All official starts.
     minima : tuple of Minimum
-        All known `(f, x, kind)`, global and local, and traps that were published as minima.
+        All known `(f, x, kind)`: global and local minima, and other points that were published as minima.
     notes : tuple of str
-        What to know before using it.
+        What to know before using the problem.
     certified, certified_sd : ndarray of shape (n,) or None
         NIST only: certified parameters and their certified standard deviations.
     certified_rss : float or None
@@ -101,7 +101,7 @@ class Problem:
         minima: Any = (),
         **rest: Any,
     ) -> Problem:
-        """A problem from its starts and known minima; `x0`, `f_opt` and `x_opt` follow from them.
+        """A problem from its starts and known minima, which determine `x0`, `f_opt` and `x_opt`.
 
         `x_opt` is the first listed point at which the lowest listed value is attained.
         """
@@ -137,10 +137,11 @@ class Problem:
         return self.x0.size
 
     def digits(self, x: Any) -> np.ndarray:
-        """Number of correct decimal digits of each parameter against the certified (or else known) answer.
+        """The number of correct decimal digits of each parameter, against the certified or known answer.
 
-        The log relative error `-log10(|x_j - c_j| / |c_j|)`, absolute where `c_j = 0`, between 0 and 11: NIST
-        certifies 11 digits. A parameter that is not finite has no correct digit.
+        It is the log relative error `-log10(|x_j - c_j| / |c_j|)`, absolute where `c_j = 0`, limited to the
+        range from 0 to 11, because NIST certifies 11 digits. A parameter that is not finite has 0 correct
+        digits.
 
         Parameters
         ----------
@@ -154,7 +155,7 @@ class Problem:
         Raises
         ------
         ValueError
-            If the problem has no known answer, or `x` has another length than it.
+            If the problem has no known answer, or `x` has another length than the answer.
 
         Notes
         -----

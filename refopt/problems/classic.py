@@ -1,4 +1,4 @@
-"""Classics: small functions whose shape is known, most of them in any dimension.
+"""Classic test functions: small, of well-known shape, most of them for any n.
 
 Each `def name(<options>)` returns the problem `classic/name`; its docstring has the formula.
 """
@@ -20,11 +20,11 @@ GLOBAL = "global"
 
 
 def quadratic(n: int = 10, cond: float = 100.0, seed: int = 0, rotated: bool = True) -> Problem:
-    """f(x) = (x - a)^T A (x - a) / 2, A symmetric with eigenvalues from 1/cond to 1, evenly in the logarithm.
+    """f(x) = (x - a)^T A (x - a) / 2, A symmetric with log-spaced eigenvalues from 1/cond to 1.
 
-    The start is 0 and every a_j is 1 or -1 (drawn with `seed`). With `rotated` the eigenvectors are a random
-    orthogonal matrix drawn with `seed`, else the coordinate axes (then A is never formed, and n may be
-    large).
+    The start is 0, and every a_j is 1 or -1 (drawn with `seed`). With `rotated` the eigenvectors are a random
+    orthogonal matrix drawn with `seed`. Otherwise they are the coordinate axes; then A is not formed, and n
+    may be large.
     """
     who = "classic/quadratic"
     n, seed = whole_number(who, "n", n, 1), whole_number(who, "seed", seed)
@@ -87,7 +87,7 @@ def himmelblau() -> Problem:
 def rastrigin(n: int = 2) -> Problem:
     """f(x) = 10 n + sum_j (x_j^2 - 10 cos(2 pi x_j)): a local minimum near every integer point.
 
-    Written x^2 + 20 sin^2(pi x), the same without cancellation near the minimum at 0.
+    It is computed as x^2 + 20 sin^2(pi x), which has no cancellation near the minimum at 0.
     """
     n = whole_number("classic/rastrigin", "n", n, 1)
 
@@ -144,7 +144,7 @@ def saddle() -> Problem:
 def separable_quartic(n: int = 4) -> Problem:
     """f(x) = sum_j (x_j - 1)^2 / 2 + j (x_j - 1)^4 / (4 n): convex and separable.
 
-    A polynomial of degree 4, so it is its own Taylor polynomial of order 4. The start is 1 + 2 (-1)^j.
+    A polynomial of degree 4, so it equals its Taylor polynomial of order 4. The start is 1 + 2 (-1)^j.
     """
     n = whole_number("classic/separable_quartic", "n", n, 1)
     j = mgh.counting(n)
@@ -173,7 +173,7 @@ KEYS = tuple(BUILDERS)
 def build_from(
     family: str, builders: dict[str, Callable[..., Problem]], key: str, options: dict[str, Any]
 ) -> Problem:
-    """`builders[key](**options)`, with one wording for a key or an option that does not exist."""
+    """`builders[key](**options)`; a key or an option that does not exist raises an error."""
     plain = {simplify(k): k for k in builders}
     if simplify(key) not in plain:
         raise unknown("problem", f"{family}/{key}", [f"{family}/{k}" for k in builders])

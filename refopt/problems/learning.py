@@ -1,6 +1,6 @@
-"""Learning problems: logistic regression and a small network, with data scikit-learn bundles, or synthetic.
+"""Learning problems: logistic regression and a small network, on data from scikit-learn or drawn at random.
 
-scikit-learn is imported when a problem that uses it is built. Each `def name(<options>)` returns
+scikit-learn is imported when a problem that uses it is built. Each `def name(<options>)` returns the problem
 `learning/name`.
 """
 
@@ -23,15 +23,15 @@ BREAST_CANCER_L2 = 1e-3
 def softplus(u: Any) -> Any:
     """log(1 + exp(u)) for every u, without overflow.
 
-    The two formulas u + log(1 + exp(-u)) and log(1 + exp(u)) are both exact; the sign of u only selects the
-    one that does not overflow, so derivatives of every order are right everywhere, u = 0 included.
+    The formulas u + log(1 + exp(-u)) and log(1 + exp(u)) are equal. The sign of u only selects the one that
+    does not overflow, so derivatives of every order are right everywhere, also at u = 0.
     """
     positive = np.where(u > 0, 1.0, 0.0)
     return positive * u + np.log(1.0 + np.exp((1.0 - 2.0 * positive) * u))
 
 
 def log_sum_exp(z: Any) -> Any:
-    """log(sum_k exp(z_ik)) for every row i. The shift is a constant: `floor` has derivative zero."""
+    """log(sum_k exp(z_ik)) for every row i. The shift is constant, because `floor` has derivative 0."""
     shift = np.max(np.floor(z), axis=1, keepdims=True)
     return shift[:, 0] + np.log(np.sum(np.exp(z - shift), axis=1))
 
@@ -89,11 +89,10 @@ def logistic_breast_cancer(l2: float = BREAST_CANCER_L2) -> Problem:
 
 
 def logistic_synthetic(n: int = 100, m: int = 500, l2: float = 1e-3, seed: int = 0) -> Problem:
-    """Logistic regression on m drawn rows with n - 1 features and an intercept (the last of the n variables).
+    """Logistic regression on m random rows with n - 1 features and an intercept (the last variable).
 
-    Features are standard normal numbers times scales from 1 to 0.1; labels follow the model with weights
-    drawn from the standard normal distribution divided by sqrt(n). The loss is that of
-    `logistic_breast_cancer`, the start is 0.
+    Features are standard normal numbers times scales from 1 to 0.1. Labels are drawn from the model with
+    standard normal weights divided by sqrt(n). The loss is that of `logistic_breast_cancer`, the start is 0.
     """
     who = "learning/logistic_synthetic"
     n, m = whole_number(who, "n", n, 2), whole_number(who, "m", m, 2)

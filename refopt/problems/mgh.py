@@ -1,10 +1,9 @@
 """The 35 functions of Moré, Garbow and Hillstrom, "Testing Unconstrained Optimization Software" (1981).
 
-Every function is a sum of squares `f(x) = sum_{i=1..m} r_i(x)^2`. Below, each `def name(n, m)` precomputes
-the data of problem `name` and returns its residual function `r(x)`, written in whole vectors; `x1, x2, ... =
-parts(x)` are slices of length one, so that `concatenate` puts residuals together. Starts, published minima,
-data tables and the probes that the tests use are facts in `data/mgh.json` (its `about` says where they come
-from).
+Every function is a sum of squares `f(x) = sum_{i=1..m} r_i(x)^2`. Below, each `def name(n, m)` computes the
+data of problem `name` and returns its residual function `r(x)`, written with whole vectors; `x1, x2, ... =
+parts(x)` are slices of length one, so that `concatenate` can join residuals. Starts, published minima, data
+tables and the values that the tests use are in `data/mgh.json` (its entry `about` names the sources).
 
 Source: J. J. Moré, B. S. Garbow, K. E. Hillstrom, ACM Transactions on Mathematical Software 7 (1981) 17-41,
 doi:10.1145/355934.355936; the numbers in the docstrings are those of its section 3.
@@ -41,7 +40,7 @@ def counting(m: int) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def facts() -> dict[str, dict[str, Any]]:
-    """The facts table, by key of the problem; read when first asked for. Do not edit what it returns."""
+    """The contents of `data/mgh.json` by problem, read on first use. Do not change what it returns."""
     text = resources.files("refopt.problems").joinpath("data/mgh.json").read_text(encoding="utf-8")
     return {p["key"]: p for p in json.loads(text)["problems"]}
 

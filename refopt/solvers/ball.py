@@ -1,23 +1,24 @@
 """Minimise a model of any order over a ball, by a sequence of exact ball-constrained quadratics.
 
-Quadratic, ``min g^T z + z^T H z / 2`` over ``|z| <= r`` (More and Sorensen 1983, theorem 2.1): z is a
-*global* minimiser exactly when, for some multiplier lam >= 0,
+The quadratic problem is ``min g^T z + z^T H z / 2`` over ``|z| <= r``. By More and Sorensen 1983, theorem
+2.1, z is a *global* minimiser exactly when, for some multiplier lam >= 0,
 
     (H + lam I) z = -g,    H + lam I positive semidefinite,    lam (r - |z|) = 0.
 
-With H = V diag(w) V^T and c = V^T g that is one equation in lam, ``|c / (w + lam)| = r``, for which Newton's
-method on ``1/r - 1/|.|`` converges monotonically. Where c has no part in the lowest eigenspace (the *hard
-case*) the solution at lam = -w_1 is completed along the lowest eigenvector to the boundary.
+With H = V diag(w) V^T and c = V^T g this is one equation in lam, ``|c / (w + lam)| = r``. Newton's method on
+``1/r - 1/|.|`` converges to its root monotonically. If c has no component in the lowest eigenspace (the *hard
+case*), the solution at lam = -w_1 is extended along the lowest eigenvector to the boundary.
 
-Model m: at the iterate y take its quadratic expansion plus ``mu/2 |z - y|^2``, minimise that over the ball as
-above, accept z if m falls by a fair share of the prediction, else raise mu. Every accepted point lies lower,
-and the limit is a point of first and second order of m over the ball. Its certificate is the residual of
+For a general model m: at the iterate y take the quadratic expansion of m plus ``mu/2 |z - y|^2`` and minimise
+it over the ball as above. Accept z if m falls by a fair share of the prediction, else raise mu. Every
+accepted point is lower, and the limit satisfies the first and second order conditions of m over the ball. Its
+certificate is the residual of
 
     grad m(s) + lam s = 0,    lam >= 0,    lam (r - |s|) = 0.
 
-With tensors the quadratics are solved by one eigendecomposition, O(n^3). Without, in the span of y, grad m
-and Hessian products (Lanczos with full orthogonalisation, the multiplier found in the subspace: Gould,
-Lucidi, Roma, Toint 1999, doi:10.1137/S1052623497322735), memory (KRYLOV + 2) n twice.
+With tensors the quadratics are solved by one eigendecomposition, O(n^3). Without tensors they are solved in
+the span of y, grad m and Hessian products (Lanczos with full orthogonalisation, the multiplier is found in
+the subspace: Gould, Lucidi, Roma, Toint 1999, doi:10.1137/S1052623497322735); memory about 2 KRYLOV n.
 
 Source: J. J. More, D. C. Sorensen, SIAM J. Sci. Stat. Comput. 4 (1983) 553-572, doi:10.1137/0904038; Conn,
 Gould, Toint, Trust-Region Methods, 2000, section 7.3.
@@ -38,15 +39,15 @@ __all__ = ["BallAnswer", "minimise_freely", "minimise_in_ball", "quadratic_in_ba
 EPS, LEAST = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 SECULAR_TOL = 1e-14  # relative error of |z| = r; Newton on the secular equation reaches it in a few steps
 SECULAR_STEPS = 60
-HARD = 1e-14  # a part of g in the lowest eigenspace below this share of |g| is rounding
-FAIR, GOOD = 0.1, 0.75  # shares of the predicted fall of m: to accept a quadratic's answer, to lower mu
-STIFF = 10.0  # curvature added along y, in units of the largest there is, see `DenseQuadratic.stiffen`
-FLAT = 1e-8  # curvature below this share of the largest is called zero
-TRIALS = 40  # values of mu tried at one y; each is four times the last
-ROUNDING = 1e-12  # of the descent so far: a smaller gain is not pursued once rounding has spoilt a quadratic
-KRYLOV = 40  # dimensions of the subspace; more would cost more memory than another expansion costs time
-GROWTH = 10.0  # ratio of successive balls in the search of a free minimiser
-BALLS = 12  # of them; a model that still descends beyond 1e12 times the first is called unbounded
+HARD = 1e-14  # a component of g in the lowest eigenspace below this share of |g| is rounding
+FAIR, GOOD = 0.1, 0.75  # shares of the predicted decrease of m: to accept a quadratic's answer, to lower mu
+STIFF = 10.0  # curvature added along y, in units of the largest eigenvalue, see `DenseQuadratic.stiffen`
+FLAT = 1e-8  # curvature below this share of the largest counts as zero
+TRIALS = 40  # values of mu tried at one y; each is at least four times the one before
+ROUNDING = 1e-12  # share of the descent so far: the solver stops at a smaller gain that is only rounding
+KRYLOV = 40  # dimensions of the subspace; a larger one costs more memory than it saves time
+GROWTH = 10.0  # ratio of successive radii in the search for a free minimiser
+BALLS = 12  # number of these; a model that still descends beyond 1e12 times the first radius is unbounded
 
 
 class BallAnswer(NamedTuple):
@@ -56,17 +57,17 @@ class BallAnswer(NamedTuple):
     value: float = 0.0  # m(s)
     multiplier: float = 0.0  # lam of the constraint |s| <= r; 0 inside
     residual: float = np.nan  # |grad m(s) + lam s|
-    first: float = np.nan  # |grad m| at the start, what the residual is measured against
-    curvature: float = np.nan  # least eigenvalue (least Ritz value without tensors) of the Hessian of m, plus lam
-    quadratics: int = 0  # solved
-    bounded: bool = True  # False: m descends beyond every ball that was tried
+    first: float = np.nan  # |grad m| at the start, which the residual is compared with
+    curvature: float = np.nan  # lam plus the least eigenvalue (without tensors Ritz value) of m's Hessian
+    quadratics: int = 0  # number of quadratics solved
+    bounded: bool = True  # False: m still descends at the boundary of the largest ball
 
 
 # ---------------------------------------------------------------- one quadratic
 
 
 def quadratic_in_ball(w: np.ndarray, V: np.ndarray, g: np.ndarray, r: float) -> tuple[np.ndarray, float]:
-    """Global minimiser z of ``g^T z + z^T V diag(w) V^T z / 2`` over ``|z| <= r`` and its multiplier.
+    """The global minimiser z of ``g^T z + z^T V diag(w) V^T z / 2`` over ``|z| <= r``, and its multiplier.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def quadratic_in_ball(w: np.ndarray, V: np.ndarray, g: np.ndarray, r: float) -> 
             z = np.where(flat, 0.0, c) / np.where(flat, 1.0, w + low)
             room = r * r - float(z @ z)
             if room >= 0:
-                if low <= tiny:  # flat there: no reason to move
+                if low <= tiny:  # the lowest eigenspace is flat: no need to move along it
                     return -(V @ z), 0.0
                 z[0] = np.copysign(np.sqrt(room), c[0])
                 return -(V @ z), low
@@ -114,10 +115,10 @@ def guarded(d: np.ndarray) -> np.ndarray:
 def secular_root(gaps: np.ndarray, c: np.ndarray, r: float, low: float) -> float:
     """The t > low with ``|c / (gaps + t)| = r``, by Newton's method on ``1/r - 1/|.|``, kept in a bracket.
 
-    t = lam + w_1 is the unknown, not lam: close to the hard case lam has no digits left to tell them apart.
+    The unknown is t = lam + w_1, not lam: close to the hard case lam and -w_1 agree in nearly all digits.
     """
     part = np.abs(c) / r
-    # |c_i|/(gap_i + t) <= r, with rounding allowed for
+    # |c_i|/(gap_i + t) <= r, up to rounding
     lower = max(low, float(np.max(part - gaps - 4 * EPS * (part + gaps))))
     upper = max(lower, float(np.sqrt(c @ c)) / r)  # r <= |c|/t
     t = lower
@@ -139,7 +140,7 @@ def secular_root(gaps: np.ndarray, c: np.ndarray, r: float, low: float) -> float
 
 
 class DenseQuadratic:
-    """The expansion of a model at y, decomposed."""
+    """The quadratic expansion of a model at y, with its eigendecomposition."""
 
     def __init__(self, g: np.ndarray, H: np.ndarray, y: np.ndarray):
         self.g, self.y, self.H = g, y, H
@@ -147,23 +148,23 @@ class DenseQuadratic:
         self.w, self.V = np.linalg.eigh(self.S)
 
     def stiffen(self) -> None:
-        """Add ``a/2 (y^T (z - y)/|y|)^2``: on the sphere of fourth order in z - y: convergence stays fast."""
+        """Add ``a/2 (y^T (z - y)/|y|)^2``: of order 4 in z - y on the sphere, so convergence stays fast."""
         y = self.y / np.sqrt(self.y @ self.y)
         self.stiff, self.S = True, self.H + STIFF * float(np.abs(self.w).max()) * np.outer(y, y)
         self.w, self.V = np.linalg.eigh(self.S)
 
     def minimise(self, mu: float, r: float) -> tuple[np.ndarray, float]:
-        """z that minimises the expansion plus ``mu/2 |z - y|^2`` over the ball; its fall there."""
+        """The z that minimises the expansion plus ``mu/2 |z - y|^2`` in the ball, and the decrease there."""
         z, _ = quadratic_in_ball(self.w + mu, self.V, self.g - self.S @ self.y - mu * self.y, r)
         d = z - self.y
         return z, -float(d @ self.g) - 0.5 * float(d @ (self.H @ d))
 
 
 class KrylovQuadratic:
-    """The expansion of a model at y on a subspace, rows of B (k, n), that grows by the Lagrangian's gradient.
+    """The quadratic expansion of a model at y, restricted to a subspace with the rows of B (k, n) as basis.
 
-    It holds y and the residual at y, and grows until the answer in it leaves less than `tol` of that
-    residual.
+    The subspace begins with y and the residual at y. It is extended by the gradient of the Lagrangian until
+    the solution in it reduces the residual by the factor `tol`.
     """
 
     def __init__(self, at: Expansion, y: np.ndarray, residual: np.ndarray, r: float, tol: float):
@@ -178,16 +179,16 @@ class KrylovQuadratic:
             if not grows or self.k == rows:
                 break
             a, _ = self.inner.minimise(0.0, r)
-            _, left = certificate(a @ self.B[:self.k], self.g + (a - self.inner.y) @ self.HB[:self.k], r)
+            _, left = certificate(a @ self.B[: self.k], self.g + (a - self.inner.y) @ self.HB[: self.k], r)
             grows = float(np.sqrt(left @ left)) > enough and self.extend(left)
 
     def extend(self, b: np.ndarray) -> bool:
-        """Add the part of b outside the subspace; False if there is none."""
-        B, length = self.B[:self.k], float(np.sqrt(b @ b))
+        """Add the component of b orthogonal to the subspace; False if it is zero."""
+        B, length = self.B[: self.k], float(np.sqrt(b @ b))
         if length == 0:
             return False
         b = b / length
-        for _ in range(2):  # twice is enough
+        for _ in range(2):  # two orthogonalisations are enough
             b = b - (B @ b) @ B
         size = float(np.sqrt(b @ b))
         if size <= 1e-10:
@@ -200,8 +201,8 @@ class KrylovQuadratic:
         return True
 
     def decompose(self) -> None:
-        B = self.B[:self.k]
-        H = B @ self.HB[:self.k].T
+        B = self.B[: self.k]
+        H = B @ self.HB[: self.k].T
         self.inner = DenseQuadratic(B @ self.g, (H + H.T) / 2, B @ self.y)
 
     def stiffen(self) -> None:
@@ -216,16 +217,16 @@ class KrylovQuadratic:
         return self.inner.stiff
 
     def minimise(self, mu: float, r: float) -> tuple[np.ndarray, float]:
-        """As `DenseQuadratic.minimise`, in the subspace."""
+        """Like `DenseQuadratic.minimise`, in the subspace."""
         a, fall = self.inner.minimise(mu, r)
-        return a @ self.B[:self.k], fall
+        return a @ self.B[: self.k], fall
 
 
 # ---------------------------------------------------------------- a model of any order
 
 
 def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarray]:
-    """``(lam, grad + lam y)``: the multiplier, 0 inside the ball, and the residual of first order."""
+    """``(lam, grad + lam y)``: the multiplier, 0 inside the ball, and the first order residual."""
     yy = float(y @ y)
     if yy < (1 - 1e-10) * r * r:
         return 0.0, g
@@ -233,9 +234,15 @@ def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarr
     return lam, g + lam * y
 
 
-def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-10,
-                     theta: tuple[float, int] = (0.0, 0), maxiter: int = 200) -> BallAnswer:
-    """A point of first and second order of `model` over ``|s| <= r``, at least as low as `start`.
+def minimise_in_ball(
+    model: Model,
+    r: float,
+    start: np.ndarray,
+    tol: float = 1e-10,
+    theta: tuple[float, int] = (0.0, 0),
+    maxiter: int = 200,
+) -> BallAnswer:
+    """A point not above `start` that satisfies the first and second order conditions over ``|s| <= r``.
 
     Parameters
     ----------
@@ -244,12 +251,12 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
     start : (n,)
         Where the descent begins, inside the ball.
     tol : float > 0
-        The residual is small enough below ``tol |grad m(start)|``,
+        The residual is small enough if it is at most ``tol |grad m(start)|``,
     theta : (float, int)
-        or, for (theta, p), below ``theta min(|s|^p, |grad m(start)|)``: the relative rule of the AR-p
-        methods, kept in proportion for long steps.
+        or, for (theta, p), at most ``theta min(|s|^p, |grad m(start)|)``: the relative rule of the AR-p
+        methods, limited for long steps.
     maxiter : int
-        Quadratics at most.
+        Limit on the number of quadratics.
 
     Returns
     -------
@@ -273,8 +280,11 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
         curvature = np.nan
         if at.hessian is None and (small or quadratics >= maxiter):
             break
-        quadratic = (DenseQuadratic(at.gradient, at.hessian, y) if at.hessian is not None else
-                     KrylovQuadratic(at, y, left, r, min(0.1, np.sqrt(residual / first))))
+        quadratic = (
+            DenseQuadratic(at.gradient, at.hessian, y)
+            if at.hessian is not None
+            else KrylovQuadratic(at, y, left, r, min(0.1, np.sqrt(residual / first)))
+        )
         curvature = float(quadratic.w[0]) + lam
         flat = -FLAT * max(abs(float(quadratic.w[0])), abs(float(quadratic.w[-1])), first / r)
         if stiff and lam > 0 and curvature < flat:
@@ -289,7 +299,7 @@ def minimise_in_ball(model: Model, r: float, start: np.ndarray, tol: float = 1e-
 
 
 class Descent(NamedTuple):
-    """Where `minimise_in_ball` stands: y, the model there, its certificate, and the weight mu."""
+    """The state of `minimise_in_ball`: y, the model at y, its certificate, and the weight mu."""
 
     y: np.ndarray
     at: Expansion
@@ -301,7 +311,7 @@ class Descent(NamedTuple):
 
 
 class Lower(NamedTuple):
-    """A lower point z with the model there, None where nothing is left to gain; the weight to go on with."""
+    """A lower point z and the model there (None if no decrease is left), and the next weight mu."""
 
     z: np.ndarray
     at: Expansion | None
@@ -309,9 +319,10 @@ class Lower(NamedTuple):
     tried: int
 
 
-def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Descent,
-          budget: int) -> Lower:
-    """The next point of `minimise_in_ball`: quadratics with growing mu until the model agrees with one."""
+def lower(
+    model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Descent, budget: int
+) -> Lower:
+    """The next point of `minimise_in_ball`: mu is raised until the decrease is as a quadratic predicts."""
     y, at, mu, share, z = here.y, here.at, here.mu, 1.0, here.y
     rounding = ULPS * EPS * abs(at.value) + model.noise
     for tried in range(1, min(TRIALS, budget) + 1):
@@ -322,17 +333,20 @@ def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, h
         step = float(np.sqrt(np.sum((z - y) ** 2)))
         new = model.expand(z)
         actual = at.value - new.value
-        if fall > rounding and actual >= FAIR * fall or (
-                0 < fall <= rounding and actual >= -rounding and halves(here.residual, z, new.gradient, r)):
+        if (
+            fall > rounding
+            and actual >= FAIR * fall
+            or (0 < fall <= rounding and actual >= -rounding and halves(here.residual, z, new.gradient, r))
+        ):
             if actual >= GOOD * fall:
                 mu = mu / 8 if mu > 1e-3 * here.residual / step else 0.0
             return Lower(z, new, mu, tried)
         negligible = here.small or here.residual * step <= ROUNDING * abs(at.value) or step == 0
-        if negligible and not fall > rounding:  # what is left to gain is rounding
+        if negligible and not fall > rounding:  # the predicted decrease is only rounding
             return Lower(y, None, mu, tried)
         if here.lam > 0 and float(quadratic.w[0]) + here.lam < here.flat and not quadratic.stiff:
             quadratic.stiffen()
-        elif here.small:  # a saddle: raising mu would lead from one far point straight to none
+        elif here.small:  # a saddle: a larger mu may give no step at all, so shorten the step
             share /= 2
         else:
             mu = max(4 * mu, here.residual / step)
@@ -340,16 +354,17 @@ def lower(model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, h
 
 
 def halves(residual: float, z: np.ndarray, g: np.ndarray, r: float) -> bool:
-    """Whether the residual at z is at most half of `residual`: progress where values are rounding."""
+    """Whether the residual at z is at most half of `residual`; used where values are only rounding."""
     _, left = certificate(z, g, r)
     return float(np.sqrt(left @ left)) <= 0.5 * residual
 
 
-def minimise_freely(model: Model, r: float, tol: float = 1e-10,
-                    theta: tuple[float, int] = (0.0, 0)) -> BallAnswer:
-    """The minimiser that descent from 0 reaches without a constraint: over ever larger balls, from r on.
+def minimise_freely(
+    model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0)
+) -> BallAnswer:
+    """The unconstrained minimiser that descent from 0 reaches, found over growing balls from radius r on.
 
-    `bounded` is False in the answer when the model still descends at the boundary of the last ball.
+    In the answer `bounded` is False if the model still descends at the boundary of the last ball.
 
     Examples
     --------

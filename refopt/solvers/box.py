@@ -2,18 +2,18 @@
 
     minimise  q(d) = d^T H d / 2 - g^T d   over  lower <= d <= upper,  lower <= 0 <= upper  (x moves to x - d)
 
-H positive definite, H = L L^T. Then q is |L^T d - L^-1 g|^2 / 2 up to a constant: bounded least squares.
-    `lsq_linear` (BVLS, an active-set method) begins, further active-set steps end at a verified KKT point,
-    because BVLS stops on the relative change of the residual, which a small box hides.
-H = A^T A with A given. The same without squaring the condition number (Gauss-Newton).
-H indefinite, up to 6 variables. The global minimiser. It lies inside a face whose free block of H is positive
-    definite (else the face's boundary is as low), so all 3^n faces are looked at.
-H indefinite, more variables. The lowest of several local minimisers found by `face_descent`; each is a KKT
-    point from which neither the free variables nor one more variable lead down (finding the global one is
-    NP-hard).
-H as a product only: see `box_cg`.
+H positive definite, H = L L^T: then q is |L^T d - L^-1 g|^2 / 2 plus a constant, which is a bounded least
+    squares problem. `lsq_linear` (BVLS, an active-set method) begins. It stops on the relative change of the
+    residual, which is tiny in a small box, so further active-set steps follow until a KKT point is verified.
+H = A^T A with A given: the same without squaring the condition number (Gauss-Newton).
+H indefinite, up to 6 variables: the global minimiser. It lies inside a face whose free block of H is positive
+    definite (or the boundary of the face is as low), so all 3^n faces are searched.
+H indefinite, more variables: the lowest of several local minimisers found by `face_descent`. Each is a KKT
+    point, and neither the free variables nor one freed variable give a direction of descent. (Finding the
+    global minimiser is NP-hard.)
+H given by products only: see `box_cg`.
 
-Bounds that are active in the answer are met exactly. Variables with lower = upper stay at it.
+Bounds that are active in the answer are met exactly. A variable with lower = upper keeps this value.
 
 Source: Stark, Parker, Bounded-variable least squares, Computational Statistics 10 (1995) 129-141 (BVLS);
 Nocedal, Wright, Numerical Optimization, 2006, section 16.5 (active sets, inertia).
@@ -34,8 +34,9 @@ GLOBAL_UP_TO = 6  # variables up to which an indefinite model is minimised globa
 MANY_STARTS_UP_TO = 50  # variables up to which an indefinite model is minimised from every start
 
 
-def box_around(x: np.ndarray, radius: float, bounds: tuple[np.ndarray, np.ndarray] | None
-               ) -> tuple[np.ndarray, np.ndarray]:
+def box_around(
+    x: np.ndarray, radius: float, bounds: tuple[np.ndarray, np.ndarray] | None
+) -> tuple[np.ndarray, np.ndarray]:
     """``(lower, upper)`` of d: the box of the trust region within the bounds of x - d."""
     lower, upper = np.full(x.size, -float(radius)), np.full(x.size, float(radius))
     if bounds is not None:
@@ -50,7 +51,7 @@ def value(H: np.ndarray, g: np.ndarray, d: np.ndarray) -> float:
 
 
 def on_free_variables(solve: Callable, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, str]:
-    """The answer of ``solve(free)`` on the variables that can move, 0 on the others."""
+    """The answer of ``solve(free)`` for the variables that can move, 0 for the others."""
     free = lower < upper
     d = np.zeros(lower.size)
     how = "fixed"
@@ -59,9 +60,10 @@ def on_free_variables(solve: Callable, lower: np.ndarray, upper: np.ndarray) -> 
     return d, how
 
 
-def quadratic_step(H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
-                   ) -> tuple[np.ndarray, str]:
-    """The minimiser of q over the box and how it was found.
+def quadratic_step(
+    H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+) -> tuple[np.ndarray, str]:
+    """The minimiser of q over the box, and how it was found.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def quadratic_step(H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.nd
     Returns
     -------
     d : (n,) array
-    how : "interior", "bvls", "enumeration" or "active set" ("fixed" where nothing can move)
+    how : "interior", "bvls", "enumeration" or "active set" ("fixed" if no variable can move)
 
     Examples
     --------
@@ -82,6 +84,7 @@ def quadratic_step(H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.nd
     >>> quadratic_step(H, g, -one, one)
     (array([0.5, 1. ]), 'enumeration')
     """
+
     def solve(free):
         c = np.sqrt(np.abs(np.diag(H)[free]))
         c[c == 0] = 1.0
@@ -94,12 +97,12 @@ def quadratic_step(H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.nd
 
 
 def unscaled(t, c, low, high, lower, upper):
-    """``t / c``, with active bounds exact."""
+    """``t / c``, where active bounds are met exactly."""
     return np.where(t <= low, lower, np.where(t >= high, upper, np.clip(t / c, lower, upper)))
 
 
 def scaled_quadratic_step(S, b, low, high, tol):
-    """The same for a matrix with unit diagonal."""
+    """The same as `quadratic_step`, for a matrix S with unit diagonal."""
     L = cholesky(S)
     if L is not None:
         rhs = scipy.linalg.solve_triangular(L, b, lower=True, check_finite=False)
@@ -111,7 +114,7 @@ def scaled_quadratic_step(S, b, low, high, tol):
 
 
 def cholesky(S: np.ndarray) -> np.ndarray | None:
-    """The lower factor, or None where S is not safely positive definite."""
+    """The lower Cholesky factor, or None if S is not safely positive definite."""
     try:
         L = scipy.linalg.cholesky(S, lower=True, check_finite=False)
     except scipy.linalg.LinAlgError:
@@ -123,9 +126,10 @@ def cholesky(S: np.ndarray) -> np.ndarray | None:
 # ---------------------------------------------------------------- least squares
 
 
-def least_squares_step(A: np.ndarray, b: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
-                       ) -> tuple[np.ndarray, str]:
-    """The minimiser of ``|A d - b|^2`` over the box, as `quadratic_step` for H = A^T A, g = A^T b.
+def least_squares_step(
+    A: np.ndarray, b: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+) -> tuple[np.ndarray, str]:
+    """The minimiser of ``|A d - b|^2`` over the box: `quadratic_step` with H = A^T A and g = A^T b.
 
     Examples
     --------
@@ -134,6 +138,7 @@ def least_squares_step(A: np.ndarray, b: np.ndarray, lower: np.ndarray, upper: n
     >>> least_squares_step(np.diag([1.0, 2.0]), np.array([0.5, 4.0]), -np.ones(2), np.ones(2))
     (array([0.5, 1. ]), 'bvls')
     """
+
     def solve(free):
         B, rhs = A[:, free], b
         if B.shape[0] > B.shape[1]:
@@ -149,7 +154,7 @@ def least_squares_step(A: np.ndarray, b: np.ndarray, lower: np.ndarray, upper: n
 
 
 def bounded_least_squares(A, b, low, high, tol):
-    """``(d, how)`` for columns of unit length and a box without empty interior."""
+    """``(d, how)`` for a matrix A with columns of length 1 and a box with non-empty interior."""
     d = solve_least_squares(A, b)
     if np.all((low < d) & (d < high)):
         return d, "interior"
@@ -176,14 +181,14 @@ def solve_least_squares(A, b):
 
 
 def wrong_multiplier(slope: np.ndarray, active: np.ndarray, size: np.ndarray) -> int | None:
-    """The bound that q wants to leave most, or None; `size` is the magnitude of the terms of `slope`."""
+    """The active bound with the most negative multiplier, or None; `size`: magnitude of the slope's terms."""
     wish = np.where(active < 0, -slope, np.where(active > 0, slope, 0.0)) - 8 * np.finfo(float).eps * size
     i = int(np.argmax(wish))
     return i if wish[i] > 0 else None
 
 
 def advance(d, free, p, longest, low, high):
-    """``(d + t p on the free variables, whether a bound was reached)``; a bound reached is met exactly."""
+    """``(d + t p on the free variables, whether a bound was reached)``; that bound is met exactly."""
     where = np.flatnonzero(free)
     goal = np.where(p < 0, low[where], high[where])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -202,9 +207,10 @@ def advance(d, free, p, longest, low, high):
 # ---------------------------------------------------------------- indefinite
 
 
-def face_descent(H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray, d: np.ndarray
-                 ) -> np.ndarray:
-    """A local minimiser of q over the box, by an active-set method from the feasible `d`; q never rises."""
+def face_descent(
+    H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray, d: np.ndarray
+) -> np.ndarray:
+    """A local minimiser of q over the box, by an active-set method from a feasible `d`; q never rises."""
     active = np.where(d <= low, -1, np.where(d >= high, 1, 0))
     size = np.abs(H) @ np.maximum(np.abs(low), np.abs(high)) + np.abs(g)
     for _ in range(20 * d.size + 20):
@@ -227,7 +233,7 @@ def face_descent(H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray
 
 
 def face_direction(H: np.ndarray, slope: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, float]:
-    """``(p, longest)``: Newton's step on a face (longest 1), or a way down that only a bound ends (inf)."""
+    """``(p, longest)``: Newton's step on a face (longest = 1), or a descent direction without end (inf)."""
     L = cholesky(H)
     if L is not None:
         return -scipy.linalg.cho_solve((L, True), slope, check_finite=False), 1.0
@@ -245,7 +251,7 @@ def face_direction(H: np.ndarray, slope: np.ndarray, size: np.ndarray) -> tuple[
 
 
 def saddle_multiplier(H, slope, active, size):
-    """A bound with multiplier zero that, freed, opens a way of negative curvature into the box; or None."""
+    """A bound with multiplier 0 whose release gives a direction of negative curvature inwards; or None."""
     zero = np.flatnonzero((active != 0) & (np.abs(slope) <= 8 * np.finfo(float).eps * size))
     for i in zero:
         free = np.flatnonzero(active == 0)
@@ -282,8 +288,11 @@ def lowest_face(H: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray)
 
 
 def lowest_of_starts(H, g, low, high, tol):
-    """The lowest local minimiser from: 0, the convexified model's minimiser, the corner along g, the lowest
-    eigenvector both ways."""
+    """The lowest of the local minimisers found from several starts.
+
+    They are 0, the minimiser of a convex model (each eigenvalue replaced by its absolute value) and, up to 50
+    variables, the corner along g and both ends of the lowest eigenvector.
+    """
     k, V = scipy.linalg.eigh(H, check_finite=False)
     first = face_descent(H, g, low, high, np.zeros(g.size))
     small = 10 * k.size * np.finfo(float).eps * np.abs(k).max()
@@ -305,8 +314,9 @@ def lowest_of_starts(H, g, low, high, tol):
 # ---------------------------------------------------------------- the residual
 
 
-def residual_step(H, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
-                  ) -> tuple[np.ndarray, str]:
+def residual_step(
+    H, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+) -> tuple[np.ndarray, str]:
     """The minimiser of ``|H d - g|`` over the box; H an array, sparse matrix or LinearOperator.
 
     Examples
@@ -319,7 +329,7 @@ def residual_step(H, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: f
     if isinstance(H, np.ndarray):
         return least_squares_step(H, g, lower, upper, tol)
     fixed = lower == upper
-    width = np.where(fixed, np.finfo(float).tiny * 4, 0.0)  # lsq_linear wants an interior; undone below
+    width = np.where(fixed, np.finfo(float).tiny * 4, 0.0)  # lsq_linear needs lower < upper; undone below
     answer = scipy.optimize.lsq_linear(H, g, (lower - width, upper + width), method="trf", tol=tol)
     d = np.where(answer.active_mask < 0, lower, np.where(answer.active_mask > 0, upper, answer.x))
     return np.where(fixed, lower, np.clip(d, lower, upper)), "trf"

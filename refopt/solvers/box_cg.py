@@ -2,13 +2,13 @@
 
     minimise  q(d) = d^T H d / 2 - g^T d   over  lower <= d <= upper,  lower <= 0 <= upper  (x moves to x - d)
 
-Each round takes a projected gradient step, which finds the bounds that are active, and then conjugate
-gradients on the variables strictly inside; a direction of negative curvature is followed to the far edge of
-the box. Bounds that are active in the answer are met exactly.
+Each round takes a projected gradient step, which finds the active bounds, and then conjugate gradient steps
+on the variables strictly inside. A direction of negative curvature is followed to the far edge of the box.
+Bounds that are active in the answer are met exactly.
 
 Source: Moré, Toraldo, On the solution of large quadratic programming problems with bound constraints, SIAM J.
-Optim. 1 (1991) 93-113; Nocedal, Wright, Numerical Optimization, 2006, section 16.7. Deviation: the start off
-0, see below.
+Optim. 1 (1991) 93-113; Nocedal, Wright, Numerical Optimization, 2006, section 16.7. Deviation: the start is
+not 0, see below.
 """
 
 from __future__ import annotations
@@ -19,15 +19,21 @@ import numpy as np
 
 __all__ = ["conjugate_gradient_step"]
 
-SEARCHES = 30  # trials of a projected search; 4^-30 of the box is nothing
+SEARCHES = 30  # trials of a projected search; 4^-30 of the box is negligible
 
 
-def conjugate_gradient_step(product: Callable, g: np.ndarray, lower: np.ndarray, upper: np.ndarray,
-                            tol: float = 1e-10, maxiter: int = 50) -> tuple[np.ndarray, str]:
+def conjugate_gradient_step(
+    product: Callable,
+    g: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    tol: float = 1e-10,
+    maxiter: int = 50,
+) -> tuple[np.ndarray, str]:
     """A local minimiser of q over the box from products ``v -> H v`` alone; O(n) memory.
 
-    It starts a thousandth of the box away from 0, in a fixed random direction: the Krylov space then holds
-    every eigenvector, so a direction of negative curvature orthogonal to g is found too.
+    It starts up to a thousandth of the box away from 0, in a fixed random direction. The Krylov space then
+    contains every eigenvector, so a direction of negative curvature orthogonal to g is found too.
 
     Examples
     --------
@@ -42,7 +48,7 @@ def conjugate_gradient_step(product: Callable, g: np.ndarray, lower: np.ndarray,
     slope = product(d) - g
     small = tol * float(np.linalg.norm(g))
     for _ in range(maxiter):
-        free = ((d > lower) | (slope < 0)) & ((d < upper) | (slope > 0))  # the way down stays in the box
+        free = ((d > lower) | (slope < 0)) & ((d < upper) | (slope > 0))  # descent stays inside the box
         down = np.where(free, -slope, 0.0)
         size = float(down @ down)
         if np.sqrt(size) <= small:
@@ -62,7 +68,7 @@ def conjugate_gradient_step(product: Callable, g: np.ndarray, lower: np.ndarray,
 
 
 def truncated_newton_direction(product, slope, free, small):
-    """``(p, longest)``: conjugate gradients for H p = -slope on a face; longest is inf without curvature."""
+    """``(p, longest)``: conjugate gradients for H p = -slope on a face; longest is inf if curvature <= 0."""
     r = np.where(free, -slope, 0.0)
     p, s = np.zeros_like(r), r.copy()
     rr = float(r @ r)
@@ -81,7 +87,7 @@ def truncated_newton_direction(product, slope, free, small):
 
 
 def projected_search(product, g, d, slope, p, longest, lower, upper):
-    """``(d, slope, moved)`` at the first decrease of q along the projected path of p, from far to near."""
+    """``(d, slope, moved)`` at the first decrease of q along the projected path of p, longest step first."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         room = np.where(p == 0, 0.0, (np.where(p > 0, upper, lower) - d) / p)
     breaks = room[np.isfinite(room) & (room > 0)]

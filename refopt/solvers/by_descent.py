@@ -1,8 +1,8 @@
-"""Minimise a `LinearSystem` by one of our own methods, or through `scipy.optimize.minimize`.
+"""Minimise a `LinearSystem` by one of refopt's methods, or by `scipy.optimize.minimize`.
 
 Both stop when the loss |A d - u|^2 / n has fallen to `tol` times its value at the start, or after `maxiter`
-iterations: our own methods with the iteration that begins at such a loss, SciPy's at the first evaluation of
-one.
+iterations. A method of refopt stops after the iteration that begins at such a loss, SciPy at the first
+evaluation of one.
 """
 
 from __future__ import annotations
@@ -22,35 +22,47 @@ from .krylov import Breakdown, all_finite
 
 __all__ = ["SCIPY_METHODS", "Descent", "by_method", "by_scipy"]
 
-GONE = 1e16  # an inner run whose loss has grown so much more than it began with does not come back
+GONE = 1e16  # an inner run whose loss has grown by this factor has diverged
 
-# What each method of scipy.optimize.minimize is given beyond the value.
+# The derivatives that each method of scipy.optimize.minimize is given.
 SCIPY_METHODS: dict[str, tuple[str, ...]] = {
-    "Nelder-Mead": (), "Powell": (), "COBYLA": (), "COBYQA": (), "CG": ("jac",), "BFGS": ("jac",),
-    "L-BFGS-B": ("jac",), "TNC": ("jac",), "SLSQP": ("jac",), "Newton-CG": ("jac", "hessp"),
-    "trust-ncg": ("jac", "hessp"), "trust-krylov": ("jac", "hessp"), "trust-constr": ("jac", "hessp"),
-    "dogleg": ("jac", "hess"), "trust-exact": ("jac", "hess"),
+    "Nelder-Mead": (),
+    "Powell": (),
+    "COBYLA": (),
+    "COBYQA": (),
+    "CG": ("jac",),
+    "BFGS": ("jac",),
+    "L-BFGS-B": ("jac",),
+    "TNC": ("jac",),
+    "SLSQP": ("jac",),
+    "Newton-CG": ("jac", "hessp"),
+    "trust-ncg": ("jac", "hessp"),
+    "trust-krylov": ("jac", "hessp"),
+    "trust-constr": ("jac", "hessp"),
+    "dogleg": ("jac", "hess"),
+    "trust-exact": ("jac", "hess"),
 }
 
 
 class Descent(NamedTuple):
-    """What one minimisation gave."""
+    """The result of one minimisation."""
 
     d: np.ndarray  # (n,)
-    state: Any  # of the method, for the next system; () of SciPy's
-    outcome: str  # "converged"; "iterations": the limit came first; "stopped": the solver gave up; "diverged"
-    iterations: int  # with SciPy: values computed
-    fall: float  # last loss computed, as a share of the first
+    state: Any  # of the method, for the next system; () for SciPy
+    outcome: str  # "converged"; "iterations": limit reached; "stopped": the solver gave up; "diverged"
+    iterations: int  # for SciPy: values computed
+    fall: float  # last loss computed (for SciPy the least), as a share of the first
 
 
-def by_method(method: Method, system: LinearSystem, d: np.ndarray, state: Any, maxiter: int,
-              tol: float | None) -> Descent:
-    """Run `method` on `system` from d (n,) and its state: the last d, or the best if that is not finite."""
+def by_method(
+    method: Method, system: LinearSystem, d: np.ndarray, state: Any, maxiter: int, tol: float | None
+) -> Descent:
+    """Run `method` on `system` from d (n,) and its state; returns the last d, or the best if it diverges."""
     point, first = beginning(system, d)
     loss = first
     best, best_loss, outcome, k = point.x, first, "iterations", 0
     try:
-        with np.errstate(all="ignore"):  # an inner run that diverges is told by its outcome
+        with np.errstate(all="ignore"):  # the outcome reports an inner run that diverges
             while k < maxiter and loss > 0:
                 update, state = method.step(point, point.g, state)
                 trial = point.after(update)
@@ -77,7 +89,7 @@ def by_method(method: Method, system: LinearSystem, d: np.ndarray, state: Any, m
 
 
 def beginning(system: LinearSystem, d: np.ndarray) -> tuple[Point, float]:
-    """The point to start from and its loss: d, or 0 where the loss of d is not finite."""
+    """The point to start from and its loss: d, or 0 if the loss at d is not finite."""
     point = system.at(d)
     try:
         with np.errstate(all="ignore"):
@@ -91,12 +103,13 @@ def beginning(system: LinearSystem, d: np.ndarray) -> tuple[Point, float]:
 
 
 class Enough(Exception):
-    """The loss has fallen as far as asked."""
+    """The loss is small enough."""
 
 
-def by_scipy(solver: str | Callable, system: LinearSystem, d: np.ndarray, maxiter: int,
-             tol: float | None) -> Descent:
-    """Run `scipy.optimize.minimize` on `system` from d (n,), in variables of the scale of its right side."""
+def by_scipy(
+    solver: str | Callable, system: LinearSystem, d: np.ndarray, maxiter: int, tol: float | None
+) -> Descent:
+    """Run `scipy.optimize.minimize` on `system` from d (n,), with the right side scaled to length 1."""
     size = float(np.linalg.norm(system.u))
     if size == 0:
         return Descent(np.zeros_like(d), (), "converged", 0, 0.0)
@@ -118,22 +131,26 @@ def by_scipy(solver: str | Callable, system: LinearSystem, d: np.ndarray, maxite
         return float(point.f)
 
     supply: dict[str, Callable] = {
-        "jac": lambda y: at(y).g.astype(float), "hess": lambda y: at(y).dense_hessian().astype(float),
-        "hessp": lambda y, v: unit.product(at(y), np.array(v, dtype=system.dtype)).astype(float)}
+        "jac": lambda y: at(y).g.astype(float),
+        "hess": lambda y: at(y).dense_hessian().astype(float),
+        "hessp": lambda y, v: unit.product(at(y), np.array(v, dtype=system.dtype)).astype(float),
+    }
     given: dict[str, Any] = {"options": {"maxfun" if solver == "TNC" else "maxiter": maxiter}}
     if callable(solver):
         given.update(supply)
     else:
         given.update({name: supply[name] for name in SCIPY_METHODS[solver]})
-        given["tol"] = float(np.finfo(system.dtype).eps)  # `tol` of the method itself decides, not SciPy's
+        given["tol"] = float(np.finfo(system.dtype).eps)  # so that our `tol` decides, not SciPy's
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # SciPy warns where it stops early; the outcome says so
+            warnings.simplefilter("ignore")  # SciPy warns when it stops early; the outcome reports this
             result = scipy.optimize.minimize(value, start.x.astype(float), method=solver, **given)
         y = np.asarray(getattr(result, "x", result), dtype=system.dtype)
         if y.shape != d.shape:
-            raise ValueError(f"NewtonSolver: the solver must return an array of shape {d.shape} or an "
-                             f"OptimizeResult with one as x, got shape {y.shape}")
+            raise ValueError(
+                f"NewtonSolver: the solver must return an array of shape {d.shape} or an "
+                f"OptimizeResult with one as x, got shape {y.shape}"
+            )
         count = getattr(result, "nit", None)
         outcome = "iterations" if (trials if count is None else count) >= maxiter else "stopped"
         if not all_finite(y):

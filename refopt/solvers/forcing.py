@@ -1,10 +1,10 @@
-"""Forcing sequences: how exactly to solve the Newton system far from a solution.
+"""The forcing sequence of Eisenstat and Walker: how accurately to solve the Newton system.
 
     eta_k = gamma (|g_k| / |g_(k-1)|)^alpha                 gamma = 0.9, alpha = 2
-    eta_k <- max(eta_k, gamma eta_(k-1)^alpha)              where that is above 0.1: eta does not fall at once
+    eta_k <- max(eta_k, gamma eta_(k-1)^alpha)              if the second is above 0.1: a slower fall of eta
     eta_k <- min(eta_k, eta_max),   eta_0 = 0.5
 
-and the system is solved to |H d - u| <= eta_k |u|. The outer iteration then converges with order 2.
+The system is solved to |H d - u| <= eta_k |u|. The outer iteration then converges with order 2.
 
 Source: Eisenstat, Walker, Choosing the forcing terms in an inexact Newton method, SIAM J. Sci. Comput. 17
 (1996), doi 10.1137/0917003, choice 2, eq. (2.6) and its safeguard.
@@ -29,5 +29,5 @@ def eisenstat_walker(eta: float, gnorm: float, previous: float) -> float:
     0.225
     """
     new = GAMMA * (gnorm / previous) ** ALPHA if previous > 0 else ETA_MAX
-    held = GAMMA * eta ** ALPHA
+    held = GAMMA * eta**ALPHA
     return min(max(new, held) if held > SAFEGUARD else new, ETA_MAX)

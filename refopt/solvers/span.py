@@ -9,16 +9,18 @@ from .norm import nrm2
 __all__ = ["minimise_over_span"]
 
 
-def minimise_over_span(u: np.ndarray, D: np.ndarray, z: np.ndarray, KD: np.ndarray, Kz: np.ndarray
-                       ) -> tuple[float, float, str]:
-    """``(beta, rho, branch)`` with p = rho z - beta D the minimiser of u^T p + p^T K p / 2 over span{D, z}.
+def minimise_over_span(
+    u: np.ndarray, D: np.ndarray, z: np.ndarray, KD: np.ndarray, Kz: np.ndarray
+) -> tuple[float, float, str]:
+    """``(beta, rho, branch)`` such that p = rho z - beta D minimises u^T p + p^T K p / 2 over span{D, z}.
 
-    `KD` and `Kz` are the products of K with D and z, all of shape (n,).
+    `KD` and `Kz` are the products of K with D and z, all of shape (n,). Where K is indefinite on the span,
+    its eigenvalues are replaced by their absolute values.
     """
     eps = float(np.finfo(D.dtype).eps)
     length = nrm2(D)
     if length == 0:
-        return 0.0, 1.0, "rank one"  # z solves (C + lam I) z = -u already
+        return 0.0, 1.0, "rank one"  # D = 0: z already solves K z = -u
     e1, Ke1 = D / length, KD / length
     share = float(np.dot(e1, z))
     rest = z - share * e1

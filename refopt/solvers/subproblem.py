@@ -1,11 +1,11 @@
-"""The subproblem of a higher-order step, by the native solver or one of SciPy's, after a global one or not.
+"""The subproblem of a higher-order step: native solver or one of SciPy's, with or without global search.
 
     in_ball    min m(s) over |s| <= r            freely    min m(s)
 
-The native solver descends from s = 0 (`ball_subproblem`). SciPy's start there too; they serve for comparison,
-and their answers get the same certificate. Differential evolution (Storn and Price 1997,
-doi:10.1023/A:1008202821328) searches the ball first; the native solver then descends from its best point as
-well, and the lower of the two is the answer.
+The native solver (`refopt.solvers.ball`) descends from s = 0. SciPy's solvers start there too. They are for
+comparison, and their answers get the same certificate. The global search is differential evolution (Storn and
+Price 1997, doi:10.1023/A:1008202821328) over the ball. The native solver then also descends from its best
+point, and the lower of the two minimisers is the answer.
 """
 
 from __future__ import annotations
@@ -25,24 +25,35 @@ __all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "held_back", "in_ball", "subprob
 
 TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
 
-BALL_SOLVERS = ("trust-constr", "SLSQP")  # of SciPy's solvers, those that keep a constraint
+BALL_SOLVERS = ("trust-constr", "SLSQP")  # the solvers of SciPy for problems with constraints
 SOLVERS = ("native", *BALL_SOLVERS, "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B")
 TIGHT: dict[str, dict[str, float]] = {  # options that make SciPy's solvers as accurate as they can be
     "trust-constr": {"gtol": 1e-10, "xtol": 1e-14, "maxiter": 2000},
     "SLSQP": {"ftol": 1e-16, "maxiter": 1000},
-    "trust-exact": {"gtol": 1e-10}, "trust-krylov": {"gtol": 1e-10}, "Newton-CG": {"xtol": 1e-12},
-    "BFGS": {"gtol": 1e-10}, "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
+    "trust-exact": {"gtol": 1e-10},
+    "trust-krylov": {"gtol": 1e-10},
+    "Newton-CG": {"xtol": 1e-12},
+    "BFGS": {"gtol": 1e-10},
+    "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
 }
 HALF = 0.5  # see `held_back`
 POPULATION = 15  # members per variable, SciPy's default
 
 
 @np.errstate(over="ignore", invalid="ignore")  # far out a polynomial overflows
-def subproblem(model: TensorModel | MatrixFree, trust_method: str, scale: float, p: int, theta: float, first: bool,
-               **how: Any) -> BallAnswer:
-    """The step that the model and the radius or sigma, `scale`, ask for; `first` is the first attempt at this point.
+def subproblem(
+    model: TensorModel | MatrixFree,
+    trust_method: str,
+    scale: float,
+    p: int,
+    theta: float,
+    first: bool,
+    **how: Any,
+) -> BallAnswer:
+    """The step for a model and a radius or sigma, `scale`; `first` marks the first attempt of a step.
 
-    "none" leaves the model free at the first attempt; found unbounded, it takes the step inside the ball and says so.
+    "none" minimises without constraint at the first attempt. If the model is unbounded, the step is the one
+    in the ball, and `bounded` is False.
     """
     tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
     length = nrm2(model.expand(np.zeros(model.n)).gradient)
@@ -58,7 +69,7 @@ def subproblem(model: TensorModel | MatrixFree, trust_method: str, scale: float,
 
 
 def held_back(answer: BallAnswer, trust_method: str, scale: float, p: int) -> bool:
-    """Whether the region, or the solver, and not the model ends the step: more than half of its gradient is left."""
+    """Whether the step is limited by the region or the solver, not by the model: over half of |g| is left."""
     length = nrm2(answer.s)
     if trust_method == "regularized":
         pull = scale * length**p
@@ -67,8 +78,14 @@ def held_back(answer: BallAnswer, trust_method: str, scale: float, p: int) -> bo
     return answer.residual + pull > HALF * answer.first
 
 
-def in_ball(model: Model, r: float, tol: float = 1e-10, solver: str = "native", de_iters: int | None = None,
-            rng: np.random.Generator | None = None) -> BallAnswer:
+def in_ball(
+    model: Model,
+    r: float,
+    tol: float = 1e-10,
+    solver: str = "native",
+    de_iters: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> BallAnswer:
     """A local minimiser of `model` over ``|s| <= r``.
 
     Parameters
@@ -98,10 +115,16 @@ def in_ball(model: Model, r: float, tol: float = 1e-10, solver: str = "native", 
     return lower_by_evolution(model, answer, r, tol, de_iters, rng) if de_iters is not None else answer
 
 
-def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0),
-           solver: str = "native", de_iters: int | None = None,
-           rng: np.random.Generator | None = None) -> BallAnswer:
-    """A local minimiser of `model`, from balls of radius r on. The answer may say unbounded."""
+def freely(
+    model: Model,
+    r: float,
+    tol: float = 1e-10,
+    theta: tuple[float, int] = (0.0, 0),
+    solver: str = "native",
+    de_iters: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> BallAnswer:
+    """A local minimiser of `model`, found over balls of radius r and more; `bounded` may be False."""
     native = solver == "native"
     answer = minimise_freely(model, r, tol, theta) if native else by_scipy(model, solver, r, False)
     if de_iters is None or not answer.bounded:
@@ -109,14 +132,17 @@ def freely(model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] 
     return lower_by_evolution(model, answer, max(r, 2 * float(np.linalg.norm(answer.s))), tol, de_iters, rng)
 
 
-def lower_by_evolution(model: Model, answer: BallAnswer, r: float, tol: float, de_iters: int,
-                       rng: np.random.Generator | None) -> BallAnswer:
-    """`answer`, or the minimiser below the best point of differential evolution, whichever is lower."""
+def lower_by_evolution(
+    model: Model, answer: BallAnswer, r: float, tol: float, de_iters: int, rng: np.random.Generator | None
+) -> BallAnswer:
+    """The lower of `answer` and the minimiser found from the best point of differential evolution."""
+
     def value(s: np.ndarray) -> float:
         return model.value(onto_ball(s, r))
 
-    found = scipy.optimize.differential_evolution(value, [(-r, r)] * model.n, maxiter=de_iters,
-                                                  popsize=POPULATION, polish=False, rng=rng)
+    found = scipy.optimize.differential_evolution(
+        value, [(-r, r)] * model.n, maxiter=de_iters, popsize=POPULATION, polish=False, rng=rng
+    )
     other = minimise_in_ball(model, r, onto_ball(found.x, r), tol)
     return other if other.value < answer.value else answer
 
@@ -138,19 +164,24 @@ def by_scipy(model: Model, solver: str, r: float, constrained: bool) -> BallAnsw
         extra["constraints"] = {"type": "ineq", "fun": lambda s: r * r - s @ s, "jac": lambda s: -2 * s}
     elif constrained:
         extra["constraints"] = scipy.optimize.NonlinearConstraint(
-            lambda s: s @ s, -np.inf, r * r, jac=lambda s: 2 * s[None, :],
-            hess=lambda s, v: 2 * v[0] * np.eye(s.size))
+            lambda s: s @ s,
+            -np.inf,
+            r * r,
+            jac=lambda s: 2 * s[None, :],
+            hess=lambda s, v: 2 * v[0] * np.eye(s.size),
+        )
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # about their own convergence; the certificate tells
-        s = scipy.optimize.minimize(lambda s: model.expand(s)[:2], zero, jac=True, method=solver,
-                                    options=TIGHT[solver], **extra).x
+        warnings.simplefilter("ignore")  # about convergence, which the certificate reports
+        s = scipy.optimize.minimize(
+            lambda s: model.expand(s)[:2], zero, jac=True, method=solver, options=TIGHT[solver], **extra
+        ).x
     limit = r if constrained else r * GROWTH**BALLS
     finite = bool(np.all(np.isfinite(s)))
     s = onto_ball(np.where(np.isfinite(s), s, 0.0), limit)
     at, first = model.expand(s), model.expand(zero).gradient
     lam, left = certificate(s, at.gradient, r if constrained else np.inf)
     residual = float(np.linalg.norm(left))
-    bounded = finite and (constrained or residual <= float(np.linalg.norm(first)))  # else it gave up
+    bounded = finite and (constrained or residual <= float(np.linalg.norm(first)))  # else the solver failed
     lowest = float(np.linalg.eigvalsh(matrix(at.hessian, at.product, s.size))[0])
     return BallAnswer(s, at.value, lam, residual, float(np.linalg.norm(first)), lowest + lam, 0, bounded)
 

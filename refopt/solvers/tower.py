@@ -2,7 +2,7 @@
 
     J_(k-1) D^V x_k = D^V x_(k-1) - sum over nonempty S in V of  D^(S + w) x_(k-1),   w = D^(V - S) x_k
 
-see `refopt.algorithms.newton_newton`.
+See `refopt.algorithms.newton_newton` for the derivation.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Tower:
         self.curvature, self.reg, self.solve = curvature, reg, solve
         self._vectors: dict[tuple, np.ndarray] = {}
         self._operators: dict[tuple, Any] = {}
-        self._alive: list = []  # keeps the vectors alive whose identities are keys
+        self._alive: list = []  # references to the vectors whose ids are keys, so that ids stay unique
 
     def derivative(self, k: int, V: tuple, B: np.ndarray) -> np.ndarray:
         """``D^(V + v) x_k`` for v = B (n,), or for every column v of B (n, r)."""
@@ -49,9 +49,9 @@ class Tower:
         for size in range(len(V) + 1):
             for S in itertools.combinations(range(len(V)), size):
                 inside, outside = tuple(V[i] for i in S), tuple(V[i] for i in range(len(V)) if i not in S)
-                if size:  # the subset without v: v goes into w
+                if size:  # the subset S without v: v belongs to w
                     right = right - self.derivative(k - 1, inside, self.derivative(k, outside, B))
-                right = right - self.derivative(k - 1, (*inside, self.vector(k, outside)), B)  # the one with v
+                right = right - self.derivative(k - 1, (*inside, self.vector(k, outside)), B)  # S with v
         return self.solve(k - 1, right)
 
     def vector(self, k: int, V: tuple) -> np.ndarray:
@@ -79,7 +79,7 @@ class Tower:
 def factorised(J: np.ndarray) -> tuple[Callable, str]:
     """``(b -> J^-1 b, name)``: Cholesky if J is symmetric positive definite, then LU, then least squares.
 
-    A pivot below n eps times the largest is rounding, and the matrix counts as singular.
+    With a pivot below n eps times the largest, which is rounding, the matrix counts as singular.
     """
     rounding = J.shape[0] * np.finfo(J.dtype).eps
     if np.array_equal(J, J.T):
@@ -99,7 +99,7 @@ def factorised(J: np.ndarray) -> tuple[Callable, str]:
 
 
 class Krylov:
-    """``b -> J_k^-1 b`` by gmres, to the relative residual `rtol`; `name` tells when that was not reached."""
+    """``b -> J_k^-1 b`` by gmres, to the relative residual `rtol`; `name` says if that was not reached."""
 
     def __init__(self, tower: Tower, k: int, n: int, dtype: np.dtype, rtol: float):
         self.J = LinearOperator((n, n), matvec=lambda v: tower.J(k, v.reshape(-1)), dtype=dtype)

@@ -1,7 +1,7 @@
 """refopt for torch: every method as a `torch.optim.Optimizer`, every torch model as an objective.
 
-`Optimizer` trains a model with any method; `objective` hands a model to `refopt.minimize`. The methods are
-the same code that runs on NumPy functions: parameters and gradients travel as one flat vector, in and out.
+`Optimizer` trains a model with any method; `objective` makes a model a function for `refopt.minimize`. The
+methods are the same code that runs on NumPy functions: parameters and gradients are passed as flat vectors.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
-"""What a user's closure may look like, and how it is called.
+"""The forms of a user's closure, and how it is called.
 
-These forms are understood:
+These forms are supported:
 
     closure()                         returns the loss                                  all derivatives
-    closure(backward=True)            calls loss.backward() only if told to             all derivatives
+    closure(backward=True)            calls loss.backward() only if backward is True    all derivatives
     closure()                         zeroes gradients, calls loss.backward() itself    value and gradient
     closure()                         returns (output, loss), loss a function of it     also Gauss-Newton
-    products
 
-In the last form the loss `squares` makes the outputs residuals.
+In the last form, with the loss `squares`, the outputs are residuals.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ __all__ = ["Closure", "squares"]
 
 
 def squares(residuals: torch.Tensor) -> torch.Tensor:
-    """The loss ``sum r_i^2``; with it the output of a closure's (output, loss) is a vector of residuals.
+    """The loss ``sum r_i^2``; if a closure returns (output, squares), the output is a vector of residuals.
 
     Examples
     --------
@@ -40,11 +39,11 @@ def squares(residuals: torch.Tensor) -> torch.Tensor:
 
 
 class Closure:
-    """A closure that has been looked at.
+    """A closure and the form of its calls.
 
     Attributes
     ----------
-    told : True if it takes the argument `backward`
+    takes_backward : True if it has the parameter `backward`
     """
 
     def __init__(self, who: str, closure: Any):
@@ -52,15 +51,15 @@ class Closure:
         self.function: Callable = checks.function(who, "closure", closure)
         try:
             parameters = inspect.signature(closure).parameters
-        except (TypeError, ValueError):  # a builtin that does not tell
+        except (TypeError, ValueError):  # a builtin without a signature
             parameters = {}  # type: ignore[assignment]
-        self.told = "backward" in parameters
+        self.takes_backward = "backward" in parameters
 
     def gradients(self, params: Sequence[torch.Tensor]) -> Any:
-        """Call it so that it fills ``p.grad``, as torch's own optimizers do; the loss, as returned."""
+        """Call it so that it fills ``p.grad``, as torch's own optimizers do; returns what it returned."""
         before = [(p.grad, None if p.grad is None else p.grad._version) for p in params]
         with torch.enable_grad():
-            loss = self.function(backward=True) if self.told else self.function()
+            loss = self.function(backward=True) if self.takes_backward else self.function()
         self.refuse_none(loss)
         after = [(p.grad, None if p.grad is None else p.grad._version) for p in params]
         if all(new is old and a == b for (new, a), (old, b) in zip(after, before, strict=True)):
@@ -71,8 +70,8 @@ class Closure:
         return loss
 
     def loss(self, params: Sequence[torch.Tensor]) -> tuple[Any, list[torch.Tensor | None] | None]:
-        """``(loss, None)`` with its graph alive, or ``(loss, gradients)`` if it called backward."""
-        if self.told:
+        """``(loss, None)`` with its graph, or ``(loss, gradients)`` if the closure called backward."""
+        if self.takes_backward:
             with torch.enable_grad():
                 loss = self.function(backward=False)
             grads = None

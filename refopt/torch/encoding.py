@@ -1,8 +1,8 @@
-"""A method's state as plain values and tensors, and back, bit by bit.
+"""A method's state as plain values and tensors, and back without any change.
 
-`torch.load` in its safe form reads numbers, strings, lists, dicts and tensors and nothing else. So a record
-becomes a dict with its class's name, an array its bytes in a tensor. Classes are looked up among modules
-that are loaded already; nothing is imported and no code of the file runs.
+`torch.load` in its safe form reads only numbers, strings, lists, dicts and tensors. So a record is saved as a
+dict with the name of its class, and an array as a tensor of its bytes. Classes are looked up in modules that
+are already loaded; nothing is imported, and no code from the file runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OBJECTS = ("refopt.", "scipy.optimize.")
 
 
 def encode(value: Any, where: str = "state") -> Any:
-    """`value` as plain values and tensors; `where` names it in the error for what cannot be saved."""
+    """`value` as plain values and tensors; `where` is its name in the error if it cannot be saved."""
     if type(value) in PLAIN:
         return value
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype != object:
@@ -45,7 +45,7 @@ def encode(value: Any, where: str = "state") -> Any:
             "parts": [[encode(k, where), encode(v, f"{where}[{k!r}]")] for k, v in value.items()],
         }
     if isinstance(value, Objective):
-        return None  # a function derived from the closure of one step; methods make it anew
+        return None  # an objective made from the closure of one step; methods make it again
     if (
         type(value).__module__.startswith(OBJECTS)
         and hasattr(value, "__dict__")
@@ -80,7 +80,7 @@ def class_name(value: Any) -> str:
 
 
 def find_class(name: str) -> type:
-    """The class of that name in a module that is loaded already."""
+    """The class with this name, in a module that is already loaded."""
     module, _, path = name.partition(":")
     found: Any = sys.modules.get(module)
     for part in path.split("."):
@@ -94,7 +94,7 @@ def find_class(name: str) -> type:
 
 
 def decode(value: Any) -> Any:
-    """What `encode` was given, equal in every bit and type."""
+    """The value that `encode` was given, with the same bits and types."""
     if type(value) in PLAIN:
         return value
     kind, parts = value["kind"], value.get("parts")
@@ -127,9 +127,7 @@ def decode(value: Any) -> Any:
     if kind == "object":
         cls = find_class(value["class"])
         if not cls.__module__.startswith(OBJECTS):
-            raise ValueError(
-                f"load_state_dict: {value['class']} is none of the classes that may be in a state"
-            )
+            raise ValueError(f"load_state_dict: {value['class']} is not a class that a state may contain")
         made: Any = object.__new__(cls)
         vars(made).update({k: decode(v) for k, v in parts})
         return made

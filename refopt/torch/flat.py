@@ -1,7 +1,7 @@
-"""Tensors as one flat vector: the only place where numbers pass between torch and NumPy.
+"""Tensors as one flat vector: conversion between torch and NumPy.
 
-A vector goes in or out in one copy: straight between the CPU tensors and the NumPy array, or, on another
-device, as one flat tensor that crosses in one transfer.
+A vector is converted by one copy: directly between CPU tensors and the NumPy array, or, on another device, as
+one flat tensor in one transfer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DTYPES: dict[torch.dtype, np.dtype] = {
 
 
 def check_parameters(who: str, params: Sequence[Any]) -> None:
-    """Refuse what cannot be one flat real vector on one device, saying what was given and what to do."""
+    """Raise an error if the parameters cannot be one flat real vector on one device."""
     for i, p in enumerate(params):
         if not isinstance(p, torch.Tensor):
             raise TypeError(
@@ -65,11 +65,11 @@ def check_parameters(who: str, params: Sequence[Any]) -> None:
 
 
 class Layout:
-    """Where each tensor lies in the flat vector.
+    """The place of each tensor in the flat vector.
 
     Attributes
     ----------
-    params : list of tensors, each counted once
+    params : list of tensors, without repetitions
     shapes : tuple of their shapes
     n : length of the flat vector
     dtype : its NumPy dtype
@@ -90,7 +90,7 @@ class Layout:
         return self.params[0].device
 
     def check_dtype(self, who: str) -> None:
-        """Refuse a model whose dtype was changed since."""
+        """Raise an error if the dtype of the model has changed."""
         if self.params[0].dtype != self.torch_dtype:
             raise TypeError(
                 f"{who}: the parameters were {self.torch_dtype} and are {self.params[0].dtype} now; "
@@ -105,7 +105,7 @@ class Layout:
 
     @torch.no_grad()
     def gather(self, tensors: Sequence[torch.Tensor | None], out: np.ndarray | None = None) -> np.ndarray:
-        """A flat copy (n,), fresh or in `out`, of tensors shaped like the parameters; None is zeros."""
+        """A flat copy (n,), new or in `out`, of tensors shaped like the parameters; None means zeros."""
         out = np.empty(self.n, self.dtype) if out is None else out
         target = torch.from_numpy(out)
         flat = [
@@ -121,7 +121,7 @@ class Layout:
         return out
 
     def view(self, tensors: Sequence[torch.Tensor | None], buffer: np.ndarray) -> np.ndarray:
-        """As `gather` into `buffer`, read-only; a single contiguous CPU tensor is shared, not copied."""
+        """Like `gather` into `buffer`, read-only; a single contiguous CPU tensor is shared, not copied."""
         t = tensors[0]
         if len(tensors) == 1 and t is not None and t.device.type == "cpu" and t.is_contiguous():
             out = t.detach().numpy().reshape(-1)
@@ -139,7 +139,7 @@ class Layout:
             start = 0
             for p, shape, size in zip(self.params, self.shapes, self.sizes, strict=True):
                 p.detach().numpy()[...] = x[start : start + size].reshape(shape)
-                torch.autograd.graph.increment_version(p)  # the graphs that hold p learn that it has changed
+                torch.autograd.graph.increment_version(p)  # so that graphs with p know that it has changed
                 start += size
         else:
             torch._foreach_copy_(self.params, self.split(x))

@@ -1,7 +1,7 @@
-"""The closure's graph at a point, and derivatives of lists of tensors that belong to it.
+"""The closure's graph at a point, and derivatives of the tensors in it.
 
-A graph belongs to the values that the parameters had when the closure was called. It lives until they move;
-whoever needs it again then calls the closure once more.
+A graph is valid for the values that the parameters had when the closure was called. It is dropped when they
+change; if it is needed again, the closure is called again.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ BATCH = 2**22  # numbers in the gradients of one batch of rows of a Jacobian
 
 
 class GraphObjective(CountedObjective):
-    """Value and gradient of a closure, and the graph from which further derivatives come.
+    """Value and gradient of a closure, and the graph for further derivatives.
 
     Attributes
     ----------
-    layout : the parameters and their place in the flat vector
+    layout : the parameters and their places in the flat vector
     closure : the user's closure
     """
 
     def __init__(self, closure: Any, layout: Layout, x: np.ndarray | None = None, who: str = "objective"):
         self.layout, self.closure = layout, Closure(who, closure)
-        self._here: np.ndarray | None = x  # the very array that the parameters hold, if known
-        self._live: Point | None = None  # the point whose graph is alive
+        self._here: np.ndarray | None = x  # the array with the present values of the parameters, if known
+        self._live: Point | None = None  # the point whose graph is valid
         super().__init__(layout.read() if x is None else x, layout.shapes)
 
     def start(self) -> np.ndarray:
@@ -68,7 +68,7 @@ class GraphObjective(CountedObjective):
         return f
 
     def gradient(self, point: Point) -> np.ndarray:
-        point.f  # noqa: B018  the call that gives the value gives the gradient
+        point.f  # noqa: B018  the same call gives value and gradient
         self._check_time()
         self.njev += 1
         if "grads" in point.memo:
@@ -76,11 +76,11 @@ class GraphObjective(CountedObjective):
         loss = point.memo.pop("loss") if "loss" in point.memo else self._graph(point)[0]
         if "graph" in point.memo:
             return self.layout.gather(point.memo["graph"][1])
-        point.memo.pop("parts", None)  # its graph is freed now
+        point.memo.pop("parts", None)  # the next line frees its graph
         return self.layout.gather(self._all(self._differentiate(loss, False)))
 
     def _loss(self, point: Point) -> Any:
-        """Call the closure at `point`: the loss, its graph alive or its gradient in the memo."""
+        """Call the closure at `point`: returns the loss; its graph or its gradient is in the memo."""
         self._count_call()
         self.write(point.x)
         self._drop()
@@ -97,19 +97,19 @@ class GraphObjective(CountedObjective):
         return loss
 
     def _drop(self) -> None:
-        """Forget the graph: the parameters it belongs to are about to move."""
+        """Drop the graph, because the parameters are about to change."""
         if self._live is not None:
             for name in ("loss", "graph", "parts", "towers"):
                 self._live.memo.pop(name, None)
             self._live = None
 
-    # ------------------------------------------------------------ lists of tensors that can be differentiated
+    # ------------------------------------------------------------ derivatives of lists of tensors
 
     def _inputs(self) -> list[torch.Tensor]:
         return [p for p in self.layout.params if p.requires_grad]
 
     def _all(self, grads: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
-        """Gradients of all parameters from those of the parameters that require them."""
+        """Gradients for all parameters; None for those that do not require one."""
         given = iter(grads)
         return [next(given) if p.requires_grad else None for p in self.layout.params]
 
@@ -123,7 +123,7 @@ class GraphObjective(CountedObjective):
         return grads
 
     def _graph(self, point: Point) -> tuple[torch.Tensor, Tensors]:
-        """``(f, t_1)`` at `point`, differentiable."""
+        """``(f, t_1)`` at `point`, with a graph to differentiate them further."""
         if "graph" not in point.memo:
             loss = point.memo.pop("loss", None)
             loss = self._loss(point) if loss is None else loss
@@ -160,7 +160,7 @@ class GraphObjective(CountedObjective):
         )
 
     def _tower(self, point: Point, fixed: Sequence[np.ndarray]) -> list[Tensors]:
-        """``[t_1, ..., t_(m+1)]`` for the m directions `fixed`; kept while the graph lives."""
+        """``[t_1, ..., t_(m+1)]`` for the m directions `fixed`; stored as long as the graph is valid."""
         tower = [self._graph(point)[1]]
         known = point.memo.setdefault("towers", [])
         for k in range(1, len(fixed) + 1):
@@ -191,7 +191,7 @@ class GraphObjective(CountedObjective):
         return J
 
     def _pushed(self, y: torch.Tensor, s: Tensors) -> torch.Tensor:
-        """``J s`` for the Jacobian J of y: the derivative by w of ``<J^T w, s>``, which is linear in w."""
+        """``J s`` for the Jacobian J of y, as the derivative by w of ``<J^T w, s>``, which is linear in w."""
         w = torch.zeros_like(y, requires_grad=True)
         transposed = torch.autograd.grad(y, self._inputs(), w, create_graph=True, allow_unused=True)
         pairs = [(a, b) for a, b in zip(self._filled(transposed), s, strict=True) if a.requires_grad]
@@ -221,5 +221,5 @@ class GraphObjective(CountedObjective):
 
         try:
             return differentiate(weights, True)
-        except RuntimeError:  # an operation that cannot be batched: one row after another
+        except RuntimeError:  # an operation cannot be batched: row by row
             return torch.stack([differentiate(w, False) for w in weights])

@@ -1,7 +1,8 @@
-"""The hyperparameters of a method as entries of torch's parameter groups, where schedulers find them.
+"""The hyperparameters of a method as entries of torch's parameter groups, which schedulers can change.
 
-A field whose name occurs once in the method (in a chain: in one part) and whose value is a number, a bool,
-a string or None becomes an entry: ``lr`` of the LR in chain(Adam(), LR(1e-3)), ``beta1`` of its Adam.
+A field becomes an entry if its name occurs only once in the method (in a chain: in one part), and its value
+is a number, a bool, a string or None. In chain(Adam(), LR(1e-3)) these are ``lr`` of LR and ``beta1`` and the
+other fields of Adam.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PLAIN = (type(None), bool, int, float, str, np.generic)
 
 
 def fields(method: Method) -> list[tuple[str, Any]]:
-    """Names and values of the plain fields of the method and all inside it."""
+    """Names and values of the plain fields of the method and of all methods inside it."""
     return [
         (f.name, getattr(part, f.name))
         for part in walk(method)
@@ -31,7 +32,7 @@ def fields(method: Method) -> list[tuple[str, Any]]:
 
 
 def entries(method: Method) -> dict[str, Any]:
-    """The entries of a parameter group, with the method's own values."""
+    """The entries of a parameter group, with the values that the method has."""
     found = fields(method)
     count = Counter(name for name, _ in found)
     return {
@@ -42,12 +43,12 @@ def entries(method: Method) -> dict[str, Any]:
 
 
 def repeated(method: Method) -> set[str]:
-    """Names that occur in several parts and so belong to none of the groups."""
+    """Names that occur in several parts, so that a group cannot set them."""
     return {name for name, count in Counter(name for name, _ in fields(method)).items() if count > 1}
 
 
 def with_entries(method: Method, values: Mapping[str, Any]) -> Method:
-    """The method with these values, checked as its own constructor checks them."""
+    """The method with these values, which its constructor checks."""
 
     def change(part: Method) -> Method:
         changes = {f.name: values[f.name] for f in dataclasses.fields(part) if f.name in values}
@@ -57,6 +58,6 @@ def with_entries(method: Method, values: Mapping[str, Any]) -> Method:
 
 
 def signature(method: Method) -> str:
-    """The structure without the numbers: which state belongs to it."""
+    """The structure of the method without its hyperparameters; a saved state must have the same one."""
     inner = ", ".join(map(signature, method.parts()))
     return type(method).__name__ + (f"({inner})" if inner else "")

@@ -1,16 +1,15 @@
-"""A torch model as an objective: value and all derivatives from torch, so that every method runs on it.
+"""A torch model as an objective: value and all derivatives come from torch, so every method can minimise it.
 
-Reverse mode, repeated. With ``<a, b>`` the inner product of two lists of tensors and everything kept
-differentiable,
+The derivatives come from repeated reverse mode. With ``<a, b>`` the inner product of two lists of tensors,
 
     t_1 = grad f,     t_(k+1) = grad <t_k, s_k>   =   D^(k+1) f [s_1, ..., s_k, .]
 
 gives ``H v`` (t_2), ``T[s] v`` (t_3), and with all s_k = s the Taylor coefficients ``c_k = <t_k, s>/k!`` of
 t -> f(x + t s) and the gradient ``sum_k t_k/(k-1)!`` of the Taylor polynomial at s. Each order at most
-triples the graph; memory stays proportional to the size of the model's graph.
+triples the graph; memory is proportional to the size of the model's graph.
 
-Counting is that of `refopt.objective`: `nfev` counts calls of the closure. One call gives value and
-gradient. The first product at a point calls it once more and keeps the graph until the parameters move.
+Counts are those of `refopt.function`: `nfev` counts calls of the closure. One call gives value and gradient.
+The first product at a point calls it again and keeps the graph until the parameters change.
 """
 
 from __future__ import annotations
@@ -46,25 +45,25 @@ def objective(closure: Callable, params: Iterable[Any]) -> TorchObjective:
     ----------
     closure : callable
         ``closure() -> loss``, a tensor with one number that depends on `params`; or
-        ``closure(backward=True)`` that calls ``loss.backward()`` only if told to. A closure that always
-        calls it gives value and gradient alone. With ``closure() -> (output, loss)``, the output of the
-        model and a function of it, methods that need the Gauss-Newton matrix run too; with the loss
-        `squares` the output is a vector of residuals. A closure must compute the same loss each time: no
-        dropout, no new batch.
+        ``closure(backward=True)``, which calls ``loss.backward()`` only if `backward` is True. A closure
+        that always calls it gives only value and gradient. With ``closure() -> (output, loss)``, the output
+        of the model and the loss as a function of it, methods that need the Gauss-Newton matrix run too;
+        with the loss `squares` the output is a vector of residuals. A closure must compute the same loss
+        each time, so without dropout or new batches.
     params : iterable of tensors
-        The variables, float32 or float64, on one device. Each tensor counts once; tensors with
-        ``requires_grad=False`` are left as they are.
+        The variables, float32 or float64, on one device. Repeated tensors count once; tensors with
+        ``requires_grad=False`` are not changed.
 
     Returns
     -------
     TorchObjective
-        Its start is the parameters' present value. After a run the parameters hold ``res.x``; ``write(x)``
-        puts any other point into them.
+        Its start is the present value of the parameters. After a run the parameters are ``res.x``;
+        ``write(x)`` sets them to any other point.
 
     Raises
     ------
     TypeError, ValueError
-        For parameters that are not as above; during a run for a closure that is not.
+        For parameters that are not as above; during a run, for a closure that is not as above.
 
     Examples
     --------
@@ -90,7 +89,7 @@ def objective(closure: Callable, params: Iterable[Any]) -> TorchObjective:
 
 
 class TorchObjective(GraphObjective):
-    """See `objective`, which makes it; the attribute `layout` holds the parameters."""
+    """A torch model as an objective, made by `objective`; the attribute `layout` has the parameters."""
 
     # ------------------------------------------------------------ second order
 
@@ -112,14 +111,14 @@ class TorchObjective(GraphObjective):
     # ------------------------------------------------------------ closures that return (output, loss)
 
     def _parts(self, point: Point) -> tuple[torch.Tensor, Callable]:
-        """``(y, loss)`` with the graph of y alive."""
+        """``(y, loss)`` with the graph of y."""
         self._graph(point)
         if "parts" not in point.memo:
             raise TypeError(NO_PARTS)
         return point.memo["parts"]
 
     def _curvature(self, point: Point) -> tuple[torch.Tensor, torch.Tensor]:
-        """``(z, l'(z))`` at the output z, differentiable by z: the products with H_l."""
+        """``(z, l'(z))`` at the output z; the derivative of l'(z) gives products with H_l."""
         y, loss = self._parts(point)
         z = y.detach().requires_grad_()
         return z, torch.autograd.grad(loss(z), z, create_graph=True)[0]
@@ -157,7 +156,7 @@ class TorchObjective(GraphObjective):
         return self.layout.gather(self._all(back))
 
     def _loss_product(self, z: torch.Tensor, slope: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        """``H_l w``; zero for a linear loss."""
+        """``H_l w``; zero if the loss is linear."""
         if not slope.requires_grad:
             return torch.zeros_like(z)
         return torch.autograd.grad(slope, z, w, retain_graph=True)[0]
@@ -217,7 +216,9 @@ class TorchObjective(GraphObjective):
         if order < 2:
             return tensors
         # D^(k-1) f [e_i, ..., .] for i in the index
-        above: dict[tuple[int, ...], torch.Tensor] = {(): torch.cat([t.reshape(-1) for t in self._graph(point)[1]])}
+        above: dict[tuple[int, ...], torch.Tensor] = {
+            (): torch.cat([t.reshape(-1) for t in self._graph(point)[1]])
+        }
         for k in range(2, order + 1):
             T = np.empty((self.n,) * k, self.dtype)
             rows: dict[tuple[int, ...], torch.Tensor] = {}

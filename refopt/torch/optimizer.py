@@ -1,19 +1,17 @@
 """A method of refopt as a `torch.optim.Optimizer`.
 
-One step, for a method that needs the gradient only: gradients in as one flat vector, ``method.step``, the
-update out. The parameters themselves are copied only if the method looks at them. A method that needs more
-(values at trial points, Hessian-vector products, Taylor series) gets it from the closure through
-`TorchObjective`, at this step's batch.
+For a method that needs only the gradient, a step collects the gradients as one flat vector, calls
+``method.step`` and subtracts the update. The parameters are copied only if the method uses them. A method
+that needs more (values at trial points, Hessian-vector products, Taylor series) gets it from the closure
+through `TorchObjective`, for the batch of this step.
 
-Policies, as in torch unless they say otherwise:
+Rules, as in torch unless stated otherwise:
 
-* A parameter without gradient stays where it is; in the method's state its gradient counts as zero.
-* A gradient, loss or update that is not finite raises FloatingPointError and the parameters stay as they
-  were.
-* A step in which the method finds no progress possible (a line search that fails) leaves the parameters as
-  they were;
-  the attribute `stop` says why.
-* Whatever the closure raises reaches the caller, and the parameters are as they were before the step.
+* A parameter without gradient does not change; for the method its gradient is zero.
+* A gradient, loss or update that is not finite raises FloatingPointError, and the parameters do not change.
+* If the method stops (for example because a line search fails), the parameters do not change, and the
+  attribute `stop` has the reason.
+* An exception from the closure reaches the caller, and the parameters are as they were before the step.
 """
 
 from __future__ import annotations
@@ -38,13 +36,13 @@ from .model import TorchObjective
 
 __all__ = ["Optimizer"]
 
-# Keys that torch and its schedulers put into parameter groups themselves.
+# Keys that torch and its schedulers put into parameter groups.
 TORCH_KEYS = ("params", "param_names", "initial_lr", "max_lr", "min_lr", "differentiable")
 GRADIENT_ONLY = frozenset({"g", "rng"})
 
 
 class GradientPoint(Point):
-    """The present parameters with their gradients; copied when they are first looked at."""
+    """The present parameters with their gradients; the parameters are copied on first use."""
 
     __slots__ = ("layout",)
 
@@ -61,7 +59,7 @@ class GradientPoint(Point):
 
 
 class GradientOnly(Objective):
-    """An objective of which nothing but the gradient is known."""
+    """An objective of which only the gradient is known."""
 
     def __init__(self, layout: Layout):
         super().__init__()
@@ -70,7 +68,7 @@ class GradientOnly(Objective):
     def value(self, point):
         raise TypeError(
             "the method asked for more than the gradient at the present point, but its `needs` do not "
-            "say so; this is an error of the method"
+            "declare this; this is an error of the method"
         )
 
     def gradient(self, point):
@@ -84,7 +82,7 @@ class GradientOnly(Objective):
 
 
 class Block:
-    """What shares one flat vector and one state: a parameter group, or all groups together."""
+    """The parameters with one flat vector and one state: a parameter group, or all groups together."""
 
     def __init__(self, layout: Layout, groups: list[int], rng: np.random.Generator | None):
         self.layout, self.groups, self.rng = layout, groups, rng
@@ -93,7 +91,7 @@ class Block:
         self.values: tuple | None = None
         self.state: Any = None
         self.begun = False
-        self.buffer = np.empty(layout.n, layout.dtype)  # where elementwise methods find the gradient
+        self.buffer = np.empty(layout.n, layout.dtype)  # the gradient for elementwise methods
 
     def begin(self) -> None:
         if not self.begun:
@@ -103,7 +101,7 @@ class Block:
 
 
 class Optimizer(torch.optim.Optimizer):
-    """Any method of refopt on the parameters of a torch model.
+    """Any method of refopt as an optimizer of the parameters of a torch model.
 
     Parameters
     ----------
@@ -112,33 +110,33 @@ class Optimizer(torch.optim.Optimizer):
         once. Groups may have hyperparameters of their own (entries named like the method's fields) where
         the method treats every coordinate alone.
     method : str, method instance, or sequence of instances
-        A name gives its complete recipe, an instance runs as it is, a sequence runs as a chain.
+        A name stands for its complete recipe, an instance runs as it is, a sequence runs as a chain.
     rng : None, int or numpy.random.Generator
-        Randomness of the method. None: seeded from torch's generator, so that `torch.manual_seed` repeats a
-        run.
+        Source of randomness of the method. None: seeded from torch's generator, so that a run can be
+        repeated with `torch.manual_seed`.
     **options
-        Hyperparameters of the recipe, where `method` is a name.
+        Hyperparameters of the recipe, if `method` is a name.
 
     Attributes
     ----------
     method : the complete method, with the hyperparameters it was given
-    needs_closure : whether it needs more than gradients, so that `step` must be given a closure
-    elementwise : whether it treats every coordinate alone, so that groups may differ
-    stop : why the last step found no progress possible, or None
+    needs_closure : whether it needs more than gradients, so that `step` needs a closure
+    elementwise : whether it treats each coordinate by itself, so that groups may differ
+    stop : the reason if the method stopped in the last step, else None
 
     Raises
     ------
     TypeError, ValueError
-        For parameters, groups and hyperparameters that cannot work; in `step` for a missing or wrong closure.
+        For wrong parameters, groups or hyperparameters; in `step`, for a missing or wrong closure.
     FloatingPointError
         In `step`, for a gradient, loss or update that is not finite; the parameters are unchanged.
 
     Notes
     -----
-    Hyperparameters are in ``param_groups``, so learning-rate schedulers work where the method has an ``lr``.
-    Methods with further needs (`refopt.methods()` lists them) evaluate the closure several times in a step;
-    see `refopt.torch.objective` for its forms. They call it without gradients in ``p.grad``, so clipping
-    done there has no effect on them.
+    Hyperparameters are in ``param_groups``, so learning-rate schedulers work if the method has an ``lr``.
+    Methods with further needs (`refopt.methods()` lists them) evaluate the closure several times per step;
+    see `refopt.torch.objective` for its forms. They do not read gradients from ``p.grad``, so clipping there
+    has no effect on them.
 
     Examples
     --------
@@ -180,7 +178,7 @@ class Optimizer(torch.optim.Optimizer):
     # ------------------------------------------------------------ parameter groups
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group, for example layers that are to be trained from now on."""
+        """Add a group, for example layers that are trained from now on."""
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise TypeError(
                 "Optimizer: a parameter group must be a dict with the entry 'params', got "
@@ -200,7 +198,7 @@ class Optimizer(torch.optim.Optimizer):
         params = param_group["params"]
         once: Any = params
         if isinstance(params, (torch.Tensor, set)):
-            pass  # torch makes a list of the one and refuses the other
+            pass  # torch makes a list of a tensor and raises an error for a set
         else:
             tensors = [(p, p[1] if isinstance(p, tuple) and len(p) == 2 else p) for p in params]
             check_parameters("Optimizer", [t for _, t in tensors])
@@ -245,7 +243,7 @@ class Optimizer(torch.optim.Optimizer):
         return None if self._rng is None else self._rng.spawn(1)[0]
 
     def _prepare(self) -> list[Block]:
-        """The blocks, made at the first step, with the methods that the groups ask for now."""
+        """The blocks, made at the first step, with the present hyperparameters of the groups."""
         if self._blocks is None:
             if self.elementwise:
                 self._blocks = [
@@ -276,8 +274,7 @@ class Optimizer(torch.optim.Optimizer):
         ----------
         closure : callable or None
             ``closure() -> loss`` or ``closure(backward=True) -> loss``; see `refopt.torch.objective`.
-            Needed by methods that need more than gradients, which then must be able to evaluate it
-            repeatedly.
+            Required by methods that need more than gradients; they may call it several times.
 
         Returns
         -------
@@ -289,7 +286,7 @@ class Optimizer(torch.optim.Optimizer):
             if closure is None:
                 more = ", ".join(sorted(self.method.all_needs() - GRADIENT_ONLY))
                 raise TypeError(
-                    f"Optimizer: {self.method!r} needs {more} beside the gradient, so step needs a closure "
+                    f"Optimizer: {self.method!r} needs {more} besides the gradient, so step needs a closure "
                     "that returns the loss: optimizer.step(closure)"
                 )
             return self._step_with_values(blocks[0], closure)
@@ -314,15 +311,15 @@ class Optimizer(torch.optim.Optimizer):
             if self.elementwise:
                 g = block.layout.view(grads, block.buffer)
             else:
-                g = locked(block.layout.gather(grads))  # states may keep it
+                g = locked(block.layout.gather(grads))  # a state may keep this array
             self._check_finite(block, g, "gradient")
             taken.append((block, grads, g))
         for block, grads, g in taken:
             block.begin()
             point = GradientPoint(block.objective, block.layout, g)
             if not self.elementwise:
-                point.memo["x"] = locked(block.layout.read())  # states may keep it
-                block.objective._recent[:] = [point]  # derived functions ask the objective for this point
+                point.memo["x"] = locked(block.layout.read())  # a state may keep this array
+                block.objective._recent[:] = [point]  # derived objectives ask for this point
             try:
                 update, block.state = block.method.step(point, g, block.state)  # type: ignore[union-attr]
             except Stop as stop:
@@ -373,7 +370,7 @@ class Optimizer(torch.optim.Optimizer):
     # ------------------------------------------------------------ saving
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next steps depend on, as plain values and tensors, fit for `torch.save`."""
+        """Everything that the next steps depend on, as plain values and tensors for `torch.save`."""
         blocks = [
             {
                 "shapes": [list(s) for s in b.layout.shapes],
@@ -387,13 +384,13 @@ class Optimizer(torch.optim.Optimizer):
         return {**super().state_dict(), "refopt": {"method": signature(self.method), "blocks": blocks}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` saved; the next steps are bit for bit those of the saved optimizer.
+        """Restore what `state_dict` saved; the next steps are bit for bit those of the saved optimizer.
 
         Raises
         ------
         ValueError
-            For the state of another method or of parameters of other shapes or dtype; nothing has changed
-            then.
+            For the state of another method, or of parameters of other shapes or dtype. Then the optimizer
+            has not changed.
         """
         if not isinstance(state_dict, dict) or "refopt" not in state_dict:
             raise ValueError(

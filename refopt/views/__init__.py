@@ -1,1 +1,1 @@
-"""One objective seen as another: in projected variables, as the size of its gradient, as a linear system."""
+"""Objectives made from others: in projected variables, the size of the gradient, a linear system."""

@@ -1,10 +1,11 @@
-"""phi: an objective made of the size of another's gradient, and of its value.
+"""The objective phi of GradMin: the size of the gradient of another objective, mixed with its value.
 
     S = k sum_i |g_i|   or   k sum_i g_i^2          k = 1/n or 1;   w = dS/dg = k sign(g)   or   2 k g
     grad S = H w                                    one Hessian-vector product
     (hess S) v = T[w] v   or   T[w] v + 2 k H H v   products only; T is the third derivative
 
-With a loss term t and the scale c of a graft held constant, phi is a polynomial psi(f, S), linear in each:
+With a loss term t, and the scale c of a graft held constant, phi is a polynomial psi(f, S), linear in f and
+in S:
 
     G = c_G S (f)      c_G = f/S with graft="grad_to_loss",   times f with relative="grad_to_loss"
     L = c_L f (G)      c_L = G/f with graft="loss_to_grad",   times c_G S with relative="loss_to_grad"
@@ -13,9 +14,10 @@ With a loss term t and the scale c of a graft held constant, phi is a polynomial
     grad phi = psi_f g + psi_S H w
     hess phi = psi_f H + psi_S hess S + psi_fS (g (H w)^T + (H w) g^T)
 
-Absolute values are differentiated between their kinks: for a quadratic f, S is piecewise linear, hess S = 0.
+Absolute values are differentiated between their kinks. For a quadratic f, S is then piecewise linear and
+hess S = 0.
 
-Source: the options of `torchzero` 0.4.4, ``GradMin``, the order of the four changes found by running it.
+Source: the options of `torchzero` 0.4.4, ``GradMin``. The order of the four changes was found by running it.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ __all__ = ["GradientSize", "Mixture", "mixture"]
 
 
 class Mixture(NamedTuple):
-    """psi(f, S) and its derivatives, graft scales held constant."""
+    """psi(f, S) and its derivatives, with the scales of grafts held constant."""
 
     value: float
     by_f: float
@@ -39,9 +41,10 @@ class Mixture(NamedTuple):
     by_fS: float
 
 
-def mixture(f: float, S: float, loss_term: float, relative: str | None, graft: str | None,
-            maximize: bool) -> Mixture:
-    """`Mixture` of the loss and the gradient's size; not finite where a graft divides by zero."""
+def mixture(
+    f: float, S: float, loss_term: float, relative: str | None, graft: str | None, maximize: bool
+) -> Mixture:
+    """The `Mixture` of the loss and the size of the gradient; not finite if a graft divides by zero."""
     f, S = np.float64(f), np.float64(S)
     with np.errstate(all="ignore"):
         c = f / S if graft == "grad_to_loss" else 1.0
@@ -55,13 +58,17 @@ def mixture(f: float, S: float, loss_term: float, relative: str | None, graft: s
         if relative == "loss_to_grad":
             L, L_f, L_S, L_fS = f * c * S, c * S, f * c, c
         sign = -1.0 if maximize else 1.0
-        return Mixture(*(float(sign * (t * of_L + of_G) if t else sign * of_G)
-                         for of_L, of_G in ((L, G), (L_f, G_f), (L_S, G_S), (L_fS, G_fS))))
+        return Mixture(
+            *(
+                float(sign * (t * of_L + of_G) if t else sign * of_G)
+                for of_L, of_G in ((L, G), (L_f, G_f), (L_S, G_S), (L_fS, G_fS))
+            )
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """How phi is made; the fields are the options of `GradMin`."""
+    """The definition of phi; the fields are options of `GradMin`."""
 
     loss_term: float
     relative: str | None
@@ -92,7 +99,7 @@ class Terms:
 
 
 class GradientSize(Objective):
-    """phi over the points of `parent`; each of its evaluations is one of the parent's, counted there."""
+    """phi as an objective over the points of `parent`, which does and counts all evaluations."""
 
     def __init__(self, parent: Objective, terms: Terms):
         super().__init__()
@@ -100,7 +107,7 @@ class GradientSize(Objective):
         self.n, self.dtype, self.shapes, self.bounds = parent.n, parent.dtype, parent.shapes, parent.bounds
 
     def __eq__(self, other: object) -> bool:
-        """Two are the same where they answer the same; what they remember does not count."""
+        """Two are equal if they have the same parent and terms; stored points do not matter."""
         return isinstance(other, GradientSize) and self.parent is other.parent and self.terms == other.terms
 
     def __hash__(self) -> int:
@@ -136,7 +143,7 @@ class GradientSize(Objective):
         return point.memo["Hw"]
 
     def _open(self, point: Point) -> None:
-        """Record the graph of ``H w``, from which the products with T[w] come."""
+        """Record the graph of ``H w``, which gives the products with T[w]."""
         below = self.original(point)
         Hw, third = below.objective.third(below, self.terms.weight(below.g))
         point.memo.setdefault("Hw", Hw)
@@ -164,7 +171,7 @@ class GradientSize(Objective):
     def tensors(self, point, order):
         second_at_most(order)
         parts = [np.asarray(point.f, dtype=self.dtype), point.g]
-        return [*parts, point.dense_hessian()] if order == 2 else parts[:order + 1]
+        return [*parts, point.dense_hessian()] if order == 2 else parts[: order + 1]
 
     def model(self, point, s, order):
         second_at_most(order)
@@ -174,7 +181,9 @@ class GradientSize(Objective):
 
 
 def second_at_most(order: int) -> None:
-    """Refuse a Taylor polynomial of phi beyond the second order."""
+    """Raise an error for a Taylor polynomial of phi of order above 2."""
     if order > 2:
-        raise TypeError(f"GradMin: phi has derivatives up to the second, order {order} was asked for; "
-                        "give the inner method order=2")
+        raise TypeError(
+            f"GradMin: phi has derivatives up to order 2, but order {order} was asked for; "
+            "give the inner method order=2"
+        )

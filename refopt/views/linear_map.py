@@ -2,7 +2,7 @@
 
     P: R^n -> R^m (project)      Q: R^m -> R^n (unproject)      Q P = I      and P^T, Q^T
 
-The transforms of `refopt.algorithms.fft_projection` and `refopt.parts.dct_projection` are further ones.
+The Fourier and cosine transforms are in `refopt.algorithms.fft_projection` and `refopt.parts.dct_projection`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class LinearMap:
 
     Attributes
     ----------
-    parent_shapes : shapes of the tensors that v (n,) is the concatenation of
-    shapes : shapes of the tensors that z (m,) is the concatenation of
+    parent_shapes : shapes of the tensors whose concatenation is v (n,)
+    shapes : shapes of the tensors whose concatenation is z (m,)
     """
 
     parent_shapes: Shapes
@@ -61,7 +61,7 @@ class LinearMap:
 
 @dataclasses.dataclass(frozen=True)
 class Isometry(LinearMap):
-    """A map whose columns are orthonormal: Q = P^T, so each adjoint is the other map."""
+    """A map with Q = P^T, so each of P and Q is the adjoint of the other."""
 
     def project_adjoint(self, w):
         return self.unproject(w)
@@ -72,7 +72,7 @@ class Isometry(LinearMap):
 
 @dataclasses.dataclass(frozen=True)
 class Padding(Isometry):
-    """Zeros behind the numbers: each z-tensor is the next `used` numbers of v, then zeros.
+    """Padding with zeros: each z-tensor holds the next `used` numbers of v, then zeros.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Padding(Isometry):
 
 @dataclasses.dataclass(frozen=True)
 class Restriction(Isometry):
-    """The coordinates ``start:stop`` of v (P); the same among zeros (Q), here a right inverse: P Q = I."""
+    """P takes the coordinates ``start:stop`` of v, Q puts them back among zeros. Here P Q = I, not Q P."""
 
     start: int
     stop: int

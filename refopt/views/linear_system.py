@@ -5,8 +5,8 @@
     residual   q(d) = |A d - u|^2 / n             grad = 2/n A (A d - u)     hess = 2/n A^2
     energy     q(d) = d^T A d / 2 - u^T d         grad = A d - u             hess = A
 
-The energy has a minimiser only where A is positive definite; its condition number is the square root of the
-residual's, and each gradient costs one product where that of the residual costs two.
+The energy has a minimiser only if A is positive definite. Its condition number is then the square root of
+that of the residual, and its gradient costs one product instead of two.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS = ("residual", "energy")
 
 
 class LinearSystem(Objective):
-    """q(d) of one of `KINDS` for ``A d = u``.
+    """The objective q(d) for ``A d = u``, of a kind in `KINDS`.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class LinearSystem(Objective):
         return point.memo["defect"]
 
     def loss(self, point: Point) -> float:
-        """``|A d - u|^2 / n``, of either kind."""
+        """``|A d - u|^2 / n``, for both kinds."""
         r = self.defect(point)
         return float(np.dot(r, r)) / self.n
 
@@ -89,7 +89,7 @@ class LinearSystem(Objective):
         S = np.atleast_2d(direction)
         rows = [np.full(len(S), point.f), S @ point.g, [np.dot(s, self.product(point, s)) / 2 for s in S]]
         out = np.zeros((order + 1, len(S)), dtype=self.dtype)
-        for k, row in enumerate(rows[:order + 1]):
+        for k, row in enumerate(rows[: order + 1]):
             out[k] = row
         return out[:, 0] if np.ndim(direction) == 1 else out
 

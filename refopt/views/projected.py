@@ -1,10 +1,9 @@
-"""An objective seen through a linear map: what inner methods of a projection are given to look at.
+"""An objective seen through a linear map, for the inner methods of a projection.
 
     phi(z) = f(Q z)       phi' = Q^T g       phi'' = Q^T H Q       D_k phi[s] = D_k f[Q s]
 
-P and Q are those of a `LinearMap`. `ProjectedObjective`
-answers every question about phi from the points of f, so whatever f has computed is computed once. With
-``exact=False`` the gradient is P g instead, which is not the derivative of phi unless P = Q^T.
+P and Q are those of a `LinearMap`. `ProjectedObjective` computes everything from the points of f, so nothing
+is computed twice. With ``exact=False`` the gradient is P g, which is the derivative of phi only if P = Q^T.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ class ProjectedObjective(Objective):
     Parameters
     ----------
     base : Point
-        The point of f where the outer method stands; the projected point ``P base.x`` is `start`.
+        The current point of the outer method; the projected point ``P base.x`` is `start`.
     space : LinearMap
     exact : bool
-        The gradient is ``Q^T g``; else ``P g``.
+        True: the gradient is ``Q^T g``. False: ``P g``.
     """
 
     def __init__(self, base: Point, space: LinearMap, exact: bool = True):
@@ -52,7 +51,7 @@ class ProjectedObjective(Objective):
 
     def after(self, point: Point, update: np.ndarray) -> Point:
         child = super().after(point, update)
-        if "parent" not in child.memo:  # x - Q u to the bit, where the driver will go
+        if "parent" not in child.memo:  # exactly x - Q u, the point the driver moves to
             child.memo["parent"] = self.parent(point).after(self.space.unproject(update))
         return child
 
@@ -121,7 +120,7 @@ class ProjectedObjective(Objective):
 
 
 class BlockObjective(ProjectedObjective):
-    """f as a function of one block of its variables, the others held where `base` has them."""
+    """f as a function of one block of its variables; the others keep their values at `base`."""
 
     space: Restriction
 
@@ -131,7 +130,7 @@ class BlockObjective(ProjectedObjective):
         return self.base.objective.at(locked(x))
 
     def hessian(self, point):
-        """The block of H, from the dense Hessian where that is small, else column by column."""
+        """The block of H: from the dense Hessian if that is small, else column by column."""
         parent, part = self.parent(point), slice(self.space.start, self.space.stop)
         if parent.x.size <= SMALL:
             return parent.dense_hessian()[part, part].copy()
@@ -139,11 +138,11 @@ class BlockObjective(ProjectedObjective):
         return (H + H.T) / 2
 
 
-SMALL = 1000  # variables up to which one dense Hessian (8 MB) is shared by all blocks
+SMALL = 1000  # up to so many variables all blocks share one dense Hessian (8 MB)
 
 
 class UpdateOnly(Point):
-    """What inner methods see without the parameters: at most the gradient."""
+    """The point that inner methods see without `project_params`: at most the gradient, no x and no values."""
 
     __slots__ = ("who", "gradient")
 
@@ -153,7 +152,7 @@ class UpdateOnly(Point):
 
     def _refuse(self, *ignored: Any, **also: Any) -> Any:
         raise TypeError(
-            f"{self.who}: the inner methods are given the projected update alone, but one of them asks for "
+            f"{self.who}: the inner methods receive only the projected update, but one of them asks for "
             "the point or a value there; set project_params=True"
         )
 

@@ -156,7 +156,9 @@ def fun(xp, x):
 
 @pytest.mark.parametrize("mode", ["signed_cbrt", "unsigned_cbrt", "halve"])
 def test_path_of_the_original(mode):
-    """1e-9: the discriminant magnifies rounding; gradients of size 10 keep A away from the original's clip."""
+    """1e-9: the discriminant magnifies rounding; gradients of size 10 keep A away from the original's
+    clip.
+    """
     x0 = np.random.default_rng(22).normal(size=8)
     path = original(lambda m, ex: [ex.CubicAdam(mode=mode), m.LR(0.05)], fun, x0, 50)
     assert gap(ours([CubicAdam(mode=mode), LR(0.05)], fun, x0, 50), path) < 1e-9

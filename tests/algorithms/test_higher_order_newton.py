@@ -39,15 +39,20 @@ def solve(key, **hyperparameters):
     problem = problems.get(f"mgh/{key}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # trial points overflow; they are refused
-        result = refopt.minimize(problem.fun, problem.x0, method=HigherOrderNewton(**hyperparameters),
-                                 options={"gtol": 1e-8, "return_all": True})
+        result = refopt.minimize(
+            problem.fun,
+            problem.x0,
+            method=HigherOrderNewton(**hyperparameters),
+            options={"gtol": 1e-8, "return_all": True},
+        )
     return problem, result, 1 + sum(record.figures["trials"] for record in result.history)
 
 
 def solved(problem, result):
     """Whether the run ended in success at a listed minimum; 1e-9 is what |g| <= 1e-8 leaves of f on these."""
-    return result.success and any(abs(result.fun - known.f) <= 1e-9 * (1 + abs(known.f))
-                                  for known in problem.minima)
+    return result.success and any(
+        abs(result.fun - known.f) <= 1e-9 * (1 + abs(known.f)) for known in problem.minima
+    )
 
 
 # ---------------------------------------------------------------- the yardstick
@@ -89,8 +94,18 @@ def test_checker_of_the_yardstick_sees_a_wrong_value(yardstick):
     assert not solved(problem, result)
 
 
-@pytest.mark.parametrize("key", ["rosenbrock", "osborne1", "osborne2", "biggs_exp6", "powell_badly_scaled",
-                                 "jennrich_sampson", "brown_badly_scaled"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "rosenbrock",
+        "osborne1",
+        "osborne2",
+        "biggs_exp6",
+        "powell_badly_scaled",
+        "jennrich_sampson",
+        "brown_badly_scaled",
+    ],
+)
 @pytest.mark.parametrize("order", [3, 4])
 def test_the_bare_names_form_solves_the_hard_ones(key, order):
     problem, result, _ = solve(key, order=order, trust_method="regularized")
@@ -112,13 +127,23 @@ def quartic(x):  # minimum at (1, 1, 1)
     return anp.sum((x - 1) ** 4) + anp.sum((x - 1) ** 2) + (x[0] - x[1]) ** 2 * (x[1] - x[2]) ** 2
 
 
-@pytest.mark.parametrize(("fun", "degree", "x0", "minimiser"), [
-    (quadratic, 2, [5.0, 5.0], [24 / 11, -26 / 11]), (cubic, 3, [1.5, 0.0], [1.0, 2.0]),
-    (quartic, 4, [2.0, 0.5, -1.0], [1.0, 1.0, 1.0]),
-])
+@pytest.mark.parametrize(
+    ("fun", "degree", "x0", "minimiser"),
+    [
+        (quadratic, 2, [5.0, 5.0], [24 / 11, -26 / 11]),
+        (cubic, 3, [1.5, 0.0], [1.0, 2.0]),
+        (quartic, 4, [2.0, 0.5, -1.0], [1.0, 1.0, 1.0]),
+    ],
+)
 @pytest.mark.parametrize("extra", [0, 1])
-@pytest.mark.parametrize("how", [{"trust_method": "none"}, {"trust_method": "bounds", "init_radius": 50.0},
-                                 {"trust_method": "none", "derivatives": "matrix-free"}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"trust_method": "none"},
+        {"trust_method": "bounds", "init_radius": 50.0},
+        {"trust_method": "none", "derivatives": "matrix-free"},
+    ],
+)
 def test_one_step_lands_on_the_minimiser_of_a_polynomial(fun, degree, x0, minimiser, extra, how):
     if fun is cubic and how["trust_method"] == "bounds":
         how = {"trust_method": "bounds", "init_radius": 3.0}  # farther out the cubic falls below its minimum
@@ -199,8 +224,9 @@ def test_regularized_refuses_transient_minimisers_unevaluated():
     assert transient(np.array([-1.0, 3.0, -2.1]))
     assert not transient(np.array([-1.0, 0.4, 0.1]))
     assert transient(np.array([-1.0, 0.4, 3.0]))  # past the minimiser along s
-    records = list(refopt.iterate(rosenbrock, [-1.2, 1.0],
-                                  method=HigherOrderNewton(order=3, trust_method="regularized")))
+    records = list(
+        refopt.iterate(rosenbrock, [-1.2, 1.0], method=HigherOrderNewton(order=3, trust_method="regularized"))
+    )
     assert any(r.figures["trials"] < r.figures["attempts"] for r in records)
     assert records[-1].gnorm <= 1e-5
 
@@ -229,8 +255,9 @@ def test_singular_hessian_and_flat_directions():
         result = refopt.minimize(fun, np.zeros(3), method=HigherOrderNewton(trust_method=trust_method))
         assert result.success and result.fun < 1e-9
         assert result.x[2] == 0
-    quartic_valley = refopt.minimize(lambda x: anp.sum(x**4), np.ones(3), method=HigherOrderNewton(order=3),
-                                     options={"gtol": 1e-9})
+    quartic_valley = refopt.minimize(
+        lambda x: anp.sum(x**4), np.ones(3), method=HigherOrderNewton(order=3), options={"gtol": 1e-9}
+    )
     assert quartic_valley.success
 
 
@@ -290,8 +317,13 @@ def test_order_2_uses_the_users_derivatives_and_needs_no_tracing():
     def plain(x):
         return float(np.sum(x**2))
 
-    result = refopt.minimize(plain, [1.0, 2.0], method=HigherOrderNewton(order=2), jac=lambda x: 2 * x,
-                             hess=lambda x: 2 * np.eye(2))
+    result = refopt.minimize(
+        plain,
+        [1.0, 2.0],
+        method=HigherOrderNewton(order=2),
+        jac=lambda x: 2 * x,
+        hess=lambda x: 2 * np.eye(2),
+    )
     assert result.success and result.ntaylor == 0
 
 
@@ -309,16 +341,26 @@ def test_counters_equal_the_calls_of_the_function():
 # ---------------------------------------------------------------- bad input
 
 
-@pytest.mark.parametrize(("wrong", "words"), [
-    ({"order": 0}, "order must be a whole number >= 1, got 0"), ({"order": 2.5}, "whole number"),
-    ({"trust_method": "ball"}, "trust_method must be one of"), ({"eta": -1.0}, "eta"),
-    ({"nplus": 0.5}, r"nplus must be in \[1, inf\)"), ({"nminus": 1.0}, r"nminus must be in \(0, 1\)"),
-    ({"init_radius": 0.0}, "init_radius"), ({"de_iters": 0}, "de_iters"),
-    ({"max_attempts": 0}, "max_attempts"), ({"boundary_tol": 1.0}, "boundary_tol"),
-    ({"derivatives": "nested"}, "derivatives"), ({"solver": "BFGS"}, "'bounds': solver must be one of 'native'"),
-    ({"solver": "magic"}, "solver must be one of"), ({"theta": -1.0}, "theta"),
-    ({"rho_bad": 0.9, "rho_good": 0.5}, "rho_bad must be below rho_good"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"order": 0}, "order must be a whole number >= 1, got 0"),
+        ({"order": 2.5}, "whole number"),
+        ({"trust_method": "ball"}, "trust_method must be one of"),
+        ({"eta": -1.0}, "eta"),
+        ({"nplus": 0.5}, r"nplus must be in \[1, inf\)"),
+        ({"nminus": 1.0}, r"nminus must be in \(0, 1\)"),
+        ({"init_radius": 0.0}, "init_radius"),
+        ({"de_iters": 0}, "de_iters"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"boundary_tol": 1.0}, "boundary_tol"),
+        ({"derivatives": "nested"}, "derivatives"),
+        ({"solver": "BFGS"}, "'bounds': solver must be one of 'native'"),
+        ({"solver": "magic"}, "solver must be one of"),
+        ({"theta": -1.0}, "theta"),
+        ({"rho_bad": 0.9, "rho_good": 0.5}, "rho_bad must be below rho_good"),
+    ],
+)
 def test_bad_hyperparameters_are_refused(wrong, words):
     with pytest.raises((ValueError, TypeError), match=words):
         HigherOrderNewton(**wrong)

@@ -229,7 +229,7 @@ def test_the_residual_subproblem_does_not(start, success):
     """It is drawn to the saddle; near it its steps raise the model, which is refused and no success."""
     result = refopt.minimize(saddle, start, method=InfinityNormTrustRegion(subproblem="residual"), tol=1e-8)
     assert np.abs(result.x).max() < 1e-4 and result.success == success
-    assert success or "was predicted" in result.message
+    assert success or "predicted change up to" in result.message
 
 
 def test_residual_subproblem_is_fine_on_convex_functions():
@@ -448,7 +448,7 @@ def test_a_wrong_gradient_is_called_no_progress():
         hess=lambda x: 2 * np.eye(2),
         method="InfinityNormTrustRegion",
     )
-    assert result.status == Status.STALLED.number and "gradient wrong" in result.message
+    assert result.status == Status.STALLED.number and "gradient may be wrong" in result.message
 
 
 def test_rounding_is_success_only_where_f_is_flat():
@@ -495,5 +495,9 @@ def test_options_are_checked(options, message):
 def test_the_original_has_never_run(module):
     """torchzero 0.4.4 ends with a KeyError before its first step; when it no longer does, compare with it."""
     with pytest.raises(KeyError, match="bounds"):
-        original(lambda m, ex: ex.InfinityNormTrustRegion(getattr(m, module)()),
-                 lambda torch, x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2, [-1.2, 1.0], 1)
+        original(
+            lambda m, ex: ex.InfinityNormTrustRegion(getattr(m, module)()),
+            lambda torch, x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2,
+            [-1.2, 1.0],
+            1,
+        )

@@ -1,4 +1,6 @@
-"""NewtonNewton against the definition written out with plain autograd, against Schroeder's formula, and its order."""
+"""NewtonNewton against the definition written out with plain autograd, against Schroeder's formula, and
+its order.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,13 @@ EPS = np.finfo(float).eps
 
 
 def coupled(x):
-    return anp.sum(anp.exp(x) - x) + 0.3 * x[0] * x[1] ** 2 + 0.2 * anp.sin(x[2] * x[0]) + x[2] ** 4 + anp.sum(x ** 2)
+    return (
+        anp.sum(anp.exp(x) - x)
+        + 0.3 * x[0] * x[1] ** 2
+        + 0.2 * anp.sin(x[2] * x[0])
+        + x[2] ** 4
+        + anp.sum(x**2)
+    )
 
 
 X = np.array([0.3, -0.4, 0.5])
@@ -29,6 +37,7 @@ def step(method, fun=coupled, x=X):
 
 def by_definition(fun, x, order, reg):
     """x_order with every Jacobian by nested autograd: the formulas of the docstring, literally."""
+
     def vector(k):
         if k == 1:
             return autograd.grad(fun)
@@ -57,14 +66,16 @@ def test_gmres_and_columns_give_the_dense_step(order, reg):
     columns, _ = step(refopt.NewtonNewton(reg=reg, order=order, vectorize=False))
     krylov, state = step(refopt.NewtonNewton(reg=reg, order=order, solver="gmres", rtol=1e-13))
     assert np.allclose(columns, dense, rtol=1e3 * EPS, atol=0)
-    assert np.allclose(krylov, dense, rtol=1e-9, atol=0)  # nested solves to 1e-13 with condition below 20 each
+    assert np.allclose(
+        krylov, dense, rtol=1e-9, atol=0
+    )  # nested solves to 1e-13 with condition below 20 each
     assert state.solvers == ("gmres",) * (order - 1)
 
 
 def test_one_variable_is_schroeders_formula():
     """d = (g/h) / (1 - g t / h^2) at order 3 (Schroeder 1870, second algorithm)."""
     x = np.array([0.7])
-    update, _ = step(refopt.NewtonNewton(reg=0), lambda x: anp.sum(anp.exp(x) + x ** 4), x)
+    update, _ = step(refopt.NewtonNewton(reg=0), lambda x: anp.sum(anp.exp(x) + x**4), x)
     z = x[0]
     g, h, t = np.exp(z) + 4 * z**3, np.exp(z) + 12 * z**2, np.exp(z) + 24 * z
     assert np.isclose(update[0], (g / h) / (1 - g * t / h**2), rtol=16 * EPS)
@@ -72,8 +83,11 @@ def test_one_variable_is_schroeders_formula():
 
 def test_order_two_is_newton():
     update, _ = step(refopt.NewtonNewton(reg=0, order=2))
-    assert np.allclose(update, np.linalg.solve(refopt.derivatives.hessian(coupled, X),
-                                               refopt.derivatives.gradient(coupled, X)), rtol=32 * EPS)
+    assert np.allclose(
+        update,
+        np.linalg.solve(refopt.derivatives.hessian(coupled, X), refopt.derivatives.gradient(coupled, X)),
+        rtol=32 * EPS,
+    )
 
 
 def test_powells_singular_function_in_one_step():
@@ -89,8 +103,12 @@ def test_rounding_does_not_throw_the_run_out(gtol):
     """Without any tolerance, going on from the solution must not lose it: the best point is the result."""
     powell = get("mgh/powell_singular")
     for method in (refopt.NewtonNewton(reg=0), "NewtonNewton"):
-        result = refopt.minimize(powell.fun, powell.x0, method=method,
-                                 options={"gtol": gtol, "maxiter": 5, **({"reg": 0.0} if method == "NewtonNewton" else {})})
+        result = refopt.minimize(
+            powell.fun,
+            powell.x0,
+            method=method,
+            options={"gtol": gtol, "maxiter": 5, **({"reg": 0.0} if method == "NewtonNewton" else {})},
+        )
         assert result.fun < 1e-20
 
 
@@ -100,12 +118,14 @@ def exponents(method, fun, x0, minimiser, steps):
     for record in refopt.iterate(fun, x0, method=method, options={"gtol": 0, "maxiter": steps}):
         errors.append(np.linalg.norm(record.x - minimiser))
     errors = [e for e in errors if e > 1e-13]
-    return [np.log(c / b) / np.log(b / a) for a, b, c in zip(errors, errors[1:], errors[2:], strict=False)], errors
+    return [
+        np.log(c / b) / np.log(b / a) for a, b, c in zip(errors, errors[1:], errors[2:], strict=False)
+    ], errors
 
 
 def test_order_of_convergence_at_a_degenerate_minimum():
     """f = x^4 + x^5: Newton's error shrinks by 2/3 a step, order 3 squares it."""
-    quartic = lambda x: anp.sum(x ** 4 + x ** 5)  # noqa: E731
+    quartic = lambda x: anp.sum(x**4 + x**5)  # noqa: E731
     _, errors = exponents(refopt.NewtonNewton(reg=0, order=2), quartic, [0.05, 0.04], 0.0, 12)
     ratios = np.array(errors[1:]) / np.array(errors[:-1])
     assert np.allclose(ratios[-4:], 2 / 3, atol=0.01)
@@ -128,7 +148,9 @@ def test_update_freq_keeps_the_matrices():
 
 
 def test_singular_hessian_falls_back_to_least_squares():
-    update, state = step(refopt.NewtonNewton(reg=0, order=2), lambda x: (x[0] + x[1]) ** 2, np.array([1.0, 2.0]))
+    update, state = step(
+        refopt.NewtonNewton(reg=0, order=2), lambda x: (x[0] + x[1]) ** 2, np.array([1.0, 2.0])
+    )
     assert state.solvers == ("least squares",) and np.allclose(update, [1.5, 1.5])
 
 
@@ -146,16 +168,25 @@ def test_inner_is_applied_first():
 def test_products_only():
     n = 60
     fun = lambda x: anp.sum((x - 1) ** 4) + anp.sum((x[1:] - x[:-1]) ** 2)  # noqa: E731
-    result = refopt.minimize(fun, np.linspace(0, 3, n), method=refopt.NewtonNewton(solver="gmres", rtol=1e-4),
-                             options={"maxiter": 2, "gtol": 1e-4})
+    result = refopt.minimize(
+        fun,
+        np.linspace(0, 3, n),
+        method=refopt.NewtonNewton(solver="gmres", rtol=1e-4),
+        options={"maxiter": 2, "gtol": 1e-4},
+    )
     assert result.nhev == 0 and result.nhvp > 0 and result.fun < 1e-3 * fun(np.linspace(0, 3, n))
 
 
-@pytest.mark.parametrize("given, words", [
-    ({"order": 1}, "order must be a whole number >= 2, got 1"), ({"reg": -1}, r"reg must be in \[0, inf\), got -1"),
-    ({"solver": "cg"}, "solver must be one of 'dense', 'gmres', got 'cg'"), ({"update_freq": 0}, "update_freq must be"),
-    ({"rtol": 0}, r"rtol must be in \(0, 1\)"),
-])
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"order": 1}, "order must be a whole number >= 2, got 1"),
+        ({"reg": -1}, r"reg must be in \[0, inf\), got -1"),
+        ({"solver": "cg"}, "solver must be one of 'dense', 'gmres', got 'cg'"),
+        ({"update_freq": 0}, "update_freq must be"),
+        ({"rtol": 0}, r"rtol must be in \(0, 1\)"),
+    ],
+)
 def test_bad_hyperparameters(given, words):
     with pytest.raises(ValueError, match="NewtonNewton: " + words):
         refopt.NewtonNewton(**given)
@@ -163,5 +194,7 @@ def test_bad_hyperparameters(given, words):
 
 def test_a_hessian_that_is_not_finite_ends_the_run():
     with np.errstate(all="ignore"):
-        result = refopt.minimize(lambda x: anp.sum(anp.abs(x) ** 1.5), [0.0, 1.0], method=refopt.NewtonNewton())
+        result = refopt.minimize(
+            lambda x: anp.sum(anp.abs(x) ** 1.5), [0.0, 1.0], method=refopt.NewtonNewton()
+        )
     assert result.status == 21 and "J_1 of NewtonNewton has entries that are not finite" in result.message

@@ -19,7 +19,7 @@ SEED = 20240611
 
 
 def bowl_of(xp, x):
-    return xp.sum((x - 1) ** 4) + xp.sum(x ** 2) + 0.1 * xp.sum(x[1:] * x[:-1])
+    return xp.sum((x - 1) ** 4) + xp.sum(x**2) + 0.1 * xp.sum(x[1:] * x[:-1])
 
 
 def bowl(x):
@@ -43,8 +43,14 @@ def first(method, fun=bowl, x0=START, **keywords):
 # ---------------------------------------------------------------- solvers
 
 
-OWN = [refopt.Newton(), refopt.ScipyNewtonCG("minres"), SEARCHED, refopt.NewtonNewton(reg=0.0),
-       refopt.InfinityNormTrustRegion(), refopt.HigherOrderNewton(order=2)]
+OWN = [
+    refopt.Newton(),
+    refopt.ScipyNewtonCG("minres"),
+    SEARCHED,
+    refopt.NewtonNewton(reg=0.0),
+    refopt.InfinityNormTrustRegion(),
+    refopt.HigherOrderNewton(order=2),
+]
 
 
 @pytest.mark.parametrize("kind", ["residual", "energy"])
@@ -115,8 +121,10 @@ def test_maxiter_and_maxiter1():
 
 
 def test_tol_ends_a_solve():
-    counts = [first(NewtonSolver(SEARCHED, maxiter=100, tol=tol))[0].figures["iterations"]
-              for tol in (0.5, 1e-6, 1e-12)]
+    counts = [
+        first(NewtonSolver(SEARCHED, maxiter=100, tol=tol))[0].figures["iterations"]
+        for tol in (0.5, 1e-6, 1e-12)
+    ]
     assert counts[0] < counts[1] < counts[2] < 100
 
 
@@ -157,8 +165,10 @@ def test_reset_solver(reset, expected):
 def test_a_solver_that_draws_gets_a_generator(reset):
     method = NewtonSolver([refopt.CoordinateMomentum(0.5), refopt.LR(1e-4)], reset_solver=reset)
     assert "rng" in method.all_needs() and "rng" not in NewtonSolver().all_needs()
-    paths = [[r.x for r in refopt.iterate(bowl, START, method=method, options={"maxiter": 4}, rng=seed)]
-             for seed in (1, 1, 2)]
+    paths = [
+        [r.x for r in refopt.iterate(bowl, START, method=method, options={"maxiter": 4}, rng=seed)]
+        for seed in (1, 1, 2)
+    ]
     assert np.array_equal(paths[0], paths[1]) and not np.array_equal(paths[0], paths[2])
 
 
@@ -180,9 +190,10 @@ def test_inner_is_applied_first():
 
 def test_energy_needs_fewer_products_on_a_convex_function():
     def stretched(x):
-        return anp.sum(scales * x ** 2) / 2 + anp.sum(x) + anp.sum(x ** 4) / 10
+        return anp.sum(scales * x**2) / 2 + anp.sum(x) + anp.sum(x**4) / 10
 
     scales = np.logspace(0, 3, 60)
+
     def products(kind):
         method = NewtonSolver(SEARCHED, maxiter=3000, tol=1e-8, objective=kind)
         return first(method, stretched, np.ones(60))[0].figures["products"]
@@ -201,8 +212,9 @@ def test_indefinite_hessian():
     record, d = first(NewtonSolver(refopt.LR(1.0), maxiter=2000, objective="energy"), saddle, x0)
     assert record.figures["outcome"] == "diverged" and np.all(np.isfinite(d))
     for kind in ("residual", "energy"):
-        result = refopt.minimize(saddle, [1.0, 1e-3], method=[NewtonSolver(SEARCHED, objective=kind),
-                                                             refopt.Backtracking()])
+        result = refopt.minimize(
+            saddle, [1.0, 1e-3], method=[NewtonSolver(SEARCHED, objective=kind), refopt.Backtracking()]
+        )
         assert result.success
 
 
@@ -226,16 +238,18 @@ def test_nan_inside_the_solve_ends_the_run_and_says_where(solver):
     def hessp(x, v):
         return np.array([1.0, np.nan, 1.0, 1.0]) * v
 
-    result = refopt.minimize(bowl, START, method=NewtonSolver(solver), jac=lambda x: gradient(bowl, x),
-                             hessp=hessp)
+    result = refopt.minimize(
+        bowl, START, method=NewtonSolver(solver), jac=lambda x: gradient(bowl, x), hessp=hessp
+    )
     assert result.status == refopt.Status.NONFINITE.number
     assert "NewtonSolver: coordinate 1 of Hessian-vector product 1 is nan" in result.message
 
 
 def test_limits_of_the_run_hold_inside_the_solve():
     for solver in (refopt.LBFGS(), "BFGS"):
-        result = refopt.minimize(bowl, START, method=NewtonSolver(solver, hvp_method="fd_central"),
-                                 options={"maxfev": 6})
+        result = refopt.minimize(
+            bowl, START, method=NewtonSolver(solver, hvp_method="fd_central"), options={"maxfev": 6}
+        )
         assert result.status == refopt.Status.MAXFEV.number and result.nfev == 6
 
 
@@ -244,18 +258,27 @@ def test_at_a_zero_update_nothing_is_solved():
     assert not d.any() and record.nhvp == 0
 
 
-@pytest.mark.parametrize("keywords, message", [
-    ({"solver": "BGFS"}, "did you mean 'BFGS'"), ({"solver": 3}, "solver must be callable"),
-    ({"solver": refopt.LBFGS}, "LBFGS is a class"), ({"maxiter": 0}, "maxiter must be a whole number >= 1"),
-    ({"maxiter1": 1.5}, "maxiter1 must be"), ({"tol": -1}, "tol must be in"), ({"reg": -1}, "reg must be in"),
-    ({"warm_start": None}, "warm_start must be True or False"),
-    ({"objective": "loss"}, "objective must be one of"),
-    ({"solver": "BFGS", "reset_solver": True}, "keeps no state"),
-    ({"hvp_method": "fd"}, "hvp_method must be"),
-    ({"inner": "Adam"}, "a method is"),
-    ({"solver": refopt.CurveBall(auto=True, curvature="gauss-newton"), "objective": "energy"},
-     "needs residuals"),
-])
+@pytest.mark.parametrize(
+    "keywords, message",
+    [
+        ({"solver": "BGFS"}, "did you mean 'BFGS'"),
+        ({"solver": 3}, "solver must be callable"),
+        ({"solver": refopt.LBFGS}, "LBFGS is a class"),
+        ({"maxiter": 0}, "maxiter must be a whole number >= 1"),
+        ({"maxiter1": 1.5}, "maxiter1 must be"),
+        ({"tol": -1}, "tol must be in"),
+        ({"reg": -1}, "reg must be in"),
+        ({"warm_start": None}, "warm_start must be True or False"),
+        ({"objective": "loss"}, "objective must be one of"),
+        ({"solver": "BFGS", "reset_solver": True}, "has no state"),
+        ({"hvp_method": "fd"}, "hvp_method must be"),
+        ({"inner": "Adam"}, "a method is"),
+        (
+            {"solver": refopt.CurveBall(auto=True, curvature="gauss-newton"), "objective": "energy"},
+            "needs residuals",
+        ),
+    ],
+)
 def test_bad_input_is_refused_with_a_reason(keywords, message):
     with pytest.raises((ValueError, TypeError), match=message):
         NewtonSolver(**keywords)
@@ -264,9 +287,17 @@ def test_bad_input_is_refused_with_a_reason(keywords, message):
 # ---------------------------------------------------------------- the original
 
 
-OPTIONS = [{}, {"maxiter": 6}, {"maxiter": 3, "maxiter1": 8}, {"tol": 0.1, "maxiter": 30}, {"tol": None},
-           {"warm_start": False}, {"warm_start": False, "tol": 0.3}, {"reset_solver": True},
-           {"reset_solver": True, "maxiter": 9}]
+OPTIONS = [
+    {},
+    {"maxiter": 6},
+    {"maxiter": 3, "maxiter1": 8},
+    {"tol": 0.1, "maxiter": 30},
+    {"tol": None},
+    {"warm_start": False},
+    {"warm_start": False, "tol": 0.3},
+    {"reset_solver": True},
+    {"reset_solver": True, "maxiter": 9},
+]
 
 
 @pytest.mark.parametrize("solver", ["L-BFGS", "gradient descent", "heavy ball"])
@@ -276,15 +307,20 @@ def test_trajectory_of_the_original(options, solver):
     m = torchzero.m
     theirs, mine = {
         "L-BFGS": ({}, {}),
-        "gradient descent": ({"solver": lambda p: torchzero.Optimizer(p, m.LR(4e-4))},
-                             {"solver": refopt.LR(4e-4)}),
-        "heavy ball": ({"solver": lambda p: torchzero.Optimizer(p, m.HeavyBall(0.5, ema_init="zeros"), m.LR(2e-4))},
-                       {"solver": [refopt.HeavyBall(0.5), refopt.LR(2e-4)]}),
+        "gradient descent": (
+            {"solver": lambda p: torchzero.Optimizer(p, m.LR(4e-4))},
+            {"solver": refopt.LR(4e-4)},
+        ),
+        "heavy ball": (
+            {"solver": lambda p: torchzero.Optimizer(p, m.HeavyBall(0.5, ema_init="zeros"), m.LR(2e-4))},
+            {"solver": [refopt.HeavyBall(0.5), refopt.LR(2e-4)]},
+        ),
     }[solver]
     path = original(lambda m, ex: ex.NewtonSolver(**theirs, **options), bowl_of, START, 3)
     # steps of L-BFGS from pairs of nearly parallel gradients amplify rounding; the others do not
     assert gap(ours(NewtonSolver(**mine, **options), bowl_of, START, 3), path) <= (
-        1e-6 if solver == "L-BFGS" else 1e-11)
+        1e-6 if solver == "L-BFGS" else 1e-11
+    )
 
 
 @pytest.mark.parametrize("hvp", ["fd_forward", "fd_central"])
@@ -297,7 +333,9 @@ def test_differences_of_the_original_agree_in_order(hvp):
 
 
 def test_original_ignores_reg():
-    a, b = (original(lambda m, ex, reg=reg: ex.NewtonSolver(reg=reg), bowl_of, START, 2) for reg in (0, 100.0))
+    a, b = (
+        original(lambda m, ex, reg=reg: ex.NewtonSolver(reg=reg), bowl_of, START, 2) for reg in (0, 100.0)
+    )
     assert np.array_equal(a, b)
 
 
@@ -305,7 +343,8 @@ def test_a_warm_start_that_has_diverged_is_forgotten():
     """Steps of 1 multiply d by a large number each; the next solve must not begin there."""
     method = NewtonSolver(refopt.LR(1.0), maxiter=100, tol=None)
     with np.errstate(over="ignore"):
-        records = list(refopt.iterate(bowl, START, method=[method, refopt.Backtracking()],
-                                      options={"maxiter": 4}))
+        records = list(
+            refopt.iterate(bowl, START, method=[method, refopt.Backtracking()], options={"maxiter": 4})
+        )
     assert {r.figures["outcome"] for r in records} == {"diverged"}
     assert len(records) == 4 and all(np.all(np.isfinite(r.x)) for r in records)

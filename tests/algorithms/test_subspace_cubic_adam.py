@@ -171,7 +171,10 @@ def test_a_bare_name_sets_up_the_host():
 
 # ---------------------------------------------------------------- against the original
 
-steep_path, steep_original = functools.partial(ours, problem=steep), functools.partial(original, problem=steep)
+steep_path, steep_original = (
+    functools.partial(ours, problem=steep),
+    functools.partial(original, problem=steep),
+)
 
 
 @pytest.mark.parametrize("mode", ["signed_cbrt", "halve"])
@@ -245,7 +248,9 @@ def test_plain_adam_follows_the_original():
     import torchzero  # noqa: F401
 
     adam = sys.modules["torchzero.modules.adaptive.lre_optimizers"].Adam
-    path = steep_original(lambda tz, ex: [tz.GGT(history_size=5, basis_optimizer=adam(eps=1e-30)), tz.LR(0.01)])
+    path = steep_original(
+        lambda tz, ex: [tz.GGT(history_size=5, basis_optimizer=adam(eps=1e-30)), tz.LR(0.01)]
+    )
     assert gap(steep_path([GGT(5, basis_optimizer=SubspaceAdam(eps=1e-30)), STEP]), path) < PARITY
 
 

@@ -128,8 +128,10 @@ def child(name, n, mode):
 
 def memory(largest):
     print("\nOrder 4 without tensors, to |g|_inf <= 1e-6\n")
-    print(f"{'problem':>11} {'form':>12} {'n':>7} {'seconds':>8} {'iterations':>10} {'products':>8} "
-          f"{'peak MB':>8} {'base MB':>8} {'bytes/n':>8}  f")
+    print(
+        f"{'problem':>11} {'form':>12} {'n':>7} {'seconds':>8} {'iterations':>10} {'products':>8} "
+        f"{'peak MB':>8} {'base MB':>8} {'bytes/n':>8}  f"
+    )
     for name in PROBLEMS:
         for n in (n for n in SIZES if n <= largest):
             base = float(ask(name, n, "base")[0])
@@ -137,8 +139,11 @@ def memory(largest):
                 most, seconds, nit, _, products, f, success = ask(name, n, mode)
                 extra = (float(most) - base) * 2**20 / n
                 note = "" if success == "True" else "  not converged"
-                print(f"{name:>11} {mode:>12} {n:7d} {float(seconds):8.2f} {nit:>10} {products:>8} "
-                      f"{float(most):8.0f} {base:8.0f} {extra:8.0f}  {float(f):.6g}{note}", flush=True)
+                print(
+                    f"{name:>11} {mode:>12} {n:7d} {float(seconds):8.2f} {nit:>10} {products:>8} "
+                    f"{float(most):8.0f} {base:8.0f} {extra:8.0f}  {float(f):.6g}{note}",
+                    flush=True,
+                )
 
 
 def ask(name, n, mode):

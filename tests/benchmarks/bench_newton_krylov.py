@@ -32,7 +32,7 @@ KEYWORDS = {name: {"rtol": 1e-5, "maxiter": limit} for name, limit in LIMITS.ite
 def rosenbrock(xp, x):
     """The extended Rosenbrock function: pairs of variables."""
     a, b = x[0::2], x[1::2]
-    return xp.sum(100 * (b - a ** 2) ** 2 + (1 - a) ** 2)
+    return xp.sum(100 * (b - a**2) ** 2 + (1 - a) ** 2)
 
 
 def rosenbrock_start(n: int) -> np.ndarray:
@@ -48,9 +48,11 @@ def logistic(n: int, rows: int) -> tuple[Callable, Callable, np.ndarray]:
     A, y = rng.standard_normal((rows, n)) / np.sqrt(n), np.sign(rng.standard_normal(rows))
     A *= y[:, None]
     A_torch = torch.from_numpy(A)
-    return (lambda w: anp.mean(anp.logaddexp(0.0, -anp.dot(A, w))) + 1e-3 / 2 * anp.dot(w, w),
-            lambda w: torch.nn.functional.softplus(-(A_torch @ w)).mean() + 1e-3 / 2 * torch.dot(w, w),
-            np.zeros(n) + 0.1)
+    return (
+        lambda w: anp.mean(anp.logaddexp(0.0, -anp.dot(A, w))) + 1e-3 / 2 * anp.dot(w, w),
+        lambda w: torch.nn.functional.softplus(-(A_torch @ w)).mean() + 1e-3 / 2 * torch.dot(w, w),
+        np.zeros(n) + 0.1,
+    )
 
 
 def least(action: Callable, repeats: int = 7) -> float:
@@ -66,8 +68,12 @@ def least(action: Callable, repeats: int = 7) -> float:
 
 
 def ours(fun, x0, solver, steps) -> tuple[list[float], list[int], np.ndarray]:
-    run = refopt.iterate(fun, x0, method=refopt.ScipyNewtonCG(solver, kwargs=KEYWORDS[solver]),
-                         options={"gtol": 0, "maxiter": steps})
+    run = refopt.iterate(
+        fun,
+        x0,
+        method=refopt.ScipyNewtonCG(solver, kwargs=KEYWORDS[solver]),
+        options={"gtol": 0, "maxiter": steps},
+    )
     times, products, began = [], [], time.perf_counter()
     for record in run:
         times.append(time.perf_counter() - began)
@@ -87,8 +93,10 @@ def theirs(fun, x0, solver, steps) -> tuple[list[float], list[int], np.ndarray]:
         def product(v):
             count[0] += 1
             return A.matvec(v)
+
         return getattr(scipy.sparse.linalg, solver)(
-            LinearOperator(A.shape, matvec=product, rmatvec=product, dtype=A.dtype), b, **keywords)
+            LinearOperator(A.shape, matvec=product, rmatvec=product, dtype=A.dtype), b, **keywords
+        )
 
     x = torch.tensor(x0, requires_grad=True)
     optimizer = torchzero.Optimizer([x], ScipyNewtonCG(counted, kwargs=KEYWORDS[solver]))
@@ -114,12 +122,20 @@ def against_the_original(n: int, steps: int, rows: int) -> None:
 
     torch.set_num_threads(1)
     print(f"one step without line search, n = {n}, float64, rtol 1e-5, {steps} steps; ratio = theirs / ours")
-    print(f"{'problem':22s} {'solver':8s} {'ms/step':>9s} {'theirs':>9s} {'products':>9s} {'theirs':>7s} "
-          f"{'ms/product':>11s} {'theirs':>7s} {'ratio':>6s}  {'difference':>10s}")
+    print(
+        f"{'problem':22s} {'solver':8s} {'ms/step':>9s} {'theirs':>9s} {'products':>9s} {'theirs':>7s} "
+        f"{'ms/product':>11s} {'theirs':>7s} {'ratio':>6s}  {'difference':>10s}"
+    )
     np_fun, torch_fun, start = logistic(n, rows)
-    problems = [(f"logistic, {rows} rows", np_fun, torch_fun, start),
-                ("extended Rosenbrock", lambda x: rosenbrock(anp, x), lambda x: rosenbrock(torch, x),
-                 rosenbrock_start(n))]
+    problems = [
+        (f"logistic, {rows} rows", np_fun, torch_fun, start),
+        (
+            "extended Rosenbrock",
+            lambda x: rosenbrock(anp, x),
+            lambda x: rosenbrock(torch, x),
+            rosenbrock_start(n),
+        ),
+    ]
     for name, in_numpy, in_torch, x0 in problems:
         for solver in ("cg", "minres", "gcrotmk"):
             mine, other = [], []
@@ -130,8 +146,10 @@ def against_the_original(n: int, steps: int, rows: int) -> None:
             u = min(sum(m[0]) for m in other) / steps
             p, q = np.mean(mine[0][1]), np.mean(other[0][1])
             apart = np.abs(mine[0][2] - other[0][2]).max()
-            print(f"{name:22s} {solver:8s} {1e3 * t:9.1f} {1e3 * u:9.1f} {p:9.1f} {q:7.1f} "
-                  f"{1e3 * t / p:11.2f} {1e3 * u / q:7.2f} {u / q / (t / p):6.2f}  {apart:10.1e}")
+            print(
+                f"{name:22s} {solver:8s} {1e3 * t:9.1f} {1e3 * u:9.1f} {p:9.1f} {q:7.1f} "
+                f"{1e3 * t / p:11.2f} {1e3 * u / q:7.2f} {u / q / (t / p):6.2f}  {apart:10.1e}"
+            )
 
 
 def solver_against_solver(n: int, rows: int) -> None:
@@ -141,21 +159,27 @@ def solver_against_solver(n: int, rows: int) -> None:
     np_fun, _, start = logistic(n, rows)
     methods = {
         "ScipyNewtonCG(cg)": refopt.ScipyNewtonCG("cg", kwargs={"maxiter": 500}),
-        "ScipyNewtonCG(cg, eisenstat-walker)": refopt.ScipyNewtonCG("cg", forcing="eisenstat-walker",
-                                                                    kwargs={"maxiter": 500}),
+        "ScipyNewtonCG(cg, eisenstat-walker)": refopt.ScipyNewtonCG(
+            "cg", forcing="eisenstat-walker", kwargs={"maxiter": 500}
+        ),
         "NewtonSolver(L-BFGS, residual)": refopt.NewtonSolver(maxiter=100),
         "NewtonSolver(L-BFGS, energy)": refopt.NewtonSolver(maxiter=100, objective="energy"),
         "NewtonSolver(scipy CG, energy)": refopt.NewtonSolver("CG", maxiter=100, objective="energy"),
     }
-    for name, fun, x0 in ((f"logistic, {rows} rows", np_fun, start),
-                          ("extended Rosenbrock", lambda x: rosenbrock(anp, x), rosenbrock_start(n))):
+    for name, fun, x0 in (
+        (f"logistic, {rows} rows", np_fun, start),
+        ("extended Rosenbrock", lambda x: rosenbrock(anp, x), rosenbrock_start(n)),
+    ):
         for label, method in methods.items():
             began = time.perf_counter()
-            result = refopt.minimize(fun, x0, method=[method, refopt.Backtracking()],
-                                     options={"gtol": 1e-6, "maxiter": 30})
+            result = refopt.minimize(
+                fun, x0, method=[method, refopt.Backtracking()], options={"gtol": 1e-6, "maxiter": 30}
+            )
             passed = time.perf_counter() - began
-            print(f"{name:22s} {label:44s} {result.nit:5d} {result.nhvp:8d} {passed:7.2f}"
-                  + ("" if result.success else f"  {result.message[:60]}"))
+            print(
+                f"{name:22s} {label:44s} {result.nit:5d} {result.nhvp:8d} {passed:7.2f}"
+                + ("" if result.success else f"  {result.message[:60]}")
+            )
 
 
 # ---------------------------------------------------------------- costs
@@ -163,11 +187,15 @@ def solver_against_solver(n: int, rows: int) -> None:
 
 def product_costs(rows: int) -> None:
     print("\ncost in gradients (value and gradient from one trace); limit 4 for a product")
-    print(f"{'problem':22s} {'n':>8s} {'ms/gradient':>12s} {'f, g and product':>16s} "
-          f"{'further product':>16s} {'GradMin gradient':>17s}")
+    print(
+        f"{'problem':22s} {'n':>8s} {'ms/gradient':>12s} {'f, g and product':>16s} "
+        f"{'further product':>16s} {'GradMin gradient':>17s}"
+    )
     for n in (1_000, 10_000, 100_000):
-        for name, fun, x in ((f"logistic, {rows} rows", logistic(n, rows)[0], np.full(n, 0.1)),
-                             ("extended Rosenbrock", lambda x: rosenbrock(anp, x), rosenbrock_start(n))):
+        for name, fun, x in (
+            (f"logistic, {rows} rows", logistic(n, rows)[0], np.full(n, 0.1)),
+            ("extended Rosenbrock", lambda x: rosenbrock(anp, x), rosenbrock_start(n)),
+        ):
             v = np.random.default_rng(SEED).standard_normal(n)
             g = least(lambda: reverse.value_and_gradient(fun, x))  # noqa: B023
             both = least(lambda: reverse.trace_twice(fun, x)[1]()[1](v))  # noqa: B023
@@ -180,8 +208,10 @@ def product_costs(rows: int) -> None:
                 objective.products_wanted = True  # as the driver sets it
                 return GradientSize(objective, terms).at(x).g  # noqa: B023
 
-            print(f"{name:22s} {n:8d} {1e3 * g:12.3f} {both / g:16.2f} {further / g:16.2f} "
-                  f"{least(phi) / g:17.2f}")
+            print(
+                f"{name:22s} {n:8d} {1e3 * g:12.3f} {both / g:16.2f} {further / g:16.2f} "
+                f"{least(phi) / g:17.2f}"
+            )
 
 
 def memory() -> None:
@@ -189,16 +219,21 @@ def memory() -> None:
     sizes = (12_500, 25_000, 50_000, 100_000)
     print("\npeak memory of two steps in vectors of length n (extended Rosenbrock)")
     print(f"{'method':30s}" + "".join(f"{n:>12d}" for n in sizes))
-    for label, method in (("ScipyNewtonCG(cg)", refopt.ScipyNewtonCG("cg", kwargs={"maxiter": 20})),
-                          ("ScipyNewtonCG(gcrotmk)", refopt.ScipyNewtonCG(kwargs={"maxiter": 1})),
-                          ("NewtonSolver(L-BFGS)", refopt.NewtonSolver(maxiter=20)),
-                          ("GradMin(LBFGS)", refopt.GradMin(refopt.LBFGS(), square=True))):
+    for label, method in (
+        ("ScipyNewtonCG(cg)", refopt.ScipyNewtonCG("cg", kwargs={"maxiter": 20})),
+        ("ScipyNewtonCG(gcrotmk)", refopt.ScipyNewtonCG(kwargs={"maxiter": 1})),
+        ("NewtonSolver(L-BFGS)", refopt.NewtonSolver(maxiter=20)),
+        ("GradMin(LBFGS)", refopt.GradMin(refopt.LBFGS(), square=True)),
+    ):
         row = []
         for n in sizes:
             x0 = rosenbrock_start(n)
             tracemalloc.start()
-            list(refopt.iterate(lambda x: rosenbrock(anp, x), x0, method=method,
-                                options={"maxiter": 2, "gtol": 0}))
+            list(
+                refopt.iterate(
+                    lambda x: rosenbrock(anp, x), x0, method=method, options={"maxiter": 2, "gtol": 0}
+                )
+            )
             row.append(tracemalloc.get_traced_memory()[1] / (8 * n))
             tracemalloc.stop()
         print(f"{label:30s}" + "".join(f"{peak:12.1f}" for peak in row))

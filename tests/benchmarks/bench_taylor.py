@@ -98,9 +98,7 @@ def main() -> None:
         batch = median(lambda x=x, n=n: taylor(lambda z: gradient(rosenbrock, z), x, np.eye(n), 1), 3)
         print(f"{n:>8} {rows:>9.2f} {batch:>9.2f} {rows / batch:>8.1f}")
 
-    print(
-        "\nmatrix-free order-4 model: value and gradient, Hessian product, T[s] v; peak memory"
-    )
+    print("\nmatrix-free order-4 model: value and gradient, Hessian product, T[s] v; peak memory")
     print(
         f"{'function':>12} {'n':>9} {'f ms':>8} {'grad f':>8} {'model':>8} {'product':>8} {'T[s]v':>8} "
         f"{'MiB':>8} "

@@ -1,8 +1,10 @@
 """A step of refopt.torch.Optimizer against a bare torch step, at 1,000 and 1,000,000 parameters.
 
-    python tests/benchmarks/bench_torch_overhead.py [--n 1000 1000000] [--tensors 1 10] [--repeat 50] [--threads 1]
+    python tests/benchmarks/bench_torch_overhead.py [--n 1000 1000000] [--tensors 1 10] [--repeat 50]
+    [--threads 1]
 
-The same gradients for all; medians, everything measured in this run, in turn. Times in microseconds, the rest ratios:
+The same gradients for all; medians, everything measured in this run, in turn. Times in microseconds, the rest
+ratios:
 
     torch     one step of torch.optim (Adam with its default and its foreach form, SGD for LR)
     method    `method.step` alone, on flat vectors, with nothing of torch
@@ -103,10 +105,12 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     dtype = getattr(torch, options.dtype)
     print(
-        f"{options.dtype}, {options.threads} threads of torch, medians of {options.repeat}; times in microseconds"
+        f"{options.dtype}, {options.threads} threads of torch, medians of {options.repeat}; times in "
+        "microseconds"
     )
     print(
-        f"{'method':>13} {'n':>8} {'tensors':>7} {'torch':>9} {'method':>9} {'ours':>9} {'ours/torch':>10} {'extra':>6}"
+        f"{'method':>13} {'n':>8} {'tensors':>7} {'torch':>9} {'method':>9} {'ours':>9} "
+        f"{'ours/torch':>10} {'extra':>6}"
         f" {'peer/ours':>9}"
     )
     for n in options.n:

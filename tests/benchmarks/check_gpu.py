@@ -1,9 +1,10 @@
-"""The torch adapter on a GPU: its tests on device cuda, agreement with the CPU, transfers and overhead of a step.
+"""The torch adapter on a GPU: its tests on device cuda, agreement with the CPU, transfers and overhead of a
+step.
 
     python tests/benchmarks/check_gpu.py [--device cuda] [--quick]
 
-Needs torch, numpy, scipy and autograd; pytest, scikit-learn and numba only for what uses them (said where skipped).
-The exit status is 0 if every check that ran passed.
+Needs torch, numpy, scipy and autograd; pytest, scikit-learn and numba only for what uses them (said where
+skipped). The exit status is 0 if every check that ran passed.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def network(device: str, dtype: object) -> tuple:
 
 
 def agreement(device: str) -> bool:
-    """Paths on the device against those on the CPU: float64 to 1e-6 of the distance travelled, float32 to 1e-2."""
+    """Paths on the device against those on the CPU: float64 to 1e-6 of the distance travelled, float32 to
+    1e-2.
+    """
     import numpy as np
     import torch
 
@@ -99,7 +102,9 @@ def agreement(device: str) -> bool:
 
 
 def derivatives(device: str) -> bool:
-    """Hessian, T[w] v, Taylor coefficients and Gauss-Newton products against the CPU, float64, 1e-10 relative."""
+    """Hessian, T[w] v, Taylor coefficients and Gauss-Newton products against the CPU, float64, 1e-10
+    relative.
+    """
     import numpy as np
     import torch
 
@@ -136,7 +141,9 @@ def derivatives(device: str) -> bool:
 
 
 def overhead(device: str) -> None:
-    """Time of a step against torch.optim.Adam on the same device, and copies between host and device in it."""
+    """Time of a step against torch.optim.Adam on the same device, and copies between host and device in
+    it.
+    """
     import torch
 
     import refopt
@@ -147,7 +154,8 @@ def overhead(device: str) -> None:
             torch.cuda.synchronize()
 
     print(
-        f"{'n':>9} {'torch Adam':>11} {'ours':>11} {'ratio':>7} {'host <-> device copies':>23}   (us, medians of 30)"
+        f"{'n':>9} {'torch Adam':>11} {'ours':>11} {'ratio':>7} {'host <-> device copies':>23}   (us, "
+        "medians of 30)"
     )
     for n in (1_000, 1_000_000):
         times = []

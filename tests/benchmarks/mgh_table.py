@@ -39,12 +39,22 @@ SCIPY = ("trust-exact", "trust-krylov", "BFGS")
 def run_ours(problem, method):
     """Iterations, values of f, gradients, Hessians, products, Taylor propagations, seconds, f, success."""
     began = time.perf_counter()
-    result = refopt.minimize(problem.fun, problem.x0, method=method,
-                             options={"gtol": GTOL, "maxiter": MAXITER, "return_all": True})
+    result = refopt.minimize(
+        problem.fun, problem.x0, method=method, options={"gtol": GTOL, "maxiter": MAXITER, "return_all": True}
+    )
     seconds = time.perf_counter() - began
     values = 1 + sum(record.figures["trials"] for record in result.history)
-    return (result.nit, values, result.njev, result.nhev, result.nhvp, result.ntaylor, seconds, result.fun,
-            result.success)
+    return (
+        result.nit,
+        values,
+        result.njev,
+        result.nhev,
+        result.nhvp,
+        result.ntaylor,
+        seconds,
+        result.fun,
+        result.success,
+    )
 
 
 def run_scipy(problem, name):
@@ -56,13 +66,17 @@ def run_scipy(problem, name):
         asked.append(0)
         return objective.at(x).f
 
-    more = {"trust-exact": {"hess": lambda x: np.array(objective.at(x).hess)},
-            "trust-krylov": {"hessp": lambda x, v: objective.at(x).hvp(np.asarray(v))}, "BFGS": {}}[name]
+    more = {
+        "trust-exact": {"hess": lambda x: np.array(objective.at(x).hess)},
+        "trust-krylov": {"hessp": lambda x, v: objective.at(x).hvp(np.asarray(v))},
+        "BFGS": {},
+    }[name]
     began = time.perf_counter()
     try:
         more["jac"] = lambda x: np.array(objective.at(x).g)
-        result = scipy.optimize.minimize(fun, problem.x0, method=name, **more,
-                                         options={"gtol": GTOL, "maxiter": MAXITER})
+        result = scipy.optimize.minimize(
+            fun, problem.x0, method=name, **more, options={"gtol": GTOL, "maxiter": MAXITER}
+        )
         nit, f = result.nit, result.fun
     except (ValueError, FloatingPointError, np.linalg.LinAlgError):  # trust-exact: a Hessian with nan
         nit, f = 0, np.nan
@@ -78,8 +92,10 @@ def solved(problem, row):
 def measure():
     """``{column: {key: (row, solved)}}``; each column begins with an untimed problem."""
     table = {}
-    runs = {**{name: (run_ours, method) for name, method in OURS.items()},
-            **{name: (run_scipy, name) for name in SCIPY}}
+    runs = {
+        **{name: (run_ours, method) for name, method in OURS.items()},
+        **{name: (run_scipy, name) for name in SCIPY},
+    }
     for column, (run, what) in runs.items():
         run(problems.get("mgh/beale"), what)
         table[column] = {}
@@ -110,21 +126,42 @@ def total(column, i, keys):
 def markdown(table):
     keys = list(mgh.facts())
     inside = [key for number, key in enumerate(keys, 1) if number not in OUTSIDE]
-    lines = ["# More-Garbow-Hillstrom: iterations / values of f", "", ABOUT, "",
-             "| | problem | n | " + " | ".join(table) + " |", "|---|---|---|" + "---|" * len(table)]
+    lines = [
+        "# More-Garbow-Hillstrom: iterations / values of f",
+        "",
+        ABOUT,
+        "",
+        "| | problem | n | " + " | ".join(table) + " |",
+        "|---|---|---|" + "---|" * len(table),
+    ]
     for number, key in enumerate(keys, 1):
-        cells = [f"{row[0]} / {row[1]}" if done else f"- ({row[-2]:.4g})" for row, done in
-                 (column[key] for column in table.values())]
+        cells = [
+            f"{row[0]} / {row[1]}" if done else f"- ({row[-2]:.4g})"
+            for row, done in (column[key] for column in table.values())
+        ]
         lines.append(f"| {number} | {key} | {problems.get(f'mgh/{key}').n} | " + " | ".join(cells) + " |")
-    lines.append("| | **solved of 35** | | " + " | ".join(
-        str(sum(done for _, done in column.values())) for column in table.values()) + " |")
-    lines.append("| | **total, the 30 of the yardstick** | | " + " | ".join(
-        f"**{total(column, 0, inside)} / {total(column, 1, inside)}**" for column in table.values()) + " |")
+    lines.append(
+        "| | **solved of 35** | | "
+        + " | ".join(str(sum(done for _, done in column.values())) for column in table.values())
+        + " |"
+    )
+    lines.append(
+        "| | **total, the 30 of the yardstick** | | "
+        + " | ".join(
+            f"**{total(column, 0, inside)} / {total(column, 1, inside)}**" for column in table.values()
+        )
+        + " |"
+    )
     published = "; ".join(f"{name} {nit} / {nf}" for name, (nit, nf) in YARDSTICK.items())
-    lines += ["", f"Yardstick on these 30 (all but 3, 4, 6, 10, 16): {published}.", "",
-              "## Counts on the 30 problems", "",
-              "| | iterations | values of f | gradients | Hessians | products | Taylor sweeps | seconds |",
-              "|---|---|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        f"Yardstick on these 30 (all but 3, 4, 6, 10, 16): {published}.",
+        "",
+        "## Counts on the 30 problems",
+        "",
+        "| | iterations | values of f | gradients | Hessians | products | Taylor sweeps | seconds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name, column in table.items():
         counts = " | ".join(str(total(column, i, inside)) for i in range(6))
         lines.append(f"| {name} | {counts} | {total(column, 6, inside):.2f} |")

@@ -82,14 +82,18 @@ def test_registry_holds_every_method_there_is():
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, type) and issubclass(value, Method) and value not in (Method, Chain):
-                    if not value.__name__.startswith("_") and value.__module__ == module.name \
-                            and not getattr(value, "abstract", False):
+                    if (
+                        not value.__name__.startswith("_")
+                        and value.__module__ == module.name
+                        and not getattr(value, "abstract", False)
+                    ):
                         found[value.__name__] = value.__module__.replace(".", "/") + ".py"
     unlisted = {name: file for name, file in found.items() if name not in NAMES}
     assert not unlisted, "; ".join(
         f"{name} of {file} has no row in the table of methods: import it in refopt/registry.py and add "
         f"Entry({name}, ...) to ENTRIES there, or mark a base class with `abstract = True`"
-        for name, file in unlisted.items())
+        for name, file in unlisted.items()
+    )
     assert set(NAMES) == set(found), "ENTRIES of refopt/registry.py lists a method that no file defines"
 
 
@@ -184,7 +188,9 @@ def test_a_copied_state_replays_the_step(entry):
 
 
 def drawing_parts(method):
-    """The methods in the tree whose own step draws: the rest declares "rng" for what it holds or for an option."""
+    """The methods in the tree whose own step draws: the rest declares "rng" for what it holds or for an
+    option.
+    """
     return [part for part in walk(method) if "rng" in type(part).needs]
 
 
@@ -192,10 +198,13 @@ def drawing_parts(method):
 def test_what_a_step_draws_can_be_replayed(entry):
     method = entry.complete()
     for part in drawing_parts(method):
-        kept = [getattr(type(part), name) is not getattr(Method, name) for name in ("randomness", "replaying")]
+        kept = [
+            getattr(type(part), name) is not getattr(Method, name) for name in ("randomness", "replaying")
+        ]
         assert all(kept), (
             f"{type(part).__name__} draws from rng: give it randomness and replaying, as "
-            "refopt/algorithms/coordinate_momentum.py does, so that the oracle can replay a run")
+            "refopt/algorithms/coordinate_momentum.py does, so that the oracle can replay a run"
+        )
     tapes: list[Tape] = []
 
     def remembering(source):
@@ -207,10 +216,16 @@ def test_what_a_step_draws_can_be_replayed(entry):
 
     recorded = iterates(with_tapes(method, remembering, np.random.default_rng(SEED)), 1)
     served = iter(tapes)
-    again = iterates(with_tapes(method, lambda source: Tape(None, next(served).steps()), np.random.default_rng(2)), 3)
-    assert same(recorded, again), f"{entry.name} must draw from the source that `replaying` gives it, and only there"
+    again = iterates(
+        with_tapes(method, lambda source: Tape(None, next(served).steps()), np.random.default_rng(2)), 3
+    )
+    assert same(recorded, again), (
+        f"{entry.name} must draw from the source that `replaying` gives it, and only there"
+    )
     if len(tapes) == 1:  # several share one generator, in an order of their own
-        assert same(iterates(method, SEED), recorded), f"`randomness` of {entry.name} is not what its step draws"
+        assert same(iterates(method, SEED), recorded), (
+            f"`randomness` of {entry.name} is not what its step draws"
+        )
 
 
 def test_a_method_that_cannot_be_replayed_is_named():
@@ -257,6 +272,7 @@ class CountingResiduals(refopt.LeastSquares):
         def residuals(x):
             counting.calls["fun"] += 1
             return rosenbrock_residuals(x)
+
         super().__init__(residuals)
 
 
@@ -373,9 +389,13 @@ def test_every_option_is_probed(entry):
     declared = {field.name for field in dataclasses.fields(entry.cls)}
     probed = set(OPTIONS.get(entry.name, {}))
     assert declared <= probed, (
-        f"add to OPTIONS[{entry.name!r}] in tests/contract/options.py a Probe, with another value than the default, "
-        f"for {', '.join(sorted(declared - probed))}")
-    assert probed <= declared, f"OPTIONS[{entry.name!r}] names what is no field: {', '.join(sorted(probed - declared))}"
+        f"add to OPTIONS[{entry.name!r}] in tests/contract/options.py a Probe, with another value than "
+        "the default, "
+        f"for {', '.join(sorted(declared - probed))}"
+    )
+    assert probed <= declared, (
+        f"OPTIONS[{entry.name!r}] names what is no field: {', '.join(sorted(probed - declared))}"
+    )
 
 
 CASES = [(entry, option) for entry in ENTRIES for option in OPTIONS.get(entry.name, {})]
@@ -394,14 +414,18 @@ def test_each_option_changes_something_observable(entry, option):
             records, result = path(method, fun, steps=probe.steps)
         except Exception as error:  # an option may show by refusing
             return [str(error)]
-        return [(r.x, r.accepted, tuple(sorted(r.figures.items(), key=lambda kv: kv[0])), r.nfev, r.nhvp)
-                for r in records] + [result.message]
+        return [
+            (r.x, r.accepted, tuple(sorted(r.figures.items(), key=lambda kv: kv[0])), r.nfev, r.nhvp)
+            for r in records
+        ] + [result.message]
 
     base = {} if probe.base is ... else {option: probe.base}
     default, other = told(**base), told(**{option: probe.value})
-    assert not (len(default) == len(other) and all(map(same, default, other))), \
-        (f"{entry.name}({option}={probe.value!r}) does what the default does: the option is ignored, or its Probe "
-         "in tests/contract/options.py needs another value or problem, more steps, or more settings in `also`")
+    assert not (len(default) == len(other) and all(map(same, default, other))), (
+        f"{entry.name}({option}={probe.value!r}) does what the default does: the option is ignored, or "
+        "its Probe "
+        "in tests/contract/options.py needs another value or problem, more steps, or more settings in `also`"
+    )
 
 
 # ---------------------------------------------------------------- ends
@@ -415,7 +439,7 @@ def test_start_at_the_optimum_ends_at_once(entry):
 
 @each_method
 def test_one_variable(entry):
-    fun = refopt.LeastSquares(lambda x: (x - 2) * (1 + x ** 2 / 10))
+    fun = refopt.LeastSquares(lambda x: (x - 2) * (1 + x**2 / 10))
     records, result = path(entry.complete(), fun, x0=[1.0], steps=3, shapes=None)
     assert result.x.shape == (1,) and np.isfinite(result.fun) and result.fun <= fun(np.array([1.0])) + 1e-12
 
@@ -424,8 +448,9 @@ def test_one_variable(entry):
 def test_scipy_calls_it_and_gets_the_same(entry):
     method = entry.complete()
     ours = refopt.minimize(rosenbrock, START, method=method, shapes=SHAPES, rng=SEED, options={"maxiter": 5})
-    theirs = scipy.optimize.minimize(rosenbrock, START, method=method,
-                                     options={"maxiter": 5, "shapes": SHAPES, "rng": SEED})
+    theirs = scipy.optimize.minimize(
+        rosenbrock, START, method=method, options={"maxiter": 5, "shapes": SHAPES, "rng": SEED}
+    )
     assert np.array_equal(ours.x, theirs.x) and ours.nfev == theirs.nfev and ours.message == theirs.message
 
 
@@ -438,8 +463,14 @@ def test_nan_after_the_start_loses_nothing(entry):
         calls += 1
         return rosenbrock_residuals(x) * (np.nan if calls > 5 else 1.0)
 
-    result = refopt.minimize(refopt.LeastSquares(spoiled), START, method=entry.complete(), shapes=SHAPES, rng=SEED,
-                             options={"maxiter": 30})
+    result = refopt.minimize(
+        refopt.LeastSquares(spoiled),
+        START,
+        method=entry.complete(),
+        shapes=SHAPES,
+        rng=SEED,
+        options={"maxiter": 30},
+    )
     assert np.isfinite(result.fun) and result.fun <= rosenbrock(START) and np.all(np.isfinite(result.x))
     assert not result.success
 
@@ -456,7 +487,13 @@ def test_an_exception_carries_what_was_computed(entry):
         return rosenbrock_residuals(x)
 
     with pytest.raises(RuntimeError, match="the simulation crashed") as caught:
-        refopt.minimize(refopt.LeastSquares(fails), START, method=entry.complete(), shapes=SHAPES, rng=SEED,
-                        options={"maxiter": 300, "gtol": 0})
+        refopt.minimize(
+            refopt.LeastSquares(fails),
+            START,
+            method=entry.complete(),
+            shapes=SHAPES,
+            rng=SEED,
+            options={"maxiter": 300, "gtol": 0},
+        )
     partial = caught.value.partial_result
     assert partial.nfev == calls and partial.status == 23 and partial.fun <= rosenbrock(START)

@@ -44,14 +44,17 @@ def by_plain_solve(x):
     return anp.sum(np.linalg.solve(np.eye(2), x))
 
 
-@pytest.mark.parametrize("fun, line, cause", [
-    (by_math, "math.exp", "write `np.exp` from autograd.numpy"),
-    (by_float, "float", "asks for a plain number"),
-    (by_assignment, r"y\[0\] = x\[0\]", "assignment into an array cannot be differentiated"),
-    (by_assignment_into_x, r"x\[0\] = 3.0", "assignment into an array cannot be differentiated"),
-    (by_plain_scipy, "scipy.special.erfcx", "`scipy.special.erfcx` is not differentiable here"),
-    (by_plain_solve, "np.linalg.solve", "is not differentiable here"),
-])
+@pytest.mark.parametrize(
+    "fun, line, cause",
+    [
+        (by_math, "math.exp", "write `np.exp` from autograd.numpy"),
+        (by_float, "float", "asks for a plain number"),
+        (by_assignment, r"y\[0\] = x\[0\]", "assignment into an array cannot be differentiated"),
+        (by_assignment_into_x, r"x\[0\] = 3.0", "assignment into an array cannot be differentiated"),
+        (by_plain_scipy, "scipy.special.erfcx", "`scipy.special.erfcx` is not differentiable here"),
+        (by_plain_solve, "np.linalg.solve", "is not differentiable here"),
+    ],
+)
 def test_the_likely_cause_is_named(fun, line, cause):
     message = f"cannot differentiate {fun.__name__}.*test_reverse.py: .*{line}.*{cause}.*jac="
     with pytest.raises(TraceError, match=message):
@@ -60,8 +63,13 @@ def test_the_likely_cause_is_named(fun, line, cause):
 
 @pytest.mark.parametrize("fun", [by_math, by_assignment, by_plain_scipy])
 def test_the_advice_works(fun):
-    result = refopt.minimize(fun, [0.5, 0.5], method="LBFGS", options={"maxiter": 3},
-                             jac=lambda x: scipy.optimize.approx_fprime(x, fun))
+    result = refopt.minimize(
+        fun,
+        [0.5, 0.5],
+        method="LBFGS",
+        options={"maxiter": 3},
+        jac=lambda x: scipy.optimize.approx_fprime(x, fun),
+    )
     assert np.isfinite(result.fun)
 
 
@@ -89,7 +97,7 @@ def test_a_vector_is_no_scalar():
 
 def test_derivatives_nest():
     """The Hessian of a function that is itself a gradient component, against the hand calculation."""
-    inner = lambda x: gradient(lambda y: anp.sum(y ** 4), x)[0]  # noqa: E731   4 x0^3
+    inner = lambda x: gradient(lambda y: anp.sum(y**4), x)[0]  # noqa: E731   4 x0^3
     x = np.array([2.0, 5.0])
     assert np.array_equal(gradient(inner, x), [48, 0])
     assert np.array_equal(hessian(inner, x), [[48, 0], [0, 0]])

@@ -21,8 +21,12 @@ MOST_ULPS = 0
 
 FORMULAS = {f.__name__: f for f in (adam, coordinate_momentum, cubic_adam, ema, heavy_ball, reduce_outward)}
 STATES = {
-    "coordinate_momentum": ("v",), "heavy_ball": ("v",), "ema": ("m",), "adam": ("m1", "m2"),
-    "cubic_adam": ("m1", "m2", "m3"), "reduce_outward": (),
+    "coordinate_momentum": ("v",),
+    "heavy_ball": ("v",),
+    "ema": ("m",),
+    "adam": ("m1", "m2"),
+    "cubic_adam": ("m1", "m2", "m3"),
+    "reduce_outward": (),
 }
 
 

@@ -24,8 +24,15 @@ from refopt.algorithms.cubic_adam import MODES
 from refopt.kernels import cbrt, compiled
 
 SIZES = (0, 1, 2, 7, 64, 1001)
-ORDINARY = {"beta1": 0.9, "beta2": 0.99, "beta3": 0.99, "eps": 1e-8, "debiased": True, "alpha": 1.0,
-            "mode": "signed_cbrt"}
+ORDINARY = {
+    "beta1": 0.9,
+    "beta2": 0.99,
+    "beta3": 0.99,
+    "eps": 1e-8,
+    "debiased": True,
+    "alpha": 1.0,
+    "mode": "signed_cbrt",
+}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -61,7 +68,15 @@ def test_twin_equals_formula_on_every_pair_of_special_averages(dtype):
     m2 = abs(m2)
     u = np.zeros_like(m1)
     for mode, eps in itertools.product(MODES, (1e-8, 0.0)):
-        hyper = {**ORDINARY, "beta1": 1.0, "beta2": 1.0, "beta3": 1.0, "eps": eps, "debiased": False, "mode": mode}
+        hyper = {
+            **ORDINARY,
+            "beta1": 1.0,
+            "beta2": 1.0,
+            "beta3": 1.0,
+            "eps": eps,
+            "debiased": False,
+            "mode": mode,
+        }
         a = FORMULAS["cubic_adam"](u, m1=m1.copy(), m2=m2.copy(), m3=m3.copy(), t=2, **hyper)
         b = compiled.cubic_adam(u, m1=m1.copy(), m2=m2.copy(), m3=m3.copy(), t=2, **hyper)
         assert_same(a, b, note=f"({mode}, eps={eps})")

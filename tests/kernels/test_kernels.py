@@ -26,7 +26,9 @@ def test_the_choice_depends_on_the_length(monkeypatch):
 
 
 def test_every_formula_that_a_method_asks_for_is_compared_with_its_twin():
-    """The calls ``kernels.fastest(NAME, ...)`` of the package name the formulas of elementwise_cases.py alone."""
+    """The calls ``kernels.fastest(NAME, ...)`` of the package name the formulas of elementwise_cases.py
+    alone.
+    """
     asked = {
         node.args[0].id
         for path in [*PACKAGE.glob("algorithms/*.py"), *PACKAGE.glob("parts/*.py")]

@@ -1,10 +1,10 @@
 """Make the lessons: from percent scripts, or again from the committed notebooks; lessons.py has the rules.
 
-    python tests/notebooks/build.py SCRIPT.py ...                 notebooks/SCRIPT.ipynb and its picture
-    python tests/notebooks/build.py --refresh notebooks/*.ipynb   execute again, in place
-    python tests/notebooks/build.py --script NOTEBOOK.ipynb       print the percent script of a notebook
-    python tests/notebooks/build.py --plain NAME | --fault NAME   run as a program, as it is or broken
-    python tests/notebooks/build.py --figures NAME FOLDER         write its figures as PNG files
+python tests/notebooks/build.py SCRIPT.py ...                 notebooks/SCRIPT.ipynb and its picture
+python tests/notebooks/build.py --refresh notebooks/*.ipynb   execute again, in place
+python tests/notebooks/build.py --script NOTEBOOK.ipynb       print the percent script of a notebook
+python tests/notebooks/build.py --plain NAME | --fault NAME   run as a program, as it is or broken
+python tests/notebooks/build.py --figures NAME FOLDER         write its figures as PNG files
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from notebooks import lessons  # noqa: E402  (its folder is on the path only now
 def make(source: Path, refresh: bool) -> list[str]:
     """Execute one lesson and save it with its picture; returns what is wrong with it."""
     name = source.stem
-    notebook = (nbformat.read(source, as_version=4) if refresh else lessons.from_script(source.read_text()))
+    notebook = nbformat.read(source, as_version=4) if refresh else lessons.from_script(source.read_text())
     started = time.perf_counter()
     lessons.execute(notebook)
     seconds = time.perf_counter() - started
@@ -55,8 +55,9 @@ def run(name: str, fault: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("files", nargs="+")
     what = parser.add_mutually_exclusive_group()
     for option in ("refresh", "script", "plain", "fault", "figures"):

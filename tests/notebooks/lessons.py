@@ -76,8 +76,10 @@ IMAGES = FOLDER / "images"
 START = 5  # lessons 00 to 04 are about the package; the others teach one method each
 SECONDS, BYTES = 8, 400_000
 IMAGE_WIDTH = 420  # pixels of the pictures in the index
-METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"}}
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
 PACKAGES = {"autograd", "matplotlib", "mpmath", "numpy", "refopt", "scipy", "sklearn", "torch", "torchzero"}
 PARTS = ("derivatives", "oracle", "plot", "problems", "torch")  # public modules of refopt
 PATHS = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|opt|usr|Users|private|var)/|site-packages|[A-Z]:\\\\")
@@ -125,8 +127,11 @@ def to_script(notebook: Any) -> str:
     parts = []
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        head = "# %%" + (" [markdown]" if cell.cell_type == "markdown" else "") + (
-            f" tags={','.join(tags)}" if tags else "")
+        head = (
+            "# %%"
+            + (" [markdown]" if cell.cell_type == "markdown" else "")
+            + (f" tags={','.join(tags)}" if tags else "")
+        )
         source = cell.source
         if cell.cell_type == "markdown":
             source = "\n".join(f"# {line}".rstrip() for line in source.split("\n"))
@@ -147,8 +152,13 @@ def environment(**extra: str) -> dict[str, str]:
 def execute(notebook: Any, timeout: int = 120) -> Any:
     """Run every cell in a fresh kernel, in an empty folder; an error raises `CellExecutionError`."""
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", record_timing=False,
-                                resources={"metadata": {"path": folder}})
+        client = NotebookClient(
+            notebook,
+            timeout=timeout,
+            kernel_name="python3",
+            record_timing=False,
+            resources={"metadata": {"path": folder}},
+        )
         inline = "module://matplotlib_inline.backend_inline"
         client.execute(env=environment(MPLBACKEND=inline, IPYTHONDIR=folder))
     return cleaned(notebook)
@@ -181,8 +191,14 @@ def plain(name: str, fault: str = "", change: str = "", timeout: int = 120) -> s
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "lesson.py"
         program.write_text("\n\n".join(parts) + "\n")
-        return subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=timeout,
-                              cwd=folder, env=environment(MPLBACKEND="Agg"))
+        return subprocess.run(
+            [sys.executable, str(program)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=folder,
+            env=environment(MPLBACKEND="Agg"),
+        )
 
 
 def error_of(run: subprocess.CompletedProcess) -> str:
@@ -207,9 +223,12 @@ def title_and_sentence(notebook: Any) -> tuple[str, str]:
 
 def figures(notebook: Any) -> list[tuple[bool, bytes]]:
     """(is it tagged as cover, PNG) of every figure, in order."""
-    return [("cover" in cell.metadata.get("tags", []), base64.b64decode(output.data["image/png"]))
-            for cell in code_cells(notebook) for output in cell.outputs
-            if output.output_type in ("display_data", "execute_result") and "image/png" in output.data]
+    return [
+        ("cover" in cell.metadata.get("tags", []), base64.b64decode(output.data["image/png"]))
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if output.output_type in ("display_data", "execute_result") and "image/png" in output.data
+    ]
 
 
 def picture(notebook: Any) -> Any:
@@ -231,8 +250,9 @@ def index() -> str:
     for name in names():
         title, sentence = title_and_sentence(read(name))
         clean = sentence.replace("|", "\\|")
-        rows.append(f'| <img src="images/{name}.png" width="210" alt=""> '
-                    f"| [{title}]({name}.ipynb) | {clean} |")
+        rows.append(
+            f'| <img src="images/{name}.png" width="210" alt=""> | [{title}]({name}.ipynb) | {clean} |'
+        )
     return "\n".join(rows)
 
 
@@ -261,7 +281,8 @@ def faults_of_form(notebook: Any) -> list[str]:
             if output.output_type == "stream" and output.name == "stderr":
                 wrong.append(f"{where} prints to stderr: {output.text[:200]!r}")
             text = output.get("text", "") + "".join(
-                str(value) for kind, value in output.get("data", {}).items() if kind.startswith("text"))
+                str(value) for kind, value in output.get("data", {}).items() if kind.startswith("text")
+            )
             if PATHS.search(text):
                 wrong.append(f"{where} shows an absolute path: {text[:200]!r}")
         if PATHS.search(cell.source):
@@ -293,8 +314,11 @@ def foreign(source: str) -> list[str]:
 
     wrong = []
     for node in ast.walk(ast.parse(source)):
-        modules = [a.name for a in node.names] if isinstance(node, ast.Import) else (
-            [node.module or "."] if isinstance(node, ast.ImportFrom) else [])
+        modules = (
+            [a.name for a in node.names]
+            if isinstance(node, ast.Import)
+            else ([node.module or "."] if isinstance(node, ast.ImportFrom) else [])
+        )
         for module in modules:
             top, *rest = module.split(".")
             if top not in PACKAGES and top not in sys.stdlib_module_names and top != "IPython":
@@ -302,8 +326,11 @@ def foreign(source: str) -> list[str]:
             if top == "refopt" and (len(rest) > 1 or rest and rest[0] not in PARTS):
                 wrong.append(f"imports {module}, which is not public")
             if isinstance(node, ast.ImportFrom) and module == "refopt":
-                wrong += [f"imports refopt.{a.name}, which is not public" for a in node.names
-                          if a.name not in refopt.__all__]
+                wrong += [
+                    f"imports refopt.{a.name}, which is not public"
+                    for a in node.names
+                    if a.name not in refopt.__all__
+                ]
         if isinstance(node, ast.Attribute):
             if re.match(r"_[^_]", node.attr):
                 wrong.append(f"uses the private name {node.attr}")
@@ -315,6 +342,12 @@ def foreign(source: str) -> list[str]:
 
 def constants(notebook: Any) -> set[str]:
     """The names that the cells tagged ``parameters`` set."""
-    return {target.id for cell in code_cells(notebook) if "parameters" in cell.metadata.get("tags", [])
-            for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)
-            for target in node.targets if isinstance(target, ast.Name)}
+    return {
+        target.id
+        for cell in code_cells(notebook)
+        if "parameters" in cell.metadata.get("tags", [])
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }

@@ -14,7 +14,11 @@ from notebooks import lessons
 from refopt.registry import Entry
 
 # These are about the registry and its public names, which a reader's method has no part in.
-REGISTRY = ("test_public_name", "test_every_option_is_probed", "test_each_option_changes_something_observable")
+REGISTRY = (
+    "test_public_name",
+    "test_every_option_is_probed",
+    "test_each_option_changes_something_observable",
+)
 
 
 def arguments(check):
@@ -23,12 +27,17 @@ def arguments(check):
 
 def checks():
     """The contract's tests that take a method and nothing else, or a method and a dtype."""
-    named = {name: check for name, check in vars(test_contract).items()
-             if name.startswith("test_") and name not in REGISTRY and "entry" in arguments(check)}
-    return [pytest.param(check, {"dtype": dtype} if dtype else {}, id=f"{name}-{dtype}")
-            for name, check in named.items()
-            for dtype in ((np.float32, np.float64) if "dtype" in arguments(check) else (None,))
-            if arguments(check) <= {"entry", "dtype"}]
+    named = {
+        name: check
+        for name, check in vars(test_contract).items()
+        if name.startswith("test_") and name not in REGISTRY and "entry" in arguments(check)
+    }
+    return [
+        pytest.param(check, {"dtype": dtype} if dtype else {}, id=f"{name}-{dtype}")
+        for name, check in named.items()
+        for dtype in ((np.float32, np.float64) if "dtype" in arguments(check) else (None,))
+        if arguments(check) <= {"entry", "dtype"}
+    ]
 
 
 @pytest.fixture

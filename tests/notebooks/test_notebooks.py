@@ -121,17 +121,20 @@ def test_good_lesson_passes_and_survives_the_way_to_a_script_and_back(executed):
     assert lessons.title_and_sentence(executed) == ("A title", "One sentence.")
 
 
-@pytest.mark.parametrize(("right", "wrong", "problem"), [
-    ("# # A title", "# A title", "the first cell must be markdown"),
-    ("| symbol |", "| sign |", "no legend"),
-    ("One sentence.", "One sentence", "full stop"),
-    ("print(refopt.LR(0.1))", "print(refopt.methods.__module__, '/tmp/x')", "absolute path"),
-    ("import refopt\n", "import refopt\nfrom refopt.parts.lr import LR\n", "not public"),
-    ("import refopt\n", "import refopt\nimport pandas\n", "no extra installs"),
-    ("refopt.LR(0.1)", "refopt.nothing", "not public"),
-    ("refopt.LR(0.1)", "refopt.LR(0.1)._x", "private"),
-    ("assert SIZE", "SIZE", "assertion"),
-])
+@pytest.mark.parametrize(
+    ("right", "wrong", "problem"),
+    [
+        ("# # A title", "# A title", "the first cell must be markdown"),
+        ("| symbol |", "| sign |", "no legend"),
+        ("One sentence.", "One sentence", "full stop"),
+        ("print(refopt.LR(0.1))", "print(refopt.methods.__module__, '/tmp/x')", "absolute path"),
+        ("import refopt\n", "import refopt\nfrom refopt.parts.lr import LR\n", "not public"),
+        ("import refopt\n", "import refopt\nimport pandas\n", "no extra installs"),
+        ("refopt.LR(0.1)", "refopt.nothing", "not public"),
+        ("refopt.LR(0.1)", "refopt.LR(0.1)._x", "private"),
+        ("assert SIZE", "SIZE", "assertion"),
+    ],
+)
 def test_broken_rules_are_named(executed, right, wrong, problem):
     broken = lessons.from_script(GOOD.replace(right, wrong))
     for cell, ran in zip(lessons.code_cells(broken), lessons.code_cells(executed), strict=True):

@@ -16,19 +16,22 @@ class Pair:
         return -g, state
 
 
-@pytest.mark.parametrize(("candidate", "kind"), [
-    (lambda params: None, "torch"),
-    (lambda x: x, "step"),
-    (lambda g: g, "step"),
-    (lambda x, g: x - g, "step"),
-    (Stepper(lambda g: g, returns="update"), "step"),
-    ((lambda x: (), lambda g, state: (-g, state)), "optax"),
-    (Pair(), "optax"),
-    (ADAM, "method"),
-    ([Adam(), LR(0.1)], "method"),
-    ("run.npz", "trace"),
-    (record(ADAM, (rosenbrock, START), 1), "trace"),
-])
+@pytest.mark.parametrize(
+    ("candidate", "kind"),
+    [
+        (lambda params: None, "torch"),
+        (lambda x: x, "step"),
+        (lambda g: g, "step"),
+        (lambda x, g: x - g, "step"),
+        (Stepper(lambda g: g, returns="update"), "step"),
+        ((lambda x: (), lambda g, state: (-g, state)), "optax"),
+        (Pair(), "optax"),
+        (ADAM, "method"),
+        ([Adam(), LR(0.1)], "method"),
+        ("run.npz", "trace"),
+        (record(ADAM, (rosenbrock, START), 1), "trace"),
+    ],
+)
 def test_kinds(candidate, kind):
     assert kind_of(candidate) == kind
 

@@ -50,18 +50,21 @@ def test_a_candidate_of_a_module(capsys, tmp_path, monkeypatch):
     assert status == 2 and "cannot import 'no_such_module_here'" in err
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (("Adam", "Adam"), "give PROBLEM"),
-    (("Adam", "Adma", "classic/beale"), "did you mean"),
-    (("Adam", "Adam", "classic/baele"), "did you mean"),
-    (("Adam", "Adam:beta=1", "classic/beale"), "unknown option for Adam 'beta'"),
-    (("Adam", "Adam:beta1=1.5", "classic/beale"), "beta1 must be in [0, 1)"),
-    (("Adam", "Adam:beta1=", "classic/beale"), "write name=value"),
-    (("Adam:lr=f(1)", "Adam", "classic/beale"), "must be a number, a word"),
-    (("no.npz", "Adam", "classic/beale"), "there is no trace"),
-    (("LR:lr=0.1", "LR:lr=0.1", "classic/beale", "--steps", "0"), "--steps must be 1 or more, got 0"),
-    (("--table", "--steps", "-3"), "--steps must be 1 or more, got -3"),
-])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("Adam", "Adam"), "give PROBLEM"),
+        (("Adam", "Adma", "classic/beale"), "did you mean"),
+        (("Adam", "Adam", "classic/baele"), "did you mean"),
+        (("Adam", "Adam:beta=1", "classic/beale"), "unknown option for Adam 'beta'"),
+        (("Adam", "Adam:beta1=1.5", "classic/beale"), "beta1 must be in [0, 1)"),
+        (("Adam", "Adam:beta1=", "classic/beale"), "write name=value"),
+        (("Adam:lr=f(1)", "Adam", "classic/beale"), "must be a number, a word"),
+        (("no.npz", "Adam", "classic/beale"), "there is no trace"),
+        (("LR:lr=0.1", "LR:lr=0.1", "classic/beale", "--steps", "0"), "--steps must be 1 or more, got 0"),
+        (("--table", "--steps", "-3"), "--steps must be 1 or more, got -3"),
+    ],
+)
 def test_what_cannot_be_compared(capsys, words, message):
     status, out, err = run(capsys, *words)
     assert status == 2 and message in err and not out

@@ -72,6 +72,7 @@ def test_a_diverging_candidate_is_compared_as_far_as_it_goes():
 
 def test_hyperparameters_that_differ_are_refused():
     torch = pytest.importorskip("torch")
+
     def factory(params):
         return torch.optim.Adam(params, lr=0.1, betas=(0.8, 0.999), weight_decay=0.01)
 
@@ -85,19 +86,22 @@ def test_hyperparameters_that_differ_are_refused():
     assert not report.ok
 
 
-@pytest.mark.parametrize(("arguments", "kind", "message"), [
-    ((3, ADAM, "classic/beale"), TypeError, "a candidate is a torch optimizer factory"),
-    ((Adam, ADAM, "classic/beale"), TypeError, "Adam is a class; give an instance"),
-    ((ADAM, "Adma", "classic/beale"), ValueError, "did you mean"),
-    ((ADAM, 3, "classic/beale"), TypeError, "a method is an instance"),
-    ((ADAM, ADAM, "classic/baele"), ValueError, "did you mean"),
-    ((ADAM, ADAM, 3), TypeError, "problem must be a name"),
-    ((ADAM, ADAM, (rosenbrock, [1j, 0])), TypeError, "complex"),
-    ((ADAM, ADAM, (rosenbrock, START), 0), ValueError, "steps must be a whole number >= 1"),
-    ((ADAM, ADAM, (rosenbrock, START), 5, "locked"), ValueError, "did you mean 'lockstep'"),
-    ((lambda params: 3, ADAM, (rosenbrock, START)), TypeError, "must be a factory"),
-    ((lambda y, z: 3, ADAM, (rosenbrock, START)), ValueError, "may ask for x, f, g"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ((3, ADAM, "classic/beale"), TypeError, "a candidate is a torch optimizer factory"),
+        ((Adam, ADAM, "classic/beale"), TypeError, "Adam is a class; give an instance"),
+        ((ADAM, "Adma", "classic/beale"), ValueError, "did you mean"),
+        ((ADAM, 3, "classic/beale"), TypeError, "a method is an instance"),
+        ((ADAM, ADAM, "classic/baele"), ValueError, "did you mean"),
+        ((ADAM, ADAM, 3), TypeError, "problem must be a name"),
+        ((ADAM, ADAM, (rosenbrock, [1j, 0])), TypeError, "complex"),
+        ((ADAM, ADAM, (rosenbrock, START), 0), ValueError, "steps must be a whole number >= 1"),
+        ((ADAM, ADAM, (rosenbrock, START), 5, "locked"), ValueError, "did you mean 'lockstep'"),
+        ((lambda params: 3, ADAM, (rosenbrock, START)), TypeError, "must be a factory"),
+        ((lambda y, z: 3, ADAM, (rosenbrock, START)), ValueError, "may ask for x, f, g"),
+    ],
+)
 def test_bad_arguments(arguments, kind, message):
     if "factory" in message and callable(arguments[0]):
         pytest.importorskip("torch")

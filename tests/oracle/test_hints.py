@@ -32,17 +32,20 @@ def momentum_step(x, g, state, lr=1e-3, damp=0.0, first=None, change=lambda g: g
     return x - lr * state["v"]
 
 
-@pytest.mark.parametrize(("options", "hint"), [
-    ({"lr": 1.01e-3}, "the step is 1.01 times the reference's (step size?)"),
-    ({"lr": 1e-3 * (1 + 1e-9)}, "the step is 1 + 1e-09 times the reference's (step size?)"),
-    ({"lr": 1e-3 * (1 - 1e-7)}, "the step is 1 - 1e-07 times the reference's (step size?)"),
-    ({"lr": 0.0}, "the step is zero"),
-    ({"damp": 0.1}, "dampening is 0.1"),
-    ({"damp": 0.1, "first": 1.0}, "dampening is 0.1, from the second step on"),
-    ({"change": lambda g: np.clip(g, -5, 5)}, "the gradient is clipped at 5, coordinate by coordinate"),
-    ({"change": lambda g: g * min(1, 10 / np.linalg.norm(g))}, "the gradient is clipped at length 10"),
-    ({"change": lambda g: g.astype(np.float32).astype(float)}, "float32 rounding"),
-])
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"lr": 1.01e-3}, "the step is 1.01 times the reference's (step size?)"),
+        ({"lr": 1e-3 * (1 + 1e-9)}, "the step is 1 + 1e-09 times the reference's (step size?)"),
+        ({"lr": 1e-3 * (1 - 1e-7)}, "the step is 1 - 1e-07 times the reference's (step size?)"),
+        ({"lr": 0.0}, "the step is zero"),
+        ({"damp": 0.1}, "dampening is 0.1"),
+        ({"damp": 0.1, "first": 1.0}, "dampening is 0.1, from the second step on"),
+        ({"change": lambda g: np.clip(g, -5, 5)}, "the gradient is clipped at 5, coordinate by coordinate"),
+        ({"change": lambda g: g * min(1, 10 / np.linalg.norm(g))}, "the gradient is clipped at length 10"),
+        ({"change": lambda g: g.astype(np.float32).astype(float)}, "float32 rounding"),
+    ],
+)
 def test_hints_on_a_step_with_momentum(options, hint):
     def step(x, g, state):
         return momentum_step(x, g, state, **options)
@@ -77,13 +80,19 @@ def test_single_precision_shows_in_errors_that_scatter():
 
 def test_dampening_of_torch_is_named():
     torch = pytest.importorskip("torch")
-    report = compare(lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, dampening=0.1), MOMENTUM,
-                     (rosenbrock, START), 12, hyperparameters="ignore")
+    report = compare(
+        lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, dampening=0.1),
+        MOMENTUM,
+        (rosenbrock, START),
+        12,
+        hyperparameters="ignore",
+    )
     assert report.hint == "dampening is 0.1, from the second step on"
 
 
 def test_declared_deviation_is_recognised():
     """Adam with eps on the biased root, as torchzero has it."""
+
     def step(x, g, state):
         state["t"] += 1
         t = state["t"]
@@ -103,7 +112,9 @@ TREES = {
     "chain": lambda b: chain(Adam(beta2=b), LR(0.01)),
     "BlockPartition": lambda b: chain(BlockPartition(Adam(beta2=b), 1), LR(0.01)),
     "GGT(basis_optimizer)": lambda b: chain(GGT(2, basis_optimizer=SubspaceAdam(beta2=b)), LR(0.01)),
-    "GGT(cubic basis_optimizer)": lambda b: chain(GGT(2, basis_optimizer=SubspaceCubicAdam(beta2=b)), LR(0.01)),
+    "GGT(cubic basis_optimizer)": lambda b: chain(
+        GGT(2, basis_optimizer=SubspaceCubicAdam(beta2=b)), LR(0.01)
+    ),
     "GGT(inner)": lambda b: chain(GGT(2, inner=Adam(beta2=b)), LR(0.01)),
     "inner": lambda b: chain(CurveBall(inner=Adam(beta2=b)), LR(0.01)),
     "GradMin": lambda b: GradMin(chain(Adam(beta2=b), LR(0.01))),
@@ -118,16 +129,20 @@ def test_a_wrong_hyperparameter_is_named_wherever_it_is(make):
     assert not report.ok and report.hint == BETA2
 
 
-@pytest.mark.parametrize("make", [
-    lambda b: chain(BlockPartition(Adam(beta2=b), 1), Adam(beta2=0.99), LR(0.01)),
-    lambda b: chain(Adam(beta2=0.99), NewtonSolver([Adam(beta2=b), LR(0.1)], maxiter=5), LR(0.01)),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda b: chain(BlockPartition(Adam(beta2=b), 1), Adam(beta2=0.99), LR(0.01)),
+        lambda b: chain(Adam(beta2=0.99), NewtonSolver([Adam(beta2=b), LR(0.1)], maxiter=5), LR(0.01)),
+    ],
+)
 def test_one_of_several_parts_may_be_wrong(make):
     assert compare(make(0.9), make(0.99), "mgh/beale", steps=8).hint == BETA2
 
 
 def test_a_wrong_formula_is_named_inside_another_method():
     """Adam without its second bias correction, per block."""
+
     def step(x, g, state):
         t = state["t"] = state["t"] + 1
         state["a"] = 0.9 * state["a"] + (1 - 0.9) * g
@@ -169,6 +184,7 @@ def _stepped(method, x, state):
 
 def test_a_mistake_without_effect_is_no_hint():
     """Every step is right and the first state is a placeholder: nothing that changes a step explains that."""
+
     def armijo(x, f, g, fun, state):
         a, k = 1.0, 1
         while fun(x - a * g) > f - 1e-4 * a * (g @ g):
@@ -187,7 +203,9 @@ def test_a_wrong_product_does_not_blame_the_step():
         state["product"] = (g, -(H @ g))
         return x - np.linalg.solve(H, g)
 
-    report = compare(Stepper(step, {}), Newton(), (lambda x: x[0] ** 4 + x[0] * x[1] + x[1] ** 2, [2.0, 1.0]), 3)
+    report = compare(
+        Stepper(step, {}), Newton(), (lambda x: x[0] ** 4 + x[0] * x[1] + x[1] ** 2, [2.0, 1.0]), 3
+    )
     assert report.quantity == "product" and report.hint == "" and report.deviation == ""
 
 

@@ -29,6 +29,7 @@ from refopt.oracle.torchzero import problems
 
 def test_lockstep_sees_one_wrong_step_as_one():
     """A step with a passing hiccup: only that step differs, and `free` finds where the paths part."""
+
     def step(x, g, t):
         return x - 0.001 * g * (1.5 if t == 7 else 1.0)
 
@@ -85,12 +86,18 @@ def test_gradient_of_the_candidate_is_compared():
     report = compare(factory, ADAM, wrong, 5)
     assert (report.step, report.quantity) == (0, "value")
     assert compare(factory, ADAM, right, 5).ok
-    shifted = Task("beale", right.fun, right.x0, None,
-                   lambda tensors: right.torch(tensors) + 0.1 * (tensors[0][0] - 1.0))
+    shifted = Task(
+        "beale", right.fun, right.x0, None, lambda tensors: right.torch(tensors) + 0.1 * (tensors[0][0] - 1.0)
+    )
     report = compare(factory, ADAM, shifted, 5)
     assert (report.step, report.quantity, report.difference.index) == (0, "gradient", 0)
-    negative = Task("beale", right.fun, right.x0, None, lambda tensors: 2 * float(right.fun(right.x0))
-                    - right.torch(tensors))
+    negative = Task(
+        "beale",
+        right.fun,
+        right.x0,
+        None,
+        lambda tensors: 2 * float(right.fun(right.x0)) - right.torch(tensors),
+    )
     assert "wrong sign" in compare(factory, ADAM, negative, 1).hint
 
 
@@ -118,11 +125,15 @@ def test_a_method_without_a_definition_is_measured_in_its_own_precision():
     assert not compare(lambda x, g: x - 0.00501 * g, reference, (rosenbrock, START), 5).ok
 
 
-@pytest.mark.parametrize("reference", [
-    chain(HigherOrderNewton(), LR(0.5)),
-    BlockPartition(HigherOrderNewton(), 1, project_params=True),
-    chain(InfinityNormTrustRegion(subproblem="residual", init_radius=10.0), LR(0.5)),
-], ids=["followed", "held", "residual"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        chain(HigherOrderNewton(), LR(0.5)),
+        BlockPartition(HigherOrderNewton(), 1, project_params=True),
+        chain(InfinityNormTrustRegion(subproblem="residual", init_radius=10.0), LR(0.5)),
+    ],
+    ids=["followed", "held", "residual"],
+)
 def test_a_step_that_is_a_choice_of_an_inner_method_is_measured(reference):
     """Only the step of the whole is recorded, so there is nothing to check the inner choice with."""
     report = compare(reference, reference, "classic/beale", 4)
@@ -131,11 +142,18 @@ def test_a_step_that_is_a_choice_of_an_inner_method_is_measured(reference):
     assert not compare(lambda x, g: x - 0.9 * g, shorter, "classic/beale", 4).ok
 
 
-@pytest.mark.parametrize(("reference", "fun"), [
-    (chain(Newton(), LR(0.5)), lambda x: (x[0] + x[1]) ** 2),
-    (chain(NewtonNewton(reg=0.0), LR(0.5)), lambda x: (x[0] + x[1]) ** 2),
-    (chain(GaussNewton(), LR(0.5)), LeastSquares(lambda x: anp.array([x[0] + x[1] - 1, 2 * x[0] + 2 * x[1] - 3]))),
-], ids=["Newton", "NewtonNewton", "GaussNewton"])
+@pytest.mark.parametrize(
+    ("reference", "fun"),
+    [
+        (chain(Newton(), LR(0.5)), lambda x: (x[0] + x[1]) ** 2),
+        (chain(NewtonNewton(reg=0.0), LR(0.5)), lambda x: (x[0] + x[1]) ** 2),
+        (
+            chain(GaussNewton(), LR(0.5)),
+            LeastSquares(lambda x: anp.array([x[0] + x[1] - 1, 2 * x[0] + 2 * x[1] - 3])),
+        ),
+    ],
+    ids=["Newton", "NewtonNewton", "GaussNewton"],
+)
 def test_a_singular_system_is_no_error(reference, fun):
     assert compare(reference, reference, (fun, [1.0, 0.8]), 4).ok
 
@@ -157,7 +175,9 @@ def test_bounds_are_kept_for_every_step():
     report = Report("", "", "", "lockstep", "float64")
     judge = Lockstep(trace, ADAM, as_task((rosenbrock, START)), None, report)
     judge.follow(2)
-    assert report.steps == 2 and len(judge.bounds) == 2 and set(judge.bounds[0]) == {"t", "m1", "m2", "update"}
+    assert (
+        report.steps == 2 and len(judge.bounds) == 2 and set(judge.bounds[0]) == {"t", "m1", "m2", "update"}
+    )
     assert report.worst < 1e-13 and not judge.found
 
 

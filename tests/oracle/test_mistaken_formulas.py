@@ -13,8 +13,11 @@ U = np.array([3.0, -4.0])
 def test_corrections():
     m, beta = np.array([1.0]), 0.5
     assert [float(f(m, beta, 2)[0]) for f in (wrong.right, wrong.never, wrong.twice, wrong.inverted)] == [
-        pytest.approx(value) for value in (4 / 3, 1, 16 / 9, 3 / 4)]
-    assert wrong.late(m, beta, 1) == wrong.right(m, beta, 2) and wrong.early(m, beta, 3) == wrong.right(m, beta, 2)
+        pytest.approx(value) for value in (4 / 3, 1, 16 / 9, 3 / 4)
+    ]
+    assert wrong.late(m, beta, 1) == wrong.right(m, beta, 2) and wrong.early(m, beta, 3) == wrong.right(
+        m, beta, 2
+    )
     with np.errstate(divide="ignore"):
         assert np.isinf(wrong.early(m, beta, 1)).all()
 

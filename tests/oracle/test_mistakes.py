@@ -18,8 +18,10 @@ def test_a_setting_changes_every_part_and_then_each_alone():
     reference = chain(Adam(), BlockPartition(Adam(), 1), LR(0.1))
     both, first, second = BETA(reference)
     assert both == chain(Adam(0.5), BlockPartition(Adam(0.5), 1), LR(0.1))
-    assert {first, second} == {chain(Adam(0.5), BlockPartition(Adam(), 1), LR(0.1)),
-                               chain(Adam(), BlockPartition(Adam(0.5), 1), LR(0.1))}
+    assert {first, second} == {
+        chain(Adam(0.5), BlockPartition(Adam(), 1), LR(0.1)),
+        chain(Adam(), BlockPartition(Adam(0.5), 1), LR(0.1)),
+    }
 
 
 def test_a_setting_that_changes_nothing_gives_nothing_to_try():
@@ -56,7 +58,9 @@ def test_a_formula_applies_where_its_method_is():
 FORMULAS = [(mistake, name) for mistake in MISTAKES for name in mistake.table]
 
 
-@pytest.mark.parametrize(("mistake", "name"), FORMULAS, ids=lambda v: v if isinstance(v, str) else v.says[:40])
+@pytest.mark.parametrize(
+    ("mistake", "name"), FORMULAS, ids=lambda v: v if isinstance(v, str) else v.says[:40]
+)
 @np.errstate(all="ignore")
 def test_every_formula_differs_from_the_definition(mistake, name):
     """A formula that equals the definition could never be seen, and would stand for every right candidate."""

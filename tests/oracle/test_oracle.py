@@ -7,8 +7,10 @@ def test_import_of_the_oracle_brings_no_torch():
     import subprocess
     import sys
 
-    code = ("import refopt.oracle, refopt.oracle.torchzero.parity, sys; "
-            "print([m for m in ('torch', 'mpmath', 'matplotlib', 'pytest') if m in sys.modules])")
+    code = (
+        "import refopt.oracle, refopt.oracle.torchzero.parity, sys; "
+        "print([m for m in ('torch', 'mpmath', 'matplotlib', 'pytest') if m in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

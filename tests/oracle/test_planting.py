@@ -65,10 +65,13 @@ def test_every_method_has_planted_faults(name):
     count = sum(len(s.faults) for s in SUBJECTS if s.method == name)
     assert count >= 4, (
         f"plant at least 4 faults for {name} in a file of tests/oracle/faults/, found {count}. Its form: "
-        f'SUBJECTS = [Subject("{name}", the complete method, SOURCE, state at the start, constants of SOURCE, '
+        f'SUBJECTS = [Subject("{name}", the complete method, SOURCE, state at the start, constants of '
+        "SOURCE, "
         'faults=(Fault("text of SOURCE", "wrong text", "quantity that differs first", step), ...), '
-        'variants=(("", ""), ("text", "other correct text"), ...))]; SOURCE is the text of def step(x, g, state): ... '
-        "return new_x, state. tests/oracle/faults/heavy_ball.py is an example")
+        'variants=(("", ""), ("text", "other correct text"), ...))]; SOURCE is the text of def step(x, g, '
+        "state): ... "
+        "return new_x, state. tests/oracle/faults/heavy_ball.py is an example"
+    )
 
 
 def test_a_fault_must_occur_once_in_the_source():

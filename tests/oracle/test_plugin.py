@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 CONFTEST = 'pytest_plugins = ["refopt.oracle.plugin"]\n'
-TESTS = '''
+TESTS = """
 import pytest, refopt
 from refopt import Adam, LR, chain
 REFERENCE = chain(Adam(), LR(0.01))
@@ -21,7 +21,7 @@ def test_wrong(oracle):
 @pytest.mark.oracle(stpes=7)
 def test_misspelt(oracle):
     pass
-'''
+"""
 
 
 def run(tmp_path, *arguments):
@@ -35,7 +35,7 @@ def test_fixture_marker_and_failure_section(tmp_path):
     out = run(tmp_path, "-q")
     assert "1 failed, 1 passed, 1 error" in out, out
     assert "the candidate does not match the reference at step 0, update; see the oracle section" in out
-    section = out[out.index("- oracle -"):]
+    section = out[out.index("- oracle -") :]
     assert "first difference: step 0, update" in section and "hint: the step is twice too long" in section
     assert "unknown option 'stpes'; known: steps, mode" in out
 

@@ -25,11 +25,14 @@ def test_equal_numbers_have_no_distance_whatever_the_bound():
     assert worst(np.zeros(0), np.zeros(0), np.zeros(0)).ok
 
 
-@pytest.mark.parametrize(("candidate", "exact"), [
-    (np.array([np.nan]), np.array([1.0])),
-    (np.array([1.0]), np.array([np.nan])),
-    (np.array([np.inf]), np.array([-np.inf])),
-])
+@pytest.mark.parametrize(
+    ("candidate", "exact"),
+    [
+        (np.array([np.nan]), np.array([1.0])),
+        (np.array([1.0]), np.array([np.nan])),
+        (np.array([np.inf]), np.array([-np.inf])),
+    ],
+)
 def test_nan_and_infinity_are_infinitely_far_from_anything_else(candidate, exact):
     assert worst(candidate, exact, np.ones(1)).factor == np.inf
 

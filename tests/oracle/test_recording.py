@@ -130,11 +130,15 @@ def test_randomness_is_replayed():
 
 
 @pytest.mark.parametrize("mode", ["lockstep", "free"])
-@pytest.mark.parametrize("method", [
-    chain(CoordinateMomentum(0.3), CoordinateMomentum(0.5), LR(1e-3)),  # two parts that draw
-    chain(NewtonSolver([CoordinateMomentum(0.3), LR(0.1)], maxiter=9), LR(1e-3)),  # more draws than steps
-    chain(GradMin(CoordinateMomentum(0.3)), LR(1e-3)),
-], ids=["two parts", "a solver", "inside"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        chain(CoordinateMomentum(0.3), CoordinateMomentum(0.5), LR(1e-3)),  # two parts that draw
+        chain(NewtonSolver([CoordinateMomentum(0.3), LR(0.1)], maxiter=9), LR(1e-3)),  # more draws than steps
+        chain(GradMin(CoordinateMomentum(0.3)), LR(1e-3)),
+    ],
+    ids=["two parts", "a solver", "inside"],
+)
 def test_every_part_that_draws_is_replayed(method, mode):
     assert_matches(method, method, (rosenbrock, START), 6, mode, rng=4)
 
@@ -186,7 +190,9 @@ def test_a_method_may_draw_in_some_steps_only(mode, now_and_then, tmp_path):
     assert report.steps == 8
     trace = record(now_and_then, (rosenbrock, START), 8, rng=4)
     assert [step.mask is not None for step in trace.steps] == [t % 3 == 0 for t in range(8)]
-    assert [drawn is not None for drawn in trace.draws[0]] == [t % 3 == 0 for t in range(7)] and trace.masks is None
+    assert [drawn is not None for drawn in trace.draws[0]] == [
+        t % 3 == 0 for t in range(7)
+    ] and trace.masks is None
     kept = Trace.load(trace.save(tmp_path / "run.npz"))
     assert assert_matches(kept, now_and_then, (rosenbrock, START), 8, mode).steps == 8
 
@@ -255,15 +261,18 @@ def test_a_wrong_step_before_the_exception_is_reported_first():
     assert (report.step, report.quantity) == (0, "update")
 
 
-@pytest.mark.parametrize(("step", "quantity", "message"), [
-    (lambda x, g: np.zeros(3), "shape", r"changed the shape of x from \(2,\) to \(3,\) at step 0"),
-    (lambda x, g: 1.0, "shape", "changed the shape of x"),
-    (lambda x, g: None, "shape", "returned None at step 0"),
-    (lambda x, g: (x, {}, 1), "shape", "it returned 3 values"),
-    (lambda x, g: x - np.multiply(g, 0.001, out=g), "input", "modified its input g in place at step 0"),
-    (lambda x, g: np.subtract(x, 0.001 * g, out=x), "input", "modified its input x in place at step 0"),
-    (lambda x, g, mask: x, "input", "asks for a mask"),
-])
+@pytest.mark.parametrize(
+    ("step", "quantity", "message"),
+    [
+        (lambda x, g: np.zeros(3), "shape", r"changed the shape of x from \(2,\) to \(3,\) at step 0"),
+        (lambda x, g: 1.0, "shape", "changed the shape of x"),
+        (lambda x, g: None, "shape", "returned None at step 0"),
+        (lambda x, g: (x, {}, 1), "shape", "it returned 3 values"),
+        (lambda x, g: x - np.multiply(g, 0.001, out=g), "input", "modified its input g in place at step 0"),
+        (lambda x, g: np.subtract(x, 0.001 * g, out=x), "input", "modified its input x in place at step 0"),
+        (lambda x, g, mask: x, "input", "asks for a mask"),
+    ],
+)
 def test_a_candidate_that_breaks_the_rules(step, quantity, message):
     report = compare(step, LR(0.001), (rosenbrock, START), 5)
     assert (report.ok, report.step, report.quantity) == (False, 0, quantity)

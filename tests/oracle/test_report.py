@@ -13,8 +13,15 @@ def test_report_prints_and_plots(tmp_path):
         Stepper(adam_step, adam_state()), chain(Adam(eps=1e-6), LR(0.01)), (rosenbrock, START), 6
     )
     text = str(report)
-    for piece in ("DIFFERS", "first difference: step 0, update", "ulps", "times the rounding bound",
-                  "outside the expected rounding error", "state compared: t, m1, m2", "hint: "):
+    for piece in (
+        "DIFFERS",
+        "first difference: step 0, update",
+        "ulps",
+        "times the rounding bound",
+        "outside the expected rounding error",
+        "state compared: t, m1, m2",
+        "hint: ",
+    ):
         assert piece in text, text
     assert not report and report.ok is False
     good = compare(Stepper(adam_step, adam_state()), ADAM, (rosenbrock, START), 6)

@@ -30,12 +30,15 @@ def test_its_objective_has_the_derivatives_that_were_given():
     assert list(task.objective().at(START).g) == [1.0, 2.0]
 
 
-@pytest.mark.parametrize(("problem", "kind", "message"), [
-    (3, TypeError, "problem must be a name such as 'mgh/rosenbrock'"),
-    ((rosenbrock,), TypeError, "problem must be a name"),
-    ("mgh/rosenbrok", ValueError, "did you mean"),
-    ((rosenbrock, ["a"]), TypeError, "x0"),
-])
+@pytest.mark.parametrize(
+    ("problem", "kind", "message"),
+    [
+        (3, TypeError, "problem must be a name such as 'mgh/rosenbrock'"),
+        ((rosenbrock,), TypeError, "problem must be a name"),
+        ("mgh/rosenbrok", ValueError, "did you mean"),
+        ((rosenbrock, ["a"]), TypeError, "x0"),
+    ],
+)
 def test_what_is_no_problem(problem, kind, message):
     with pytest.raises(kind, match=message):
         as_task(problem)

@@ -17,7 +17,13 @@ ADAM = chain(Adam(), LR(0.01))
 def same(a, b):
     """Equality of traces to the last bit."""
     assert (a.candidate, a.problem, a.dtype, a.own_gradient, a.moved_x, a.ended) == (
-        b.candidate, b.problem, b.dtype, b.own_gradient, b.moved_x, b.ended)
+        b.candidate,
+        b.problem,
+        b.dtype,
+        b.own_gradient,
+        b.moved_x,
+        b.ended,
+    )
     assert a.libraries == b.libraries and len(a) == len(b) and a.shapes == b.shapes
     for s, t in zip(a.steps, b.steps, strict=True):
         for name in ("x", "update", "g", "mask"):

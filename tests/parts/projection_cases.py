@@ -1,4 +1,6 @@
-"""What the tests of projections share: a problem over several tensors, both paths on it, a method that watches."""
+"""What the tests of projections share: a problem over several tensors, both paths on it, a method that
+watches.
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,11 @@ def test_trouble():
 def test_the_original():
     """torchzero 0.4.4 on residuals whose loss is their sum of squares: one step with its reg, to rounding."""
     x = np.array([-1.2, 1.0])
-    path = original(lambda m, ex: m.GaussNewton(reg=0.0),
-                    lambda torch, x: torch.stack((10 * (x[1] - x[0] ** 2), 1 - x[0])), x, 1)
+    path = original(
+        lambda m, ex: m.GaussNewton(reg=0.0),
+        lambda torch, x: torch.stack((10 * (x[1] - x[0] ** 2), 1 - x[0])),
+        x,
+        1,
+    )
     fun = refopt.LeastSquares(lambda x: anp.array([10 * (x[1] - x[0] ** 2), 1 - x[0]]))
     np.testing.assert_allclose(x - step(fun, x)[0], path[1], rtol=1e-9)

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from parts.projection_cases import PARITY, PLAIN, SHAPES, START, STEP, N, Seen, fails, fun, gap, one_step, original, ours
+from parts.projection_cases import (
+    PARITY,
+    PLAIN,
+    SHAPES,
+    START,
+    STEP,
+    N,
+    Seen,
+    fails,
+    fun,
+    gap,
+    one_step,
+    original,
+    ours,
+)
 
 import refopt
 from refopt import (

@@ -1,6 +1,5 @@
 """The classics, with the learning problems beside them: minima, derivatives, options."""
 
-
 import autograd
 import numpy as np
 import pytest

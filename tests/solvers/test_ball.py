@@ -14,10 +14,13 @@ def moresorensen_defect(H, g, r, z, lam):
     """How far (z, lam) is from the conditions of a global minimiser, relative to the sizes involved."""
     w = np.linalg.eigvalsh(H)
     size = np.abs(w).max() * r + np.linalg.norm(g)
-    return max(np.linalg.norm(H @ z + lam * z + g) / size,  # stationarity
-               max(0.0, -(w[0] + lam)) * r / size,  # H + lam I positive semidefinite
-               max(0.0, np.linalg.norm(z) / r - 1), max(0.0, -lam) * r / size,
-               lam * (r - np.linalg.norm(z)) / size)  # complementarity
+    return max(
+        np.linalg.norm(H @ z + lam * z + g) / size,  # stationarity
+        max(0.0, -(w[0] + lam)) * r / size,  # H + lam I positive semidefinite
+        max(0.0, np.linalg.norm(z) / r - 1),
+        max(0.0, -lam) * r / size,
+        lam * (r - np.linalg.norm(z)) / size,
+    )  # complementarity
 
 
 def random_quadratic(seed, kind):

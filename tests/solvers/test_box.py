@@ -9,7 +9,14 @@ import pytest
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from refopt.solvers.box import face_descent, least_squares_step, lowest_of_starts, quadratic_step, residual_step, value
+from refopt.solvers.box import (
+    face_descent,
+    least_squares_step,
+    lowest_of_starts,
+    quadratic_step,
+    residual_step,
+    value,
+)
 from refopt.solvers.box_cg import conjugate_gradient_step
 
 

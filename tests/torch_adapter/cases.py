@@ -1,4 +1,6 @@
-"""What the tests of the torch adapter share: small networks, their closures, one function in two libraries."""
+"""What the tests of the torch adapter share: small networks, their closures, one function in two
+libraries.
+"""
 
 from __future__ import annotations
 

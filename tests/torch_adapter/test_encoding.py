@@ -63,7 +63,7 @@ def test_encoding_keeps_every_bit(bits):
 def test_a_file_cannot_name_any_class():
     from refopt.torch.encoding import decode
 
-    with pytest.raises(ValueError, match="none of the classes"):
+    with pytest.raises(ValueError, match="is not a class that a state may contain"):
         decode({"kind": "object", "class": "subprocess:Popen", "parts": []})
     with pytest.raises(ValueError, match="not known here"):
         decode({"kind": "record", "class": "not_loaded_module:State", "parts": []})

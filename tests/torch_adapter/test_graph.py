@@ -38,7 +38,10 @@ QUANTITIES = {
 
 @pytest.mark.parametrize("name", QUANTITIES)
 def test_derivatives_are_those_of_autograd(name):
-    """1e-12 relative to the largest entry: two exact computations in other orders. Differences of gradients: 1e-9."""
+    """1e-12 relative to the largest entry: two exact computations in other orders.
+
+    Differences of gradients: 1e-9.
+    """
     ours, theirs = (np.asarray(QUANTITIES[name](p)) for p in points())
     assert ours.shape == theirs.shape and ours.dtype == np.float64
     np.testing.assert_allclose(

@@ -1,4 +1,6 @@
-"""refopt.torch.objective: torch's derivatives are those of autograd, and every method runs on a torch model."""
+"""refopt.torch.objective: torch's derivatives are those of autograd, and every method runs on a torch
+model.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,9 @@ def digits_network():
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.name)
 def test_every_method_minimises_on_digits(entry):
-    """Four iterations of every recipe lower the loss, from the closure that the method needs; the model holds it."""
+    """Four iterations of every recipe lower the loss, from the closure that the method needs; the model
+    holds it.
+    """
     model, X, y = digits_network()
     method = entry.complete(**entry.quick)
 

@@ -29,10 +29,13 @@ from refopt.registry import ENTRIES
 from refopt.torch.flat import Layout
 
 ELEMENTWISE = [e for e in ENTRIES if e.cls.elementwise]
-FIRST_STEP = 0.003  # root mean square of the first change of a weight, which sets the step size of every method
+FIRST_STEP = (
+    0.003  # root mean square of the first change of a weight, which sets the step size of every method
+)
 
 
-# ---------------------------------------------------------------- the same steps as torch's and as our driver's
+# ---------------------------------------------------------------- the same steps as torch's and as our
+# driver's
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-4)])
@@ -65,7 +68,9 @@ def test_a_wrong_adam_is_seen():
 
 @pytest.mark.parametrize("entry", ELEMENTWISE, ids=lambda e: e.name)
 def test_training_on_digits_in_minibatches(entry):
-    """Every elementwise method, with a step size, brings the loss of a small network well down in two epochs."""
+    """Every elementwise method, with a step size, brings the loss of a small network well down in two
+    epochs.
+    """
     X, y = digits()
     loss_of = torch.nn.CrossEntropyLoss()
     method, trial = entry.make(), network(64, 16, 10)
@@ -90,7 +95,9 @@ def complete(entry):
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.name)
 def test_every_recipe_steps(entry):
-    """Every method of the registry, as its name stands for, lowers the loss on a batch, through one closure."""
+    """Every method of the registry, as its name stands for, lowers the loss on a batch, through one
+    closure.
+    """
     model, X, y = small()
     method = complete(entry)
     closure = closure_for(method, model, X, y)
@@ -383,7 +390,7 @@ def test_wrong_method_and_options():
 def test_missing_closure():
     w = weights()
     w.grad = torch.ones_like(w)
-    with pytest.raises(TypeError, match=r"needs f beside the gradient, so step needs a closure"):
+    with pytest.raises(TypeError, match=r"needs f besides the gradient, so step needs a closure"):
         refopt.torch.Optimizer([w], "LBFGS").step()
     with pytest.raises(TypeError, match="closure must be callable, got 3"):
         refopt.torch.Optimizer([w], "LBFGS").step(3)
@@ -393,7 +400,9 @@ def test_missing_closure():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_gradients_that_are_not_finite(bad):
-    """FloatingPointError that names the place; parameters and state as before, so that a batch can be skipped."""
+    """FloatingPointError that names the place; parameters and state as before, so that a batch can be
+    skipped.
+    """
     a, b = weights(2, 2), weights()
     optimizer = refopt.torch.Optimizer([{"params": [b]}, {"params": [weights(1), a]}], ADAM)
     twin, p, q = copy.deepcopy((optimizer, a, b))

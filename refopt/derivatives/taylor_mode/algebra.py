@@ -122,8 +122,12 @@ class Algebra:
             for c in self.align(series, len(shape))[1:]
         ]
 
-    def combined(self, f: Callable[[Any, Any], Any], ans: Any, args: Any, active: dict[int, Series]) -> list[Any]:
-        """f(a, b) of the coefficients of two arguments, broadcast like the value; `f` maps two zeros to zero."""
+    def combined(
+        self, f: Callable[[Any, Any], Any], ans: Any, args: Any, active: dict[int, Series]
+    ) -> list[Any]:
+        """f(a, b) of the coefficients of two arguments, broadcast like the value; `f` maps two zeros to
+        zero.
+        """
         shape = onp.shape(getval(ans))
         x, y = (self.spread(series_of(self, args, active, n), shape) for n in (0, 1))
         return [f(a, b) for a, b in zip(x, y, strict=True)]

@@ -9,7 +9,18 @@ import numpy as onp
 from autograd.tracer import getval
 
 from .algebra import RULES, Algebra, Rule, Series, TaylorError, each
-from .families import all_axes, defined, flattened, inner, linear, only, outer_axis, reshaped, stretched, transposed
+from .families import (
+    all_axes,
+    defined,
+    flattened,
+    inner,
+    linear,
+    only,
+    outer_axis,
+    reshaped,
+    stretched,
+    transposed,
+)
 from .indexing import pick
 
 # ---------------------------------------------------------------------- shapes and axes

@@ -104,8 +104,15 @@ def part_state(k: int, state: Any) -> Any:
     return state.states[k]
 
 
-def run(method: Any, point: Any, update: np.ndarray, state: Any, arithmetic: Arithmetic, answer: Any = None,
-        table: Mapping[str, Callable] | None = None) -> tuple[np.ndarray, Any]:
+def run(
+    method: Any,
+    point: Any,
+    update: np.ndarray,
+    state: Any,
+    arithmetic: Arithmetic,
+    answer: Any = None,
+    table: Mapping[str, Callable] | None = None,
+) -> tuple[np.ndarray, Any]:
     """`step` from a plain point, update and state; `table` replaces formulas, by class name.
 
     Examples
@@ -128,6 +135,8 @@ def run(method: Any, point: Any, update: np.ndarray, state: Any, arithmetic: Ari
 def chosen_step(p: PrecisePoint, name: str) -> np.ndarray:
     """The update that the method `name` gave, for a definition that leaves the step itself open."""
     if p.answer is None or p.answer[0] is None:
-        raise Undefined(f"{name} has no precise definition where another method follows or holds it: its "
-                        "step is a choice, and only the step of the whole is known")
+        raise Undefined(
+            f"{name} has no precise definition where another method follows or holds it: its "
+            "step is a choice, and only the step of the whole is known"
+        )
     return p.answer[0]

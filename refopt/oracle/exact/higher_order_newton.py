@@ -71,8 +71,10 @@ def higher_order_newton(h, p, u, s):
         slope = slope + tried * size ** (int(h.order) - 1) * d
     loose = h.theta if h.trust_method == "regularized" else 0
     if norm(slope) > (KKT + loose) * scale and h.solver == "native":
-        raise Violation("the step does not minimise the model: its gradient is "
-                              f"{float(norm(slope)):.3g} beside {float(scale):.3g}")
+        raise Violation(
+            "the step does not minimise the model: its gradient is "
+            f"{float(norm(slope)):.3g} beside {float(scale):.3g}"
+        )
     if not value < 0:
         raise Violation(f"the step does not lower the model: m = {float(value):.3g}")
     f = p.after(-d).f
@@ -85,4 +87,3 @@ def higher_order_newton(h, p, u, s):
         raise Violation(f"a step with ratio {float(rho):.3g} was accepted")
     changes.update(rho=rho, decrease=-value, scale=next_scale(h, tried, size, rho, abs(f - p.f - value)))
     return -d, changes
-

@@ -87,6 +87,12 @@ def newton_solver(h, p, u, s):
         d = checked_solution(A, u, chosen, limit)
     changes = dict(d=d)
     if answer is not None:
-        changes.update(solver=answer.solver, outcome=answer.outcome, iterations=answer.iterations,
-                       products=answer.products, fall=answer.fall, rng=answer.rng)
+        changes.update(
+            solver=answer.solver,
+            outcome=answer.outcome,
+            iterations=answer.iterations,
+            products=answer.products,
+            fall=answer.fall,
+            rng=answer.rng,
+        )
     return d, changes

@@ -69,4 +69,3 @@ def newton_newton(h, p, u, s):
     if p.answer is not None:  # the factorisation is free to choose
         changes.update(solvers=p.answer[1].solvers)
     return d, changes
-

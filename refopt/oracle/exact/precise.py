@@ -132,13 +132,19 @@ class PrecisePoint:
     table : {class name: formula}, formulas that take the place of the registered definitions
     """
 
-    def __init__(self, point: Any, arithmetic: Arithmetic, answer: Any = None,
-                 table: Mapping[str, Callable] | None = None):
+    def __init__(
+        self,
+        point: Any,
+        arithmetic: Arithmetic,
+        answer: Any = None,
+        table: Mapping[str, Callable] | None = None,
+    ):
         self.point, self.arithmetic, self.answer, self.table = point, arithmetic, answer, dict(table or {})
         self.number, self.array = arithmetic.number, arithmetic.array
 
-    def inside(self, own: Callable[[Any], Any], same_update: bool = False, point: Any = None, **known: Any
-               ) -> PrecisePoint:
+    def inside(
+        self, own: Callable[[Any], Any], same_update: bool = False, point: Any = None, **known: Any
+    ) -> PrecisePoint:
         """The point as a method inside sees it.
 
         Parameters
@@ -236,7 +242,7 @@ def cholesky(A: np.ndarray) -> np.ndarray | None:
             return None
         L[j, j] = sqrt(pivot)
         if j + 1 < n:
-            L[j + 1:, j] = (A[j + 1:, j] - L[j + 1:, :j] @ L[j, :j]) / L[j, j]
+            L[j + 1 :, j] = (A[j + 1 :, j] - L[j + 1 :, :j] @ L[j, :j]) / L[j, j]
     return L
 
 
@@ -250,11 +256,11 @@ def solve(A: np.ndarray, b: np.ndarray) -> np.ndarray:
             raise ZeroDivisionError("the matrix is singular")
         if p != j:
             A[[j, p]], b[[j, p]] = A[[p, j]], b[[p, j]]
-        factor = A[j + 1:, j] / A[j, j]
-        A[j + 1:, j:] = A[j + 1:, j:] - factor[:, None] * A[j, j:]
-        b[j + 1:] = b[j + 1:] - (factor[:, None] * b[j] if b.ndim > 1 else factor * b[j])
+        factor = A[j + 1 :, j] / A[j, j]
+        A[j + 1 :, j:] = A[j + 1 :, j:] - factor[:, None] * A[j, j:]
+        b[j + 1 :] = b[j + 1 :] - (factor[:, None] * b[j] if b.ndim > 1 else factor * b[j])
     for j in reversed(range(n)):
-        b[j] = (b[j] - (A[j, j + 1:] @ b[j + 1:] if j + 1 < n else 0 * b[j])) / A[j, j]
+        b[j] = (b[j] - (A[j, j + 1 :] @ b[j + 1 :] if j + 1 < n else 0 * b[j])) / A[j, j]
     return b
 
 

@@ -16,7 +16,7 @@ def lbfgs(h, p, u, s):
     if s.x is not None:
         d, y = p.x - s.x, p.g - s.g
         if np.dot(d, y) > 1e-10 * norm(d) * norm(y):
-            pairs = (*pairs, (d, y, 1 / np.dot(d, y)))[-h.history_size:]
+            pairs = (*pairs, (d, y, 1 / np.dot(d, y)))[-h.history_size :]
     changes = dict(x=p.x, g=p.g, pairs=pairs)
     if not pairs:
         size = abs(u).sum()

@@ -120,9 +120,9 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "order-four",
         "NewtonNewton",
-        "tries Cholesky first on every J_k and on their product, also where they are not symmetric; it "
-        "reads the lower triangle alone and succeeds on a matrix that is not J_k. At order 3 the product H "
-        "- T[x_2] + reg J_1 is symmetric; from order 4 on the step is not the one described",
+        "tries Cholesky first on every J_k and on their product, also if they are not symmetric; Cholesky "
+        "reads only the lower triangle, so it may succeed with a matrix that is not J_k. At order 3 the "
+        "product H - T[x_2] + reg J_1 is symmetric; from order 4 on the step is not the one described",
         "x_(k+1) = J_k^-1 x_k with J_k the Jacobian of x_k, at every order; agrees with nested Jacobians by "
         "autograd",
         "the description is the definition",
@@ -132,9 +132,9 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "stable-root",
         "CubicAdam",
-        "takes the roots (-B +- sqrt(B^2 - 4AC)) / (2A) with 2A clipped away from zero by eps: NaN at A = 0 "
+        "uses the roots (-B +- sqrt(B^2 - 4AC)) / (2A) with 2A clipped away from zero by eps: NaN at A = 0 "
         "(a coordinate with zero gradient), wrong by orders of magnitude for tiny A",
-        "takes -2C / (B + sqrt(B^2 - 4AC)), the same root without division by A; C = 0 gives 0",
+        "uses -2C / (B + sqrt(B^2 - 4AC)), the same root without division by A; C = 0 gives 0",
         "no division by A, no cancellation, and A -> 0 gives Adam",
         "tests/oracle/torchzero/test_deviations.py::test_stable_root",
         small_cubic_term,
@@ -143,18 +143,18 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "eps-debiased",
         "Adam",
         "adds eps to the root of the second average before debiasing, sqrt(m2) + eps",
-        "adds eps after debiasing, sqrt(m2 / (1 - beta2^t)) + eps, as Kingma and Ba's algorithm 1",
-        "the published algorithm; eps then means the same at every step",
+        "adds eps after debiasing, sqrt(m2 / (1 - beta2^t)) + eps, as in Kingma and Ba's algorithm 1",
+        "the published algorithm; eps then has the same meaning at every step",
         "tests/oracle/torchzero/test_deviations.py::test_eps_debiased",
         variant=adam_eps_on_biased_root,
     ),
     Deviation(
         "buffer-start",
         "HeavyBall",
-        "starts its buffer as the first update and adds the update again: the first step is (1 + momentum) u "
-        "(unless ema_init='zeros')",
+        "starts its buffer with the first update and adds the update again: the first step is "
+        "(1 + momentum) u (unless ema_init='zeros')",
         "starts at zero: the first step is u",
-        "Polyak's method, and what torch.optim.SGD does",
+        "as in Polyak's method and in torch.optim.SGD",
         "tests/oracle/torchzero/test_deviations.py::test_buffer_start",
         variant=heavy_ball_from_update,
     ),
@@ -162,19 +162,19 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "descent",
         "Newton",
         "solves H d = u also where H is indefinite: the step may go uphill, towards saddle points",
-        "takes |H| there, eigenvalues modified after diagonal scaling",
-        "a reference for minimisation must descend; where H is positive definite the two agree",
+        "uses |H| there: eigenvalues are modified after diagonal scaling",
+        "a reference for minimisation must descend; if H is positive definite, the two agree",
         "tests/oracle/torchzero/test_deviations.py::test_descent",
         variant=newton_plain,
     ),
     Deviation(
         "armijo-only",
         "Backtracking",
-        "returns a zero step where no trial satisfies Armijo's rule: for an update that goes uphill, and "
-        "near a minimiser, where rounding hides the decrease",
-        "takes the gradient instead of an uphill update; where f is only rounding it judges by the slope, "
-        "and ends the run when that does not fall either",
-        "a run of zero steps never ends; wherever Armijo's rule decides the two agree",
+        "returns a zero step if no trial satisfies Armijo's rule: for an update that goes uphill, and near "
+        "a minimiser, where rounding hides the decrease",
+        "uses the gradient instead of an uphill update; where rounding hides the decrease the slope decides, "
+        "and the run ends if the slope does not fall either",
+        "a run of zero steps never ends; where Armijo's rule decides, the two agree",
         "tests/oracle/torchzero/test_deviations.py::test_armijo_only",
         variant=armijo_only,
     ),
@@ -183,14 +183,14 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "StrongWolfe",
         "has its own bracketing and interpolation",
         "uses scipy.optimize.line_search with the same two conditions",
-        "both answers satisfy the strong Wolfe conditions; the step sizes differ",
+        "both step sizes satisfy the strong Wolfe conditions, but they differ",
         "tests/oracle/torchzero/test_deviations.py::test_scipy_search",
     ),
     Deviation(
         "closed-form",
         "CurveBall",
-        "has constant coefficients only, as documented",
-        "has auto=True: the coefficients in closed form and adaptive damping, as published, for the Hessian "
+        "has only constant coefficients, as documented",
+        "has auto=True: coefficients in closed form and adaptive damping, as published, for the Hessian "
         "and the Gauss-Newton matrix",
         "the method of the paper; the fixed form is the same in both",
         "tests/algorithms/test_curve_ball.py::test_the_original_has_no_automatic_form",
@@ -198,11 +198,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "never-ran",
         "InfinityNormTrustRegion",
-        "ends with KeyError('bounds') before its first step; would minimise |H d - g|, which is drawn to "
-        "saddle points, and measure the step by a signed maximum",
-        "minimises the quadratic model over the box; subproblem='residual' is the other; its `init` is "
-        "`init_radius`",
-        "a model of f has to be minimised, not made stationary",
+        "fails with KeyError('bounds') before its first step; it would minimise |H d - g|, whose steps may "
+        "converge to saddle points, and measure the step by a signed maximum",
+        "minimises the quadratic model over the box; subproblem='residual' minimises |H d - g|; the option "
+        "`init` is named `init_radius`",
+        "the model of f has to be minimised, not only made stationary",
         "tests/algorithms/test_infinity_norm_trust_region.py::test_the_original_has_never_run",
     ),
     Deviation(
@@ -210,16 +210,16 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "HigherOrderNewton",
         "minimises the Taylor polynomial by scipy.optimize.minimize, with SLSQP in the ball, to its default "
         "tolerance",
-        "minimises it by exact ball-constrained quadratics with a certificate, never higher; `init` is "
-        "`init_radius`",
-        "the step is then a property of the model, and known to be a minimiser",
+        "minimises it by exact ball-constrained quadratics with a certificate; the value of the model is "
+        "never higher; the option `init` is named `init_radius`",
+        "the step then depends only on the model, and is known to be a minimiser",
         "tests/algorithms/test_higher_order_newton.py::test_no_model_value_of_the_original_is_lower",
     ),
     Deviation(
         "proximal-order-1",
         "HigherOrderNewton",
-        "refuses order 1 with a penalty: RuntimeError('... 1st order has no minima')",
-        "steps to -radius g, the minimiser of the linear model with the penalty",
+        "does not allow order 1 with a penalty: RuntimeError('... 1st order has no minima')",
+        "takes the step -radius g, the minimiser of the linear model with the penalty",
         "with the penalty the model has a minimum",
         "tests/algorithms/test_higher_order_newton.py::test_the_original_refuses_order_1_with_proximal",
     ),
@@ -243,82 +243,82 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "0-d-blocks",
         "BlockPartition",
         "fails if one of several tensors has no axes",
-        "takes it as a block of one",
-        "every shape must round-trip",
+        "makes it a block of size 1",
+        "projecting any shape and back must give the same tensor",
         "tests/algorithms/test_block_partition.py::test_original_blocks_fail_on_tensors_without_axes",
     ),
     Deviation(
         "block-states",
         "BlockPartition",
         "gives all blocks to one inner method with one state",
-        "runs the inner methods on each block with a state of its own; with batched=True on all together",
-        "so Newton, L-BFGS and GGT inside become block diagonal; for elementwise methods the same",
+        "runs the inner methods on each block with its own state; with batched=True on all blocks together",
+        "so Newton, L-BFGS and GGT become block diagonal; for elementwise methods there is no difference",
         "tests/algorithms/test_block_partition.py::test_original_blocks_share_one_inner_state",
     ),
     Deviation(
         "integer-dimension",
         "TensorizeProjection",
-        "takes the dimension from a floating logarithm: 125 numbers with max_side=5 become (4, 4, 4, 4)",
+        "computes the dimension by a floating-point logarithm: 125 numbers with max_side=5 become (4, 4, "
+        "4, 4)",
         "computes it in integers: (5, 5, 5)",
-        "exact powers must not depend on rounding",
+        "the result for exact powers must not depend on rounding",
         "tests/algorithms/test_tensorize_projection.py::test_original_takes_the_dimension_from_a_floating_logarithm",
     ),
     Deviation(
         "without-update",
         "FFTProjection",
-        "(all projections) with project_update=False fails first in a chain; after another module it runs "
-        "the inner modules outside, whatever else is projected",
-        "inner methods start from the projected gradient where project_params or project_grad provide one",
-        "the flags would mean nothing otherwise",
+        "(all projections) with project_update=False fails as the first of a chain; after another module it "
+        "runs the inner modules in the original space, whatever else is projected",
+        "inner methods receive the projected gradient if project_params or project_grad provides one",
+        "the flags would have no effect otherwise",
         "tests/algorithms/test_fft_projection.py::test_original_without_project_update_mixes_spaces",
     ),
     Deviation(
         "gradient-alone",
         "FFTProjection",
-        "(all projections) with project_grad but not project_params shows inner modules the unprojected "
+        "(all projections) with project_grad but not project_params, gives inner modules the unprojected "
         "gradient",
-        "shows the projected one; with project_params always",
-        "the inner methods' updates live in the projected space",
+        "gives them the projected one, with project_params always",
+        "the updates of the inner methods are in the projected space",
         "tests/algorithms/test_fft_projection.py::test_original_shows_the_raw_gradient_without_project_params",
     ),
     Deviation(
         "update-as-parameters",
         "FFTProjection",
-        "(all projections) without project_params the parameters that inner modules see are the projected "
-        "update",
-        "refuses inner methods that look at the parameters, and names the flag",
-        "weight decay and the like would silently act on the wrong numbers",
+        "(all projections) without project_params, gives inner modules the projected update as parameters",
+        "raises an error for inner methods that use the parameters; the message names the flag",
+        "weight decay, for example, would silently use the wrong numbers",
         "tests/algorithms/test_fft_projection.py::test_original_shows_the_projected_update_as_parameters",
     ),
     Deviation(
         "second-order-inside",
         "FFTProjection",
-        "(all projections) modules that take second derivatives fail inside",
-        "gives them Q^T H Q and the rest by the chain rule",
-        "projections are to compose with every method",
+        "(all projections) inner modules that need second derivatives fail",
+        "gives them Q^T H Q and further derivatives by the chain rule",
+        "projections must work with every method",
         "tests/parts/test_projection.py::test_original_has_no_second_derivatives_inside",
     ),
     Deviation(
         "cosines",
         "DCTProjection",
         "has no cosine transform",
-        "adds one, orthonormal",
-        "real, as many coefficients as variables, and gradients project to gradients",
+        "has an orthonormal one",
+        "its coefficients are real and as many as the variables, and it maps gradients to gradients",
         "tests/parts/test_dct_projection.py::test_original_has_no_cosine_transform",
     ),
     Deviation(
         "matrix-power",
         "GGT",
-        "scales the basis by matrix_power, too: the power p gives (M M^T)^(3p + 1), right for p = -1/2 alone",
+        "also scales the basis by matrix_power: the power p gives (M M^T)^(3p + 1), right only for p = -1/2",
         "keeps the basis orthonormal: (M M^T)^p",
-        "p = -1/4 of the original multiplies by a positive power",
+        "with p = -1/4 the original multiplies by a positive power",
         "tests/parts/test_ggt.py::test_original_scales_the_basis_by_the_power_too",
     ),
     Deviation(
         "subspace-root",
         "SubspaceCubicAdam",
-        "CubicAdam's roots with 2A clipped away from zero: in the eigenbasis coordinates are often tiny",
-        "CubicAdam's root without a division by A",
+        "uses CubicAdam's roots with 2A clipped away from zero; in the eigenbasis coordinates are often tiny",
+        "uses CubicAdam's root without division by A",
         "see stable-root",
         "tests/algorithms/test_subspace_cubic_adam.py::test_original_root_in_the_basis",
     ),
@@ -326,49 +326,49 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "cautious-ignored",
         "SubspaceCubicAdam",
         "accepts cautious and ignores it",
-        "zeroes coordinates of the direction whose sign disagrees with the projected update",
-        "the option's meaning in its siblings",
+        "sets coordinates of the direction to zero whose sign differs from that of the projected update",
+        "the meaning of the option in related methods",
         "tests/algorithms/test_subspace_cubic_adam.py::test_original_ignores_cautious_and_exact_reproject",
     ),
     Deviation(
         "reproject-ignored",
         "SubspaceCubicAdam",
-        "accepts exact_reproject=False and does the same but for rounding",
-        "lets m2 and m3 be inherited by place instead of carried by powers of C",
-        "an option must do something; this is the cheap rule of methods such as SOAP",
+        "accepts exact_reproject=False, which changes only rounding errors",
+        "transforms m2 and m3 by rank instead of by powers of C",
+        "an option must have an effect; this is the cheap rule of methods such as SOAP",
         "tests/algorithms/test_subspace_cubic_adam.py::test_original_ignores_cautious_and_exact_reproject",
     ),
     Deviation(
         "eigenvector-signs",
         "SubspaceCubicAdam",
-        "with mode='unsigned_cbrt' follows the signs that its eigensolver (torch's) chooses",
-        "follows those of NumPy's",
-        "the step is not an odd function of q in this mode; in one basis the two agree",
+        "with mode='unsigned_cbrt' depends on the signs that the eigensolver of torch chooses",
+        "depends on those that the eigensolver of NumPy chooses",
+        "the step is not an odd function of q in this mode; in the same basis the two agree",
         "tests/algorithms/test_subspace_cubic_adam.py::test_original_follows_the_signs_of_its_eigensolver",
     ),
     Deviation(
         "subspace-eps",
         "SubspaceAdam",
         "adds eps to the root of the second average before debiasing",
-        "adds it after, as Kingma and Ba",
+        "adds it after debiasing, as Kingma and Ba do",
         "see eps-debiased",
         "tests/algorithms/test_subspace_cubic_adam.py::test_original_adam_adds_eps_before_debiasing",
     ),
     Deviation(
         "fd-names",
         "ScipyNewtonCG",
-        "refuses the names fd_forward and fd_central that it documents; its own 'forward' gives NaN",
-        "takes the documented names, with a step h along the unit vector",
+        "does not accept the documented names fd_forward and fd_central; its own 'forward' gives NaN",
+        "accepts the documented names, with a step h along the unit vector",
         "finite differences are for functions without second derivatives",
         "tests/algorithms/test_scipy_newton_cg.py::test_original_refuses_the_documented_names",
     ),
     Deviation(
         "breakdown-nan",
         "ScipyNewtonCG",
-        "returns what the solver leaves where it breaks down: NaN on a singular Hessian",
+        "returns the last value of a solver that breaks down: NaN for a singular Hessian",
         "returns the last iterate if it is better than none, else the update; the figure `outcome` is "
         "'breakdown'",
-        "the run goes on; a line search decides",
+        "the run goes on, and a line search decides",
         "tests/algorithms/test_scipy_newton_cg.py::test_original_returns_nan_where_the_solver_breaks_down",
     ),
     Deviation(

@@ -98,7 +98,9 @@ def run_row(row: Row, problem: str, steps: int = 100, dtype: str = "float64") ->
             table = {row.method: known.variant}
             varied, _ = exact.run(method, point, point.g, before, Arithmetic(), table=table)
             same, ours = ours, plain(varied, dtype)
-            result.seen = result.seen or bool((np.abs(same - ours) > row.tolerance * np.abs(same).max()).any())
+            result.seen = result.seen or bool(
+                (np.abs(same - ours) > row.tolerance * np.abs(same).max()).any()
+            )
         with np.errstate(all="ignore"):
             gap = np.abs(ours - step.update) - eps * (np.abs(step.x) + np.abs(step.x - step.update))
             scale = np.abs(ours).max(initial=0.0)
@@ -145,13 +147,17 @@ def table(names: list[str], steps: int, dtypes: tuple[str, ...]) -> bool:
 
 def main(argv: list[str] | None = None) -> int:
     """The command; 0 if all rows agree."""
-    parser = argparse.ArgumentParser(prog="python -m refopt.oracle.torchzero.parity", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m refopt.oracle.torchzero.parity", description=main.__doc__
+    )
     parser.add_argument("--method", action="append", help="only this method (may be repeated)")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--dtype", choices=("float64", "float32"), default=None)
     options = parser.parse_args(argv)
     names = options.method or [entry.name for entry in methods()]
-    return 0 if table(names, options.steps, (options.dtype,) if options.dtype else ("float64", "float32")) else 1
+    return (
+        0 if table(names, options.steps, (options.dtype,) if options.dtype else ("float64", "float32")) else 1
+    )
 
 
 if __name__ == "__main__":

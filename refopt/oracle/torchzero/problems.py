@@ -64,11 +64,18 @@ def flat_direction(xp, x):
 PROBLEMS: dict[str, tuple[Callable, list[float], tuple | None]] = {
     "quadratic": (quadratic, [0.0] * 6, None),
     "rosenbrock 4": (rosenbrock, [-1.2, 1.0, -0.5, 0.8], None),
-    "rosenbrock 50, 4 tensors": (rosenbrock, list(np.resize([-1.2, 1.0, 0.3], 50)), ((5, 4), (20,), (3, 3), (1,))),
+    "rosenbrock 50, 4 tensors": (
+        rosenbrock,
+        list(np.resize([-1.2, 1.0, 0.3], 50)),
+        ((5, 4), (20,), (3, 3), (1,)),
+    ),
     "beale": (beale, [1.0, 0.8], None),
     "logistic": (logistic, [0.1, -0.2, 0.0, 0.3, 0.0, -0.1], None),
-    "tanh network": (network, list(np.random.default_rng(5).standard_normal(13) * 0.5),
-                     ((3, 2), (3,), (3,), (1,))),
+    "tanh network": (
+        network,
+        list(np.random.default_rng(5).standard_normal(13) * 0.5),
+        ((3, 2), (3,), (3,), (1,)),
+    ),
     "zero gradients": (flat_direction, [1.0, 0.7, 0.0, -2.0], None),
 }
 

@@ -1,11 +1,11 @@
 """The 27 nonlinear regression problems of NIST's Statistical Reference Datasets, with certified answers.
 
-The files in `data/` are NIST's own (https://www.itl.nist.gov/div898/strd/, public domain); each holds the
-data, two starts (the first far, the second near), and parameters and residual sum of squares certified to 11
-digits. The residuals are `y - model(x, b)`, for Nelson `log(y) - model(x1, x2, b)`. Two things in the files
-need care: `Rat43` prints 9 degrees of freedom where 15 observations and 4 parameters give 11, and the
-residual sum of squares certified for `Lanczos1` (1.4e-25) lies below float64 rounding at the printed
-parameters, so compare the parameters there.
+The files in `data/` are NIST's own (https://www.itl.nist.gov/div898/strd/, public domain). Each has the data,
+two starts (the first far, the second near), and parameters and residual sum of squares certified to 11
+digits. The residuals are `y - model(x, b)`, for Nelson `log(y) - model(x1, x2, b)`. Two files need care.
+`Rat43` prints 9 degrees of freedom, but 15 observations and 4 parameters give 11. The residual sum of squares
+certified for `Lanczos1` (1.4e-25) is below float64 rounding at the printed parameters, so compare the
+parameters there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NOTES = {
 
 
 class Dataset(NamedTuple):
-    """What a NIST file holds, in tuples, safe from edits; `columns` is y first, then the predictors."""
+    """The contents of a NIST file, as immutable tuples; `columns` is y first, then the predictors."""
 
     columns: tuple[tuple[float, ...], ...]
     starts: tuple[tuple[float, ...], tuple[float, ...]]
@@ -48,7 +48,7 @@ class Dataset(NamedTuple):
 
 @functools.cache
 def read(key: str) -> Dataset:
-    """Parse `data/<key>.dat` by its fixed layout; its lines 5 to 7 say where each part is.
+    """Parse `data/<key>.dat` by its fixed layout; its lines 5 to 7 give the place of each part.
 
     Parameters
     ----------

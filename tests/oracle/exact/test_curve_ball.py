@@ -6,10 +6,13 @@ import pytest
 from refopt.oracle.exact.curve_ball import best_of_span
 
 
-@pytest.mark.parametrize(("K", "branch"), [
-    (np.diag([1.0, 2.0, 3.0]), "regular"),
-    (np.diag([1.0, -2.0, -0.5]), "indefinite"),
-])
+@pytest.mark.parametrize(
+    ("K", "branch"),
+    [
+        (np.diag([1.0, 2.0, 3.0]), "regular"),
+        (np.diag([1.0, -2.0, -0.5]), "indefinite"),
+    ],
+)
 def test_over_a_plane_the_step_is_newtons_with_the_sizes_of_the_eigenvalues(K, branch):
     rng = np.random.default_rng(2)
     u, D, z = (rng.standard_normal(3).astype(np.longdouble) for _ in range(3))

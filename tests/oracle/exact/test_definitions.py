@@ -58,9 +58,12 @@ def worst_ulps(method, problem, steps=STEPS):
 def wanted(name):
     """What to write for a method without a definition."""
     file = next(e for e in methods() if e.name == name).cls.__module__.rsplit(".", 1)[1]
-    return (f"{name} has no definition in 50 digits: write it in refopt/oracle/exact/{file}.py, as "
-            f'@definition("{name}", ulps=...) over a function (h, p, u, s) -> (output, dict of the changed fields of the '
-            "state); the top of refopt/oracle/exact/definitions.py says what h, p, u and s are")
+    return (
+        f"{name} has no definition in 50 digits: write it in refopt/oracle/exact/{file}.py, as "
+        f'@definition("{name}", ulps=...) over a function (h, p, u, s) -> (output, dict of the changed '
+        "fields of the "
+        "state); the top of refopt/oracle/exact/definitions.py says what h, p, u and s are"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,7 +115,9 @@ def test_a_method_without_a_definition_is_undefined():
         pass
 
     point = problems.task("beale").objective().at(locked(np.array([1.0, 0.8])))
-    with pytest.raises(exact.Undefined, match="^Mine has no precise definition; add one to refopt/oracle/exact/$"):
+    with pytest.raises(
+        exact.Undefined, match="^Mine has no precise definition; add one to refopt/oracle/exact/$"
+    ):
         method = chain(Adam(), Mine(0.1))
         exact.run(method, point, point.g, method.init(point.x), Arithmetic())
 

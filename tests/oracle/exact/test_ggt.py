@@ -25,7 +25,11 @@ def test_one_update_is_scaled_to_length_one():
 
 def test_two_updates_are_whitened():
     """M^T (M M^T)^(-1/2) M has the singular values of M: the output lies in the span and has the power p."""
-    method, first, second = GGT(2, damping=0.0, matrix_power=-1.0), point_at([1.0, 0.0, 1.0]), point_at([0.0, 1.0, 1.0])
+    method, first, second = (
+        GGT(2, damping=0.0, matrix_power=-1.0),
+        point_at([1.0, 0.0, 1.0]),
+        point_at([0.0, 1.0, 1.0]),
+    )
     _, state = method.step(first, first.g, method.init(first.x))
     out, _ = exact.run(method, second, second.g, state, Arithmetic("mpmath"))
     M = np.stack([first.g, second.g], axis=1)

@@ -21,15 +21,25 @@ def size(x):
     return anp.mean(autograd.grad(fun)(x) ** 2)
 
 
-@pytest.mark.parametrize(("options", "phi"), [
-    ({}, lambda x: anp.mean(anp.abs(autograd.grad(fun)(x)))),
-    ({"square": True}, size),
-    ({"square": True, "mean": False}, lambda x: 3 * size(x)),
-    ({"square": True, "loss_term": 0.7}, lambda x: 0.7 * fun(x) + size(x)),
-    ({"square": True, "loss_term": 0.7, "maximize_grad": True}, lambda x: -0.7 * fun(x) - size(x)),
-    ({"square": True, "loss_term": 0.7, "relative": "grad_to_loss"}, lambda x: 0.7 * fun(x) + size(x) * fun(x)),
-    ({"square": True, "loss_term": 0.7, "relative": "loss_to_grad"}, lambda x: 0.7 * fun(x) * size(x) + size(x)),
-], ids=str)
+@pytest.mark.parametrize(
+    ("options", "phi"),
+    [
+        ({}, lambda x: anp.mean(anp.abs(autograd.grad(fun)(x)))),
+        ({"square": True}, size),
+        ({"square": True, "mean": False}, lambda x: 3 * size(x)),
+        ({"square": True, "loss_term": 0.7}, lambda x: 0.7 * fun(x) + size(x)),
+        ({"square": True, "loss_term": 0.7, "maximize_grad": True}, lambda x: -0.7 * fun(x) - size(x)),
+        (
+            {"square": True, "loss_term": 0.7, "relative": "grad_to_loss"},
+            lambda x: 0.7 * fun(x) + size(x) * fun(x),
+        ),
+        (
+            {"square": True, "loss_term": 0.7, "relative": "loss_to_grad"},
+            lambda x: 0.7 * fun(x) * size(x) + size(x),
+        ),
+    ],
+    ids=str,
+)
 def test_the_inner_method_gets_the_gradient_of_phi(options, phi):
     method, point = GradMin(LR(1.0), **options), FunctionObjective(fun, X).at(X)
     out, state = exact.run(method, point, point.g, method.init(X), Arithmetic())

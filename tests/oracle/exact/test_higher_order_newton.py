@@ -11,8 +11,11 @@ from refopt.oracle.exact.precise import Arithmetic, PrecisePoint, plain
 
 
 def beale(x):
-    return ((1.5 - x[0] * (1 - x[1])) ** 2 + (2.25 - x[0] * (1 - x[1] ** 2)) ** 2
-            + (2.625 - x[0] * (1 - x[1] ** 3)) ** 2)
+    return (
+        (1.5 - x[0] * (1 - x[1])) ** 2
+        + (2.25 - x[0] * (1 - x[1] ** 2)) ** 2
+        + (2.625 - x[0] * (1 - x[1] ** 3)) ** 2
+    )
 
 
 def run(method, scale=1.0, **changes):
@@ -29,11 +32,14 @@ def test_the_step_is_read_and_accepted(trust_method):
     assert list(plain(out)) == list(update) and state.accepted
 
 
-@pytest.mark.parametrize(("scale", "changes", "message"), [
-    (1.5, {}, "leaves the radius"),
-    (0.5, {}, "the step does not minimise the model"),
-    (1.0, {"rho": 0.123}, "rho is .*, not 0.123"),
-])
+@pytest.mark.parametrize(
+    ("scale", "changes", "message"),
+    [
+        (1.5, {}, "leaves the radius"),
+        (0.5, {}, "the step does not minimise the model"),
+        (1.0, {"rho": 0.123}, "rho is .*, not 0.123"),
+    ],
+)
 def test_a_broken_condition_is_named(scale, changes, message):
     with pytest.raises(exact.Violation, match=message):
         run(HigherOrderNewton(3, init_radius=0.1), scale, **changes)

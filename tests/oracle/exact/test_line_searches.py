@@ -15,7 +15,9 @@ def run(method, fun, x, step_size=None, update=None):
     answer = method.step(point, point.g, state)
     if step_size is not None:
         answer = answer[0], answer[1]._replace(step_size=step_size)
-    return exact.run(method, point, point.g if update is None else update, method.init(point.x), Arithmetic(), answer)
+    return exact.run(
+        method, point, point.g if update is None else update, method.init(point.x), Arithmetic(), answer
+    )
 
 
 def parabola(x):
@@ -45,6 +47,8 @@ def test_strong_wolfe_checks_both_conditions():
 
 
 def test_no_step_size_at_all_is_a_violation():
-    point = FunctionObjective(lambda x: -x[0], np.array([1.0]), (), lambda x: np.array([1.0])).at(np.array([1.0]))
+    point = FunctionObjective(lambda x: -x[0], np.array([1.0]), (), lambda x: np.array([1.0])).at(
+        np.array([1.0])
+    )
     with pytest.raises(exact.Violation, match="no step size satisfies Armijo's rule"):
         exact.run(Backtracking(maxiter=5), point, point.g, Backtracking().init(point.x), Arithmetic())

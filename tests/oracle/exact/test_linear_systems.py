@@ -20,8 +20,9 @@ def run(method, error):
     return exact.run(method, point, point.g, method.init(point.x), Arithmetic(), answer)[0]
 
 
-@pytest.mark.parametrize("method", [
-    ScipyNewtonCG("cg", kwargs={"rtol": 1e-3}), NewtonSolver(LR(0.1), tol=1e-6, maxiter=500)])
+@pytest.mark.parametrize(
+    "method", [ScipyNewtonCG("cg", kwargs={"rtol": 1e-3}), NewtonSolver(LR(0.1), tol=1e-6, maxiter=500)]
+)
 def test_within_the_tolerance_the_solution_is_the_methods_own(method):
     assert plain(run(method, 1e-5)) == pytest.approx([1.0, -2.0], rel=2e-3)
     with pytest.raises(exact.Violation, match=r"\|A d - u\| / \|u\| = .* is above"):
@@ -39,4 +40,6 @@ def test_a_solution_to_rounding_is_held_against_the_exact_one():
 
 def test_the_forcing_term_is_that_of_the_paper():
     for eta, now, before in ((0.5, 0.1, 1.0), (0.5, 1.0, 1.0), (0.1, 0.5, 1.0)):
-        assert min(next_eta(eta, now, before), 0.9) == pytest.approx(eisenstat_walker(eta, now, before), rel=1e-15)
+        assert min(next_eta(eta, now, before), 0.9) == pytest.approx(
+            eisenstat_walker(eta, now, before), rel=1e-15
+        )

@@ -14,8 +14,11 @@ REG, X = 0.1, np.array([1.2, 0.7])
 
 
 def beale(x):
-    return ((1.5 - x[0] * (1 - x[1])) ** 2 + (2.25 - x[0] * (1 - x[1] ** 2)) ** 2
-            + (2.625 - x[0] * (1 - x[1] ** 3)) ** 2)
+    return (
+        (1.5 - x[0] * (1 - x[1])) ** 2
+        + (2.25 - x[0] * (1 - x[1] ** 2)) ** 2
+        + (2.625 - x[0] * (1 - x[1] ** 3)) ** 2
+    )
 
 
 def vector(k):
@@ -38,4 +41,6 @@ def test_above_order_four_there_is_no_definition():
     method = NewtonNewton(reg=REG, order=5)
     report = compare(method, method, (beale, X), 2)
     assert report.ok and report.notes == [
-        "NewtonNewton has no precise definition above order 4, got 5; so the bound is measured in float64 alone"]
+        "NewtonNewton has no precise definition above order 4, got 5; so the bound is measured in float64 "
+        "alone"
+    ]

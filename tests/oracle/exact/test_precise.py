@@ -6,7 +6,17 @@ import pytest
 from refopt import EMA, Newton
 from refopt.objective import locked
 from refopt.oracle import exact
-from refopt.oracle.exact.precise import Arithmetic, PrecisePoint, Record, cbrt, cholesky, eigh, plain, solve, sqrt
+from refopt.oracle.exact.precise import (
+    Arithmetic,
+    PrecisePoint,
+    Record,
+    cbrt,
+    cholesky,
+    eigh,
+    plain,
+    solve,
+    sqrt,
+)
 from refopt.oracle.torchzero import problems
 
 

@@ -24,7 +24,9 @@ def test_fourier_is_the_real_transform(p, shape, norm):
     P, Q = fourier(p, shape, norm)
     x = np.random.default_rng(0).standard_normal(shape)
     right = np.fft.rfftn(x, norm=norm or "backward").reshape(-1)
-    assert plain(P @ x.reshape(-1)) == pytest.approx(np.stack([right.real, right.imag], axis=1).reshape(-1), abs=1e-13)
+    assert plain(P @ x.reshape(-1)) == pytest.approx(
+        np.stack([right.real, right.imag], axis=1).reshape(-1), abs=1e-13
+    )
     assert plain(Q @ P) == pytest.approx(np.eye(x.size), abs=1e-15)
 
 
@@ -42,13 +44,16 @@ def test_tensors_are_transformed_one_by_one(p):
     assert plain(Q).tolist() == [[1, 0, 0], [1, 0, 0], [0, 5, 5]]
 
 
-@pytest.mark.parametrize(("options", "n", "rows"), [
-    ({"max_side": 5}, 3, 3),  # fits into one side
-    ({"max_side": 5}, 125, 125),
-    ({"max_side": 3}, 10, 27),  # three axes are needed, each of 3
-    ({"max_size": 3, "batched": True}, 7, 9),
-    ({"max_size": 3, "batched": False}, 7, 7),
-])
+@pytest.mark.parametrize(
+    ("options", "n", "rows"),
+    [
+        ({"max_side": 5}, 3, 3),  # fits into one side
+        ({"max_side": 5}, 125, 125),
+        ({"max_side": 3}, 10, 27),  # three axes are needed, each of 3
+        ({"max_size": 3, "batched": True}, 7, 9),
+        ({"max_size": 3, "batched": False}, 7, 7),
+    ],
+)
 def test_padding_adds_zero_rows(p, options, n, rows):
     P, Q = padding(SimpleNamespace(**options), p, SimpleNamespace(n=n, parent_shapes=((n,),)))
     assert P.shape == (rows, n) and plain(Q @ P).tolist() == np.eye(n).tolist()

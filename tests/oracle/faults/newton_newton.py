@@ -20,8 +20,14 @@ def step(x, g, hess):
 
 def bowl(x):
     """Strictly convex, with a third derivative."""
-    return (x[0] ** 2 + 2 * x[1] ** 2 + 3 * x[2] ** 2 + x[0] * x[1] + 0.1 * (x[0] - x[2]) ** 4
-            + 0.1 * (x[1] + x[2]) ** 4)
+    return (
+        x[0] ** 2
+        + 2 * x[1] ** 2
+        + 3 * x[2] ** 2
+        + x[0] * x[1]
+        + 0.1 * (x[0] - x[2]) ** 4
+        + 0.1 * (x[1] + x[2]) ** 4
+    )
 
 
 SUBJECTS = [

@@ -47,16 +47,27 @@ def step(x, f, g, hvp):
 
 def bowl(x):
     """Strictly convex, not quadratic."""
-    return (x[0] ** 2 + 2 * x[1] ** 2 + 3 * x[2] ** 2 + x[0] * x[1] + 0.1 * (x[0] - x[2]) ** 4
-            + 0.05 * (x[1] + x[2]) ** 4)
+    return (
+        x[0] ** 2
+        + 2 * x[1] ** 2
+        + 3 * x[2] ** 2
+        + x[0] * x[1]
+        + 0.1 * (x[0] - x[2]) ** 4
+        + 0.05 * (x[1] + x[2]) ** 4
+    )
 
 
 BOWL = (bowl, [2.0, -1.0, 1.5])
 
 SUBJECTS = [
     Subject(
-        "ScipyNewtonCG", chain(ScipyNewtonCG("cg", kwargs={"rtol": 1e-15}), LR(0.3)), CG, None, dict(lr=0.3),
-        problem=BOWL, steps=8,
+        "ScipyNewtonCG",
+        chain(ScipyNewtonCG("cg", kwargs={"rtol": 1e-15}), LR(0.3)),
+        CG,
+        None,
+        dict(lr=0.3),
+        problem=BOWL,
+        steps=8,
         faults=(
             Fault("a = rr / (q @ Hq)", "a = rr / (q @ q)"),
             Fault("range(x.size + 1)", "range(x.size - 1)"),
@@ -75,7 +86,11 @@ SUBJECTS = [
     Subject(
         "NewtonSolver",
         chain(NewtonSolver(Newton(), tol=None, maxiter=3, reg=0.5, objective="energy"), LR(0.3)),
-        REGULARISED, None, dict(lr=0.3, reg=0.5), problem=BOWL, steps=8,
+        REGULARISED,
+        None,
+        dict(lr=0.3, reg=0.5),
+        problem=BOWL,
+        steps=8,
         faults=(
             Fault("hess + reg * np.eye(x.size)", "hess"),
             Fault("reg * np.eye(x.size)", "2 * reg * np.eye(x.size)"),
@@ -90,7 +105,13 @@ SUBJECTS = [
         ),
     ),
     Subject(
-        "GradMin", GradMin(LR(0.01)), SIGNS, None, dict(lr=0.01), problem=BOWL, steps=8,
+        "GradMin",
+        GradMin(LR(0.01)),
+        SIGNS,
+        None,
+        dict(lr=0.01),
+        problem=BOWL,
+        steps=8,
         faults=(
             Fault("np.sign(g) / x.size", "np.sign(g)"),
             Fault("np.sign(g) / x.size", "g / x.size"),
@@ -104,8 +125,13 @@ SUBJECTS = [
         ),
     ),
     Subject(
-        "GradMin", GradMin(LR(0.01), loss_term=0.7, square=True), SQUARES, None, dict(lr=0.01, term=0.7),
-        problem=BOWL, steps=8,
+        "GradMin",
+        GradMin(LR(0.01), loss_term=0.7, square=True),
+        SQUARES,
+        None,
+        dict(lr=0.01, term=0.7),
+        problem=BOWL,
+        steps=8,
         faults=(
             Fault("2 * g / x.size", "g / x.size"),
             Fault("+ term * g", ""),
@@ -115,8 +141,13 @@ SUBJECTS = [
         variants=(("", ""), ("hvp(w) + term * g", "term * g + hvp(w)")),
     ),
     Subject(
-        "GradMin", GradMin(LR(1e-4), loss_term=0.7, relative="grad_to_loss", mean=False), RELATIVE, None,
-        dict(lr=1e-4, term=0.7), problem=BOWL, steps=8,
+        "GradMin",
+        GradMin(LR(1e-4), loss_term=0.7, relative="grad_to_loss", mean=False),
+        RELATIVE,
+        None,
+        dict(lr=1e-4, term=0.7),
+        problem=BOWL,
+        steps=8,
         faults=(
             Fault("+ S * g", ""),
             Fault("f * hvp", "hvp"),

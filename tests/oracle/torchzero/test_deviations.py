@@ -56,8 +56,10 @@ def our_step(method, x0, function):
 def test_stable_root():
     """A coordinate with zero gradient: the original's update is NaN; a tiny third moment: far off."""
     function = lambda x: 0.5 * x[0] ** 2 + 0 * x[1]  # noqa: E731
-    theirs, ours = (original_step((M("CubicAdam"),), [1.0, 2.0], function),
-                    our_step(CubicAdam(), [1.0, 2.0], function))
+    theirs, ours = (
+        original_step((M("CubicAdam"),), [1.0, 2.0], function),
+        our_step(CubicAdam(), [1.0, 2.0], function),
+    )
     assert theirs[0] == pytest.approx(ours[0], rel=1e-12)
     assert np.isnan(theirs[1]) and ours[1] == 0
     tiny = lambda x: 1e-6 * (x**2).sum()  # noqa: E731
@@ -133,12 +135,16 @@ def test_the_table_prints():
 
 
 def beale(x):
-    return ((1.5 - x[0] * (1 - x[1])) ** 2 + (2.25 - x[0] * (1 - x[1] ** 2)) ** 2
-            + (2.625 - x[0] * (1 - x[1] ** 3)) ** 2)
+    return (
+        (1.5 - x[0] * (1 - x[1])) ** 2
+        + (2.25 - x[0] * (1 - x[1] ** 2)) ** 2
+        + (2.625 - x[0] * (1 - x[1] ** 3)) ** 2
+    )
 
 
 def nested(order, x, reg):
     """NewtonNewton's step as it is described: x_(k+1) = J_k^-1 x_k with J_k by nested Jacobians."""
+
     def vector(k):
         if k == 1:
             return autograd.grad(beale)
@@ -154,7 +160,10 @@ def test_newton_newton_of_order_four(x):
     point = FunctionObjective(beale, np.array(x)).at(np.array(x))
     for order, same in ((3, True), (4, False)):
         method = NewtonNewton(reg=0.1, order=order)
-        theirs, ours = original_step((M("NewtonNewton", reg=0.1, order=order),), x, beale), our_step(method, x, beale)
+        theirs, ours = (
+            original_step((M("NewtonNewton", reg=0.1, order=order),), x, beale),
+            our_step(method, x, beale),
+        )
         assert ours == pytest.approx(nested(order, x, 0.1), rel=1e-9)
         assert (theirs == pytest.approx(ours, rel=1e-9)) is same
         table = {"NewtonNewton": find("order-four").variant}
@@ -177,7 +186,9 @@ def test_every_deviation_is_complete(deviation):
     assert all([deviation.original, deviation.ours, deviation.why])
     path, _, test = deviation.test.partition("::")
     source = Path(__file__).parents[3] / path
-    assert source.exists() and f"def {test}(" in source.read_text(), f"{deviation.name}: there is no {deviation.test}"
+    assert source.exists() and f"def {test}(" in source.read_text(), (
+        f"{deviation.name}: there is no {deviation.test}"
+    )
 
 
 def test_names_are_unique():

@@ -34,8 +34,11 @@ def test_agrees_with_torchzero(name):
 
 def test_an_undeclared_difference_fails():
     """The check is itself checked: a wrong eps shows."""
-    row = rows.Row("Adam", chain(Adam(eps=1e-7, debiased=False), LR(1e-2)),
-                     (rows.M("Adam", debias=False), rows.M("LR", 1e-2)))
+    row = rows.Row(
+        "Adam",
+        chain(Adam(eps=1e-7, debiased=False), LR(1e-2)),
+        (rows.M("Adam", debias=False), rows.M("LR", 1e-2)),
+    )
     assert parity.run_row(row, "logistic", 5).error > rows.TOLERANCE["float64"]
 
 

@@ -14,13 +14,19 @@ NAMES = [entry.name for entry in methods()]
 def test_every_method_has_rows(name):
     found = rows.rows_of(name)
     assert found, (
-        f'add to ROWS in refopt/oracle/torchzero/rows.py Row("{name}", then({name}(...), SMALL), (M("{name}", ...), '
-        "_SMALL)), one for the method and one for each option that the original has; where torchzero has no such "
-        f'method, Row("{name}", {name}(), (), "name of a deviation") and that deviation in deviations.py beside it')
+        f'add to ROWS in refopt/oracle/torchzero/rows.py Row("{name}", then({name}(...), SMALL), '
+        f'(M("{name}", ...), '
+        "_SMALL)), one for the method and one for each option that the original has; where torchzero has "
+        "no such "
+        f'method, Row("{name}", {name}(), (), "name of a deviation") and that deviation in deviations.py '
+        "beside it"
+    )
     for row in found:
         assert row.theirs or row.deviation, (
-            f"{row}: theirs=() says that torchzero has nothing to compare with; the row then names a deviation, which "
-            "refopt/oracle/torchzero/deviations.py describes")
+            f"{row}: theirs=() says that torchzero has nothing to compare with; the row then names a "
+            "deviation, which "
+            "refopt/oracle/torchzero/deviations.py describes"
+        )
         if row.deviation:
             assert find(row.deviation).method == name
 
