@@ -179,7 +179,7 @@ class Contraction:
 
 
 def quadratic_model(point: Point, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable]:
-    """Value, gradient and product at s of the polynomial ``f + g^T s + s^T H s / 2``, without the last term at order 1."""
+    """Value, gradient, product at s of ``f + g^T s + s^T H s / 2``; at order 1 without the last term."""
     product = point.hvp if order >= 2 else np.zeros_like
     Hs = product(s)
     return point.f + float(np.dot(point.g, s)) + float(np.dot(s, Hs)) / 2, point.g + Hs, product
@@ -332,7 +332,7 @@ class CountedObjective(Objective):
 
 
 def hessian_matrix(H: Any, n: int, dtype: np.dtype) -> Any:
-    """What a user's `hess` returned, checked: an operator as it is, a matrix (n, n) symmetrised, in `dtype`."""
+    """What `hess` returned, checked: an operator as it is, a matrix (n, n) symmetrised, in `dtype`."""
     sparse = scipy.sparse.issparse(H)
     if not (isinstance(H, LinearOperator) or sparse):
         H = np.asarray(H)
