@@ -278,7 +278,7 @@ def solve(
         if shown.best is None and not error < 1:
             return Answer(b.copy(), "breakdown", code, product.count)
         if reached and rtol is not None and error > rtol and rounds < ROUNDS:
-            if product.rough and error > FALL * before:
+            if product.rough and product.count >= PRODUCTS * (n + 1) and error > FALL * before:
                 return Answer(shown.answer(b), "breakdown", code, product.count)
             keywords["rtol"] = rtol * TIGHTER ** (rounds + 1)
             return solve(name, product, b, x, M, rtol, keywords, rounds + 1, error)
