@@ -45,9 +45,8 @@ CONFIRMED = 0.5  # share of the predicted decrease that the mean slope must show
 TINY = 1e-150  # least radius and sigma; their squares do not underflow
 LONGEST = 0.45  # a step or -f above this power of the largest number is too long; its square is still finite
 
-State = TypeVar(
-    "State", bound=Any
-)  # a record with the fields scale, rho, accepted, promise, restarted, flattest
+# A record with the fields scale, rho, accepted, promise, restarted, flattest
+State = TypeVar("State", bound=Any)
 
 
 @dataclasses.dataclass(frozen=True)

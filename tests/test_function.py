@@ -53,9 +53,8 @@ def test_finite_difference_products(method, h, error):
     H = exact(X)[1]
     assert np.allclose(at().hvp(V, method, h), H @ V, rtol=error)  # O(h), O(h^2) plus rounding eps/h
     assert not np.any(at().hvp(np.zeros(3), method, h))
-    assert np.allclose(
-        at().hvp(1e6 * V, method, h), 1e6 * H @ V, rtol=error
-    )  # the step does not scale with v
+    # The step does not scale with v
+    assert np.allclose(at().hvp(1e6 * V, method, h), 1e6 * H @ V, rtol=error)
 
 
 def test_the_order_of_the_differences():
@@ -279,12 +278,8 @@ def test_one_trace_serves_value_and_gradient():
 
 def test_newton_counts():
     result = minimize(quadratic, START, method="Newton")
-    assert (result.nit, result.nfev, result.njev, result.nhev) == (
-        1,
-        3,
-        2,
-        1,
-    )  # two points, one Hessian trace
+    # Two points, one Hessian trace
+    assert (result.nit, result.nfev, result.njev, result.nhev) == (1, 3, 2, 1)
 
 
 def test_jac_true_costs_one_call_a_point():

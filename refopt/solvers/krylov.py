@@ -57,22 +57,14 @@ SOLVERS: dict[str, Callable] = {
 HUGE = 1e100  # a solver that asks for a product with a longer vector has broken down
 TIGHTER, ROUNDS = 0.1, 20  # to enforce rtol, that of minres is reduced by this factor, at most so many times
 LEAST_SQUARES = ("lsqr", "lsmr")  # tolerances atol and btol, no preconditioner, no callback
-SILENT = (
-    "gmres",
-    *LEAST_SQUARES,
-)  # no callback with the iterate; that of gmres changes the meaning of maxiter
-CYCLES = {
-    "gcrotmk": ("m", 20),
-    "lgmres": ("inner_m", 30),
-    "gmres": ("restart", 20),
-}  # one callback per cycle of
-# many products; the argument that sets the length of a cycle, and its default
-UNWATCHED = (
-    "tfqmr",
-    *LEAST_SQUARES,
-)  # own limits: 10 n products (its residual falls late), 4 n with lsqr, lsmr
-FALL = 0.1  # with rough products the residual must fall by this factor, else there is no further try,
-PRODUCTS = 4  # after a cycle, or after this many products times n + 1: twice what n iterations take
+# No callback with the iterate; that of gmres changes the meaning of maxiter
+SILENT = ("gmres", *LEAST_SQUARES)
+# One callback per cycle of many products; the argument that sets the length of a cycle, and its default
+CYCLES = {"gcrotmk": ("m", 20), "lgmres": ("inner_m", 30), "gmres": ("restart", 20)}
+# Own limits: 10 n products (its residual falls late), 4 n with lsqr, lsmr
+UNWATCHED = ("tfqmr", *LEAST_SQUARES)
+FALL = 0.1  # with rough products the residual must fall by this factor, else there is no further try, after
+PRODUCTS = 4  # a cycle or after this many products times n + 1: twice what n iterations take
 REACHED = (0, 1, 2, 4, 5)  # their exit codes that mean an answer to the tolerance or to rounding
 RTOL = 1e-5  # default tolerance of all solvers
 OWN = ("A", "b", "x0")  # arguments that the method itself supplies
@@ -319,9 +311,8 @@ def watch_residual(
         elif due or done or (length and not error < before):
             raise Ended("breakdown")
         if done and name == "gcrotmk":
-            keywords[
-                "CU"
-            ].clear()  # kept orthogonal to its own residual, not to the b - A x with which it goes on
+            # Kept orthogonal to its own residual, not to the b - A x with which it goes on
+            keywords["CU"].clear()
         before, begun = error, product.count
 
     keywords["callback"] = callback

@@ -92,10 +92,10 @@ INNER = {
 @pytest.mark.parametrize("name", INNER)
 def test_on_a_separable_problem_each_block_takes_its_own_path_exactly(name):
     method = BlockPartition(INNER[name], max(SIZES), project_params=True)
-    compares = (
-        "+ Backtracking" in name or "trust" in name
-    )  # values of f, a sum with other roundings: no bits, and
-    count = 4 if compares else 12  # they say so when rounding is all that is left
+    # Values of f are a sum with other roundings: no bits, and the methods that compare them say so when only
+    # rounding is left.
+    compares = "+ Backtracking" in name or "trust" in name
+    count = 4 if compares else 12
     together = steps(method, Sum(), X0, count, tuple(SHAPES4))
     for k in range(len(SIZES)):
         block = slice(EDGES[k], EDGES[k + 1])

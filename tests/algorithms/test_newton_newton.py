@@ -66,9 +66,8 @@ def test_gmres_and_columns_give_the_dense_step(order, reg):
     columns, _ = step(refopt.NewtonNewton(reg=reg, order=order, vectorize=False))
     krylov, state = step(refopt.NewtonNewton(reg=reg, order=order, solver="gmres", rtol=1e-13))
     assert np.allclose(columns, dense, rtol=1e3 * EPS, atol=0)
-    assert np.allclose(
-        krylov, dense, rtol=1e-9, atol=0
-    )  # nested solves to 1e-13 with condition below 20 each
+    # Nested solves to 1e-13 with condition below 20 each
+    assert np.allclose(krylov, dense, rtol=1e-9, atol=0)
     assert state.solvers == ("gmres",) * (order - 1)
 
 

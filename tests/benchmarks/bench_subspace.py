@@ -82,9 +82,8 @@ def theirs(n, h, dtype, basis):
 
 def main() -> None:
     given = arguments()
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(
-        given.threads
-    )  # before NumPy and torch load
+    # Before NumPy and torch load
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(given.threads)
     import numpy as np
     import torch
 

@@ -63,9 +63,8 @@ def test_output_is_the_definition(options):
     """1e-10: an eigenvalue 1e-5 of the largest keeps eleven digits of the Gram matrix."""
     options = {"history_size": 4, **options}
     if options["history_size"] == 40:
-        updates = np.random.default_rng(52).standard_normal(
-            (25, 60)
-        )  # with fewer variables than columns M has no rank
+        # With fewer variables than columns M has no rank
+        updates = np.random.default_rng(52).standard_normal((25, 60))
     else:
         updates = UPDATES
     found, _ = outputs(GGT(**options), updates)

@@ -37,9 +37,8 @@ def test_log_sum_exp_and_its_derivatives():
     expected = np.max(z, axis=1) + np.log(np.sum(np.exp(z - np.max(z, axis=1, keepdims=True)), axis=1))
     np.testing.assert_allclose(learning.log_sum_exp(z), expected, rtol=4 * EPS)
     gradient = autograd.grad(lambda z: anp.sum(learning.log_sum_exp(z)))(z)
-    np.testing.assert_allclose(
-        gradient, np.exp(z - expected[:, None]), rtol=0, atol=1e-12
-    )  # eps times |z| = 1000
+    # eps times |z| = 1000
+    np.testing.assert_allclose(gradient, np.exp(z - expected[:, None]), rtol=0, atol=1e-12)
 
 
 def test_breast_cancer_by_hand():

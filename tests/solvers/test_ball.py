@@ -19,8 +19,8 @@ def moresorensen_defect(H, g, r, z, lam):
         max(0.0, -(w[0] + lam)) * r / size,  # H + lam I positive semidefinite
         max(0.0, np.linalg.norm(z) / r - 1),
         max(0.0, -lam) * r / size,
-        lam * (r - np.linalg.norm(z)) / size,
-    )  # complementarity
+        lam * (r - np.linalg.norm(z)) / size,  # complementarity
+    )
 
 
 def random_quadratic(seed, kind):

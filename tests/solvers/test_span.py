@@ -98,11 +98,8 @@ def test_indefinite_systems_descend(seed):
 def test_no_curvature_at_all():
     u = np.array([3.0, 4.0])
     zero = np.zeros(2)
-    assert minimise_over_span(u, u, zero, zero, zero) == (
-        1.0,
-        0.0,
-        "indefinite",
-    )  # H = 0, lam = 0: the gradient
+    # H = 0, lam = 0: the gradient
+    assert minimise_over_span(u, u, zero, zero, zero) == (1.0, 0.0, "indefinite")
     assert minimise_over_span(u, zero, u, zero, u) == (0.0, 1.0, "rank one")  # D = 0: z solves the system
 
 

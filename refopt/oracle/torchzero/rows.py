@@ -49,10 +49,8 @@ from .problems import PROBLEMS
 
 __all__ = ["M", "ROWS", "Row", "TOLERANCE", "rows_of"]
 
-TOLERANCE = {
-    "float64": 1e-10,
-    "float32": 2e-3,
-}  # relative to the largest entry of the update; see `parity.run_row`
+# Relative to the largest entry of the update; see `parity.run_row`
+TOLERANCE = {"float64": 1e-10, "float32": 2e-3}
 
 
 class M:
@@ -114,20 +112,14 @@ def masks_of(trace: Any) -> list[np.ndarray]:
 SMALL, TINY = LR(1e-2), LR(1e-4)  # step sizes with which the problems stay bounded for 100 steps
 _SMALL, _TINY = M("LR", 1e-2), M("LR", 1e-4)
 
-NONSINGULAR = tuple(
-    name for name in PROBLEMS if name != "zero gradients"
-)  # the Hessian is invertible along the way
+# The Hessian is invertible along the way
+NONSINGULAR = tuple(name for name in PROBLEMS if name != "zero gradients")
 
-PLAIN, _PLAIN = (
-    Adam(debiased=False),
-    M("Adam", debias=False),
-)  # inside others: where the two Adams are the same
+# Inside others: where the two Adams are the same
+PLAIN, _PLAIN = Adam(debiased=False), M("Adam", debias=False)
 EIGEN = 1e-7  # eigenvectors of a Gram matrix, with eigenvalues down to 1e-7 of the largest, on either side
-STEEP = (
-    "rosenbrock 4",
-    "rosenbrock 50, 4 tensors",
-    "beale",
-)  # gradients so large that the original's root holds
+# Gradients so large that the original's root holds
+STEEP = ("rosenbrock 4", "rosenbrock 50, 4 tensors", "beale")
 
 CURVE_BALLS: tuple[dict[str, Any], ...] = (
     {},
@@ -138,12 +130,8 @@ CURVE_BALLS: tuple[dict[str, Any], ...] = (
 )
 
 CONVEX = ("quadratic", "logistic")  # H is definite: a step of Newton is well defined all along
-POSITIVE = (
-    "logistic",
-    "rosenbrock 4",
-    "beale",
-    "tanh network",
-)  # f stays away from 0, by which grafts divide
+# f stays away from 0, by which grafts divide
+POSITIVE = ("logistic", "rosenbrock 4", "beale", "tanh network")
 TIGHT = {
     "lsqr": {"atol": 1e-13, "btol": 1e-13, "iter_lim": 100},
     "lsmr": {"atol": 1e-13, "btol": 1e-13, "maxiter": 100},
@@ -312,8 +300,8 @@ ROWS: list[Row] = [
         Backtracking(init_step=2.0, shrink=0.7, c1=0.1, maxiter=40),
         (M("Backtracking", init=2.0, beta=0.7, c=0.1, maxiter=40, adaptive=False),),
         "armijo-only",
-        tuple(name for name in PROBLEMS if name != "logistic"),
-    ),  # there rounding decides
+        tuple(name for name in PROBLEMS if name != "logistic"),  # there rounding decides
+    ),
     Row("StrongWolfe", StrongWolfe(), (M("StrongWolfe"),), "scipy-search"),
     *(
         Row(

@@ -54,9 +54,8 @@ def coefficients(g, order):
 def to_float(array):
     """Object array of mpf or mpc to float64 or complex128."""
     flat = np.array([complex(v) if isinstance(v, mpmath.mpc) else float(v) for v in np.ravel(array)])
-    flat = (
-        np.where(np.abs(flat) < 1e-23, 0.0, flat) if len(flat) else flat
-    )  # truncation of the interpolation, see above
+    # Truncation of the interpolation, see above
+    flat = np.where(np.abs(flat) < 1e-23, 0.0, flat) if len(flat) else flat
     return flat.reshape(np.shape(array))
 
 

@@ -13,9 +13,8 @@ test_coefficients, test_batches, test_gradients = rule_tests("elementary")
 def test_sqrt_and_powers_at_zero():
     zero = np.zeros(2)
     c = taylor(lambda x: anp.sqrt(x), zero, np.array([1.0, 0.0]), 2)
-    assert (
-        np.isnan(c[1:, 0]).all() and c[:, 1].tolist() == [0.0] * 3
-    )  # an element that does not move stays zero
+    # An element that does not move stays zero
+    assert np.isnan(c[1:, 0]).all() and c[:, 1].tolist() == [0.0] * 3
     c = taylor(lambda x: x**2.5, zero, np.array([1.0, 0.0]), 4)
     assert c[:3, 0].tolist() == [0.0] * 3 and np.isnan(c[3:, 0]).all() and c[:, 1].tolist() == [0.0] * 5
     c = taylor(lambda x: x**3 + x**0, zero, np.ones(2), 4)

@@ -36,9 +36,8 @@ def test_precise_linear_algebra(kind):
     make = Arithmetic(kind).array
     B = rng.standard_normal((5, 5))
     A, b = make(B @ B.T + np.eye(5)), make(rng.standard_normal(5))
-    eps = (
-        1e-17 if kind == "longdouble" else 1e-45
-    )  # 19 and 50 digits, less what a condition number of 50 costs
+    # 19 and 50 digits, less what a condition number of 50 costs
+    eps = 1e-17 if kind == "longdouble" else 1e-45
     assert np.abs(plain((A @ solve(A, b) - b) / eps)).max() < 1
     L = cholesky(A)
     assert np.abs(plain((L @ L.T - A) / eps)).max() < 100

@@ -46,9 +46,8 @@ def test_known_misprints_and_odd_files():
     nelson = problems.get("nist/Nelson")
     assert len(nist.read("Nelson").columns) == 3
     assert nelson.residuals(nelson.x0)[0] == pytest.approx(np.log(15.0) - (2.0 - 1e-4 * np.exp(0.01 * 180.0)))
-    assert (
-        problems.get("nist/Roszman1").certified[0] == 2.0196866396e-01
-    )  # a second public copy is damaged here
+    # A second public copy is damaged here
+    assert problems.get("nist/Roszman1").certified[0] == 2.0196866396e-01
     assert problems.get("nist/Lanczos1").certified_rss == 1.4307867721e-25
 
 
