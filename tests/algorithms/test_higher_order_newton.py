@@ -390,13 +390,19 @@ def torchzero_step(fun, x, **hyperparameters):
     return path[1] - path[0]
 
 
-@pytest.mark.parametrize("name", TORCHZERO_CASES)
-@pytest.mark.parametrize("order", [2, 3, 4])
-@pytest.mark.parametrize("n", [2, 4, 8])
+# An order-4 step of the original at n = 8 takes 0.3 s: one function is enough.
+COMPARED = [
+    (name, order, n)
+    for name in TORCHZERO_CASES
+    for order in (2, 3, 4)
+    for n in (2, 4, 8)
+    if name == "rosenbrock" or (order, n) != (4, 8)
+]
+
+
+@pytest.mark.parametrize("name, order, n", COMPARED)
 def test_no_model_value_of_the_original_is_lower(name, order, n):
     fun = TORCHZERO_CASES[name]
-    if n == 8 and order == 4 and name != "rosenbrock":
-        pytest.skip("0.3 s a step: one function is enough")
     for seed in range(3 if n < 8 else 1):
         x = np.random.default_rng(100 * n + seed).normal(size=n)
         s = torchzero_step(fun, x, order=order, init=(1.0, 0.3, 3.0)[seed])

@@ -223,7 +223,8 @@ def test_parts_that_draw_must_match():
 
 def test_a_tape_gives_the_same_numbers_again_and_ends_with_an_error():
     drawn = Tape(lambda t, n: np.full(n, t))
-    assert drawn(0, 2) is drawn(0, 2) and list(drawn(1, 2)) == [1, 1]
+    first = drawn(0, 2)
+    assert drawn(0, 2) is first and list(drawn(1, 2)) == [1, 1]
     given = Tape(None, [[True, False]])
     assert list(given(0, 2)) == [True, False]
     with pytest.raises(ValueError, match="the tape holds 1 masks, but step 1 needs one"):
