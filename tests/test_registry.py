@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from functions import never, sphere
 
 import refopt
 from refopt import checks, minimize
 from refopt.registry import ENTRIES, Entry, find, names_supporting_bounds, resolve
-
-
-def never(x):
-    raise AssertionError("evaluated although the input was wrong")
-
-
-def sphere(x):
-    return (x**2).sum()
-
 
 START = [1.0, 2.0]
 

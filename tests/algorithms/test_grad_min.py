@@ -7,6 +7,7 @@ import itertools
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from functions import mixed
 from original import original, ours
 
 import refopt
@@ -19,12 +20,8 @@ START = np.array([-1.2, 1.0, 0.7])
 EXACT = 1e-12  # relative: a few hundred roundings of sums of products
 
 
-def fun_of(xp, x):
-    return xp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2) + 2 + xp.sum(x**3 * xp.sin(x))
-
-
 def fun(x):
-    return fun_of(anp, x)
+    return mixed(anp, x)
 
 
 def phi_point(x=START, f=fun, objective=None, **options):
@@ -208,8 +205,8 @@ OPTIONS = [
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_trajectory_of_the_original(options):
     lr = 1e-9 if options.get("relative") or options.get("square") else 1e-6
-    theirs = original(lambda m, ex: ex.GradMin(m.LR(lr), **options), fun_of, START, 20)
-    mine = ours(GradMin(refopt.LR(lr), **options), fun_of, START, 20)
+    theirs = original(lambda m, ex: ex.GradMin(m.LR(lr), **options), mixed, START, 20)
+    mine = ours(GradMin(refopt.LR(lr), **options), mixed, START, 20)
     moved = np.abs(theirs[-1] - START).max()
     # both round x at every step: 20 eps |x| against the distance gone
     assert np.abs(mine - theirs).max() <= 1e-12 * moved + 20 * 2.3e-16 * np.abs(START).max()
@@ -217,13 +214,13 @@ def test_trajectory_of_the_original(options):
 
 @pytest.mark.parametrize("square", [False, True])
 def test_newton_inside_follows_the_original(square):
-    theirs = original(lambda m, ex: ex.GradMin([m.Newton()], square=square), fun_of, START, 2)
+    theirs = original(lambda m, ex: ex.GradMin([m.Newton()], square=square), mixed, START, 2)
 
     class Plain(refopt.Method):
         def step(self, point, update, state):
             return np.linalg.solve(point.dense_hessian(), update), state
 
-    mine = ours(GradMin(Plain(), square=square), fun_of, START, 2)
+    mine = ours(GradMin(Plain(), square=square), mixed, START, 2)
     # condition number of the Hessian of phi: 1e5
     assert np.abs(mine - theirs).max() <= 1e-9 * np.abs(theirs).max()
 
@@ -244,7 +241,7 @@ def test_create_graph_makes_no_difference_in_the_original():
     paths = [
         original(
             lambda m, ex, flag=flag: ex.GradMin([m.Newton()], square=True, create_graph=flag),
-            fun_of,
+            mixed,
             START,
             3,
         )

@@ -3,6 +3,7 @@
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from functions import SMOOTH, model_of
 
 from refopt.function import FunctionObjective
 from refopt.models.taylor import Penalised, TensorModel, taylor_model
@@ -78,19 +79,7 @@ def test_graded_hessian_does_not_spoil_the_soft_directions():
     assert answer.value <= 0.999 * -0.5 * (1.0 + 2500 / 1e10)
 
 
-FUNCTIONS = {
-    "rosenbrock": lambda x: anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2),
-    "waves": lambda x: anp.sum(anp.sin(x) * anp.cos(anp.roll(x, 1))) + 0.1 * anp.sum(x**2),
-    "exponentials": lambda x: anp.sum(anp.exp(0.5 * x) - x) + anp.sum(x[1:] * x[:-1]),
-}
-
-
-def model_of(name, n, order, seed, derivatives="tensors"):
-    x = np.random.default_rng(seed).normal(size=n)
-    return taylor_model(FunctionObjective(FUNCTIONS[name], x).at(x), order, derivatives)
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", SMOOTH)
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("r", [0.1, 1.0, 5.0])
 def test_model_answer_is_a_certified_minimum_no_higher_than_scipys(name, order, r):

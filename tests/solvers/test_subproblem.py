@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import autograd.numpy as anp
 import numpy as np
 import pytest
 import scipy
+from functions import SMOOTH, model_of
 
-from refopt.function import FunctionObjective
-from refopt.models.taylor import Penalised, TensorModel, taylor_model
+from refopt.models.taylor import Penalised, TensorModel
 from refopt.solvers.ball import quadratic_in_ball
 from refopt.solvers.subproblem import BALL_SOLVERS, SOLVERS, freely, in_ball
 
-FUNCTIONS = {
-    "rosenbrock": lambda x: anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2),
-    "waves": lambda x: anp.sum(anp.sin(x) * anp.cos(anp.roll(x, 1))) + 0.1 * anp.sum(x**2),
-    "exponentials": lambda x: anp.sum(anp.exp(0.5 * x) - x) + anp.sum(x[1:] * x[:-1]),
-}
 
-
-def model_of(name, n, order, seed, derivatives="tensors"):
-    x = np.random.default_rng(seed).normal(size=n)
-    return taylor_model(FunctionObjective(FUNCTIONS[name], x).at(x), order, derivatives)
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", SMOOTH)
 @pytest.mark.parametrize("order", [2, 4])
 def test_free_answer_is_no_higher_than_trust_exact(name, order):
     model = model_of(name, 4, order, 7)

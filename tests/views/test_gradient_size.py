@@ -7,6 +7,7 @@ import itertools
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from functions import mixed
 
 import refopt
 from refopt.algorithms.grad_min import GradMin
@@ -19,12 +20,8 @@ START = np.array([-1.2, 1.0, 0.7])
 EXACT = 1e-12  # relative: a few hundred roundings of sums of products
 
 
-def fun_of(xp, x):
-    return xp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2) + 2 + xp.sum(x**3 * xp.sin(x))
-
-
 def fun(x):
-    return fun_of(anp, x)
+    return mixed(anp, x)
 
 
 def phi(x, *, loss_term=0.0, relative=None, square=False, mean=True, maximize=False):

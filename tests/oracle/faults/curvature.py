@@ -2,6 +2,7 @@
 
 import autograd.numpy as anp
 import numpy as np
+from functions import BOWL
 
 from refopt import LR, CurveBall, GaussNewton, InfinityNormTrustRegion, LeastSquares, chain
 from refopt.oracle.planting import Fault, Subject
@@ -56,18 +57,6 @@ def step(x):
 """
 
 
-def bowl(x):
-    """Strictly convex, not quadratic."""
-    return (
-        x[0] ** 2
-        + 2 * x[1] ** 2
-        + 3 * x[2] ** 2
-        + x[0] * x[1]
-        + 0.1 * (x[0] - x[2]) ** 4
-        + 0.05 * (x[1] + x[2]) ** 4
-    )
-
-
 def wave(x):
     """Its first quadratic models promise more than it keeps."""
     return anp.sum(anp.cos(3 * x) + x**2 / 2)
@@ -85,7 +74,6 @@ def jacobian(x):
     return np.vstack((np.diag(np.exp(x / 4) / 4), products, np.eye(n)))
 
 
-BOWL = (bowl, [2.0, -1.0, 1.5])
 ZERO = dict(z=np.zeros(3))
 
 SUBJECTS = [

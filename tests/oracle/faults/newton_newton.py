@@ -1,6 +1,7 @@
 """Faults and correct variants of NewtonNewton."""
 
 import numpy as np
+from functions import bowl
 
 from refopt import LR, NewtonNewton, chain
 from refopt.derivatives import derivative_tensors
@@ -16,18 +17,6 @@ def step(x, g, hess):
     d = np.linalg.solve(J2, x2)
     return x - lr * d
 """
-
-
-def bowl(x):
-    """Strictly convex, with a third derivative."""
-    return (
-        x[0] ** 2
-        + 2 * x[1] ** 2
-        + 3 * x[2] ** 2
-        + x[0] * x[1]
-        + 0.1 * (x[0] - x[2]) ** 4
-        + 0.1 * (x[1] + x[2]) ** 4
-    )
 
 
 SUBJECTS = [

@@ -1,5 +1,7 @@
 """Faults and correct variants of ScipyNewtonCG, NewtonSolver and GradMin."""
 
+from functions import BOWL
+
 from refopt import LR, GradMin, Newton, NewtonSolver, ScipyNewtonCG, chain
 from refopt.oracle.planting import Fault, Subject
 
@@ -44,20 +46,6 @@ def step(x, f, g, hvp):
     return x - lr * slope
 """
 
-
-def bowl(x):
-    """Strictly convex, not quadratic."""
-    return (
-        x[0] ** 2
-        + 2 * x[1] ** 2
-        + 3 * x[2] ** 2
-        + x[0] * x[1]
-        + 0.1 * (x[0] - x[2]) ** 4
-        + 0.05 * (x[1] + x[2]) ** 4
-    )
-
-
-BOWL = (bowl, [2.0, -1.0, 1.5])
 
 SUBJECTS = [
     Subject(

@@ -1,5 +1,7 @@
 """Faults and correct variants of Newton, LBFGS and the line searches."""
 
+from functions import BOWL, bowl
+
 from refopt import LBFGS, LR, Backtracking, Newton, StrongWolfe, chain
 from refopt.oracle.planting import Fault, Subject
 
@@ -60,21 +62,6 @@ def step(x, g):
     u, a = update, after.step_size
     return x - u, dict(step_size=a)
 """
-
-
-def bowl(x):
-    """Strictly convex, not quadratic."""
-    return (
-        x[0] ** 2
-        + 2 * x[1] ** 2
-        + 3 * x[2] ** 2
-        + x[0] * x[1]
-        + 0.1 * (x[0] - x[2]) ** 4
-        + 0.05 * (x[1] + x[2]) ** 4
-    )
-
-
-BOWL = (bowl, [2.0, -1.0, 1.5])
 
 
 def point(x):
