@@ -208,7 +208,7 @@ class FunctionObjective(CountedObjective):
             point.memo["product"] = reverse.product_function(self.as_traced, point.x)
         self._check_time()
         self.nhvp += 1
-        self.used["H"] = "autograd"
+        self._traces_twice(point)
         return np.array(point.memo["product"](v), dtype=self.dtype)
 
     def product_along(self, point: Point, v: np.ndarray) -> np.ndarray:
@@ -229,7 +229,8 @@ class FunctionObjective(CountedObjective):
             return super().third(point, w)
         self._check_time()
         self.nhvp += 1
-        self.used["H"] = self.used["T"] = "autograd"
+        self._traces_twice(point)
+        self.used["T"] = "autograd"
         slope = lambda x: anp.dot(w, reverse.gradient(self.as_traced, x))  # noqa: E731  its Hessian is T[w]
         Hw, backward = reverse.trace(lambda x: reverse.gradient(slope, x), point.x)
 
@@ -280,7 +281,7 @@ class FunctionObjective(CountedObjective):
         if not self._traces(point):
             self.used["H"] = differences.source_of(self)
             return differences.hessian(self, point)
-        self.used["H"] = "autograd"
+        self._traces_twice(point)
         return np.asarray(hessian(self.as_traced, point.x), dtype=self.dtype)
 
     def half_the_digits(self) -> bool:
@@ -347,6 +348,12 @@ class FunctionObjective(CountedObjective):
             self.traced = self.cause is None
         return self.traced
 
+    def _traces_twice(self, point: Point) -> None:
+        """Note that second derivatives come from a trace; the first time, see that they may."""
+        if self.used.get("H") != "autograd":
+            following.check_products(self, point)
+            self.used["H"] = "autograd"
+
     def _require_trace(self, point: Point, order: int) -> None:
         """Raise `TraceError` if derivatives of this order cannot be had, because `fun` is not traced."""
         if self.scheme is None and self.traced is None:
@@ -360,9 +367,11 @@ class FunctionObjective(CountedObjective):
             "differences" + (f". {self.cause}" if self.cause else "")
         ) from self.cause
 
-    def differentiate_gradients(self) -> None:
-        """From now on take the Hessian from differences of the gradient."""
+    def differentiate_gradients(self) -> bool:
+        if self.hess_scheme is not None or self._second_given() or self.strategy is not None:
+            return False
         self.hess_scheme = "3-point"
+        return True
 
     # ------------------------------------------------------------ Taylor series
 

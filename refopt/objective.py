@@ -273,6 +273,10 @@ class Objective:
     def prepare(self, point: Point) -> None:
         """Called once, before the first step of a run, with its start."""
 
+    def differentiate_gradients(self) -> bool:
+        """Take the Hessian from differences of the gradient from now on; False if that is no change."""
+        return False
+
     def moved(self, old: Point, new: Point) -> None:
         """Called after each step, with the points before and after it."""
 
