@@ -57,7 +57,8 @@ def minimize(
     bounds : sequence of (low, high), `scipy.optimize.Bounds` or None
         Box constraints, for methods that support them.
     constraints : ()
-        Not supported; it is there so that the order of arguments is SciPy's. Anything but ``()`` is refused.
+        Not supported; it is there so that the order of arguments is SciPy's. Anything that is not empty is
+        refused.
     tol : float or None
         Short for ``options["gtol"]``.
     callback : callable or None
@@ -151,7 +152,7 @@ def iterate(
 def minimize_for_scipy(
     method: Method,
     fun: Callable,
-    x0: Any,
+    x0: Any = None,
     args: Any = (),
     *,
     jac: Any = None,
@@ -164,9 +165,11 @@ def minimize_for_scipy(
 ) -> OptimizeResult:
     """What a method instance does when `scipy.optimize.minimize` calls it, see `Method.__call__`."""
     refuse_constraints(type(method).__name__, constraints)
-    if getattr(jac, "__self__", None) is fun and callable(getattr(fun, "fun", None)):
-        # SciPy's wrapper for jac=True returns stored values, which cannot be traced: unwrap it
-        fun, jac = fun.fun, True
+    if "bracket" in options:
+        raise TypeError(
+            "scipy.optimize.minimize_scalar gives a method a bracket and no start; call "
+            f"scipy.optimize.minimize(fun, x0, method={method!r}) with a number as x0"
+        )
     tol = options.pop("tol", None)
     extra = {name: options.pop(name) for name in ("shapes", "rng") if name in options}
     return minimize(fun, x0, args, method, jac, hess, hessp, bounds, (), tol, callback, options, **extra)

@@ -91,7 +91,7 @@ class FunctionObjective(CountedObjective):
         if self.pair:
             self._count_call()
             answer = self.fun(point.x.copy(), *self.args)
-            if not (isinstance(answer, tuple) and len(answer) == 2):
+            if not (isinstance(answer, (tuple, list)) and len(answer) == 2):
                 raise TypeError(
                     f"with jac=True fun must return (value, gradient), got {checks.describe(answer)}"
                 )
@@ -141,6 +141,8 @@ class FunctionObjective(CountedObjective):
             self._check_time()
             self.nhvp += 1
             Hv = np.asarray(self.hessp(point.x.copy(), v.copy(), *self.args))
+            if self.n == Hv.size == 1:
+                Hv = Hv.reshape(1)
             if Hv.shape != (self.n,):
                 raise ValueError(
                     f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}"
@@ -326,6 +328,8 @@ class FunctionObjective(CountedObjective):
 
     def _gradient_array(self, g: Any) -> np.ndarray:
         g = np.asarray(g)
+        if self.n == g.size == 1:
+            g = g.reshape(1)
         if g.shape != (self.n,):
             raise ValueError(f"jac must return an array of shape ({self.n},), got {checks.describe(g)}")
         if np.iscomplexobj(g) or g.dtype == object:

@@ -336,6 +336,8 @@ def hessian_matrix(H: Any, n: int, dtype: np.dtype) -> Any:
     sparse = scipy.sparse.issparse(H)
     if not (isinstance(H, LinearOperator) or sparse):
         H = np.asarray(H)
+        if n == H.size == 1:
+            H = H.reshape(1, 1)
     if H.shape != (n, n):
         raise ValueError(f"hess must return shape ({n}, {n}), got shape {H.shape}")
     if isinstance(H, LinearOperator):
