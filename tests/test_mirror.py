@@ -27,6 +27,7 @@ OVER_ALL = {
     "test_docstrings.py": "help of every method",
     "test_layers.py": "what may import what",
     "test_mirror.py": "this",
+    "test_packages.py": "packages that call a minimizer: statsmodels, scikit-learn, scipy.stats",
     "test_promises.py": "tests/README.md",
     "test_readme.py": "README.md and the pages beside it",
     "test_scipy.py": "instances as minimizers of SciPy",
