@@ -76,7 +76,7 @@ def outcomes(tmp_path_factory):
         "OUTCOMES": str(folder / "outcomes.json"),
         "PYTHONPATH": os.pathsep.join([str(here), str(root), os.environ.get("PYTHONPATH", "")]),
     }
-    command = [sys.executable, "-m", "pytest", "-p", "reroute", "-p", "no:cacheprovider", "-q", "--tb=short"]
+    command = [sys.executable, "-m", "pytest", "-p", "reroute", "-p", "no:cacheprovider", "-q", "--tb=no"]
     command += ["-c", "pytest.ini", "--rootdir=.", "-k", f"not ({LEFT_OUT})", "--pyargs"]
     run = subprocess.run(
         [*command, *(TESTS + module for module in MODULES)],
