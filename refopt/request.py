@@ -163,9 +163,7 @@ def refuse_constraints(name: str, constraints: Any) -> None:
         return
     if isinstance(constraints, dict) or np.size(constraints) > 0:
         raise ValueError(
-            f"{name} does not support constraints, got {checks.describe(constraints)}; leave them out, give "
-            "bounds on single variables as bounds=, or call "
-            "scipy.optimize.minimize(method='trust-constr')"
+            f"{name} does not support constraints; scipy.optimize.minimize(method='trust-constr') does"
         )
 
 
