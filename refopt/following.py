@@ -24,6 +24,7 @@ from . import checks
 from .derivatives import finite, refusal, reverse
 from .derivatives.refusal import TraceError
 from .objective import Point
+from .returned import one_number
 
 __all__ = ["check_complex", "check_products", "check_start", "check_still", "refusal_of"]
 
@@ -89,7 +90,7 @@ def refusal_of(objective: Any, point: Point) -> TraceError | None:
     try:
         value, derivatives = reverse.trace_twice(objective.as_traced, point.x)
         g, product = derivatives()
-        f = objective.number(value)
+        f = one_number(value)
         Hx = product(np.abs(point.x))
     except TraceError as error:
         return error
@@ -156,7 +157,7 @@ def check_complex(objective: Any, point: Point) -> None:
     if objective.bounds is not None:
         move = np.where(point.x + move <= objective.bounds[1], move, -move)
     end = point.x + move
-    rise = objective.number(objective.plain(end)) - point.f
+    rise = one_number(objective.plain(end)) - point.f
     slope = float(point.g @ (end - point.x))
     noise = SLACK * eps * (abs(point.f) + float(np.abs(point.g) @ np.abs(point.x)))
     if abs(rise - slope) > 0.01 * (float(np.abs(point.g) @ np.abs(move)) + abs(rise)) + noise:
@@ -183,7 +184,7 @@ def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
         ends = [point.x + step, point.x - step]
         if objective.bounds is not None:
             ends = [np.clip(end, *objective.bounds) for end in ends]
-        f = [objective.number(objective.plain(end)) for end in ends]
+        f = [one_number(objective.plain(end)) for end in ends]
         slopes.append(abs(f[0] - f[1]) / share)
     noise = 8 * SLACK * eps * abs(point.f)
     if np.all(np.isfinite(slopes)) and slopes[1] > max(FLAT * slopes[0], noise):

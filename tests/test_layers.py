@@ -26,6 +26,7 @@ ORDER = [
     "derivatives",
     "composite",
     "objective",
+    "returned",
     "differences",
     "following",
     "function",
