@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from .objective import Point
 from .request import Request
+from .result import OptimizeResult, remember
 from .solvers.norm import nrm2
 from .status import Status, Stop
 
@@ -294,6 +294,7 @@ class Run(Iterator[Record]):
         if self.options["return_all"]:
             result.history = list(self.history)
             result.allvecs = [self.start.copy()] + [r.x.copy() for r in self.history]
+        remember(result, objective, point, ended=stop is not None)
         return result
 
     @property

@@ -37,6 +37,8 @@ ORDER = [
     "algorithms",
     "registry",
     "request",
+    "answer",
+    "result",
     "run",
     "driver",
     "problems",
