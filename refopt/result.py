@@ -115,7 +115,7 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
         -------
         (n, n) float64 array
             Infinite variance for a parameter that the data do not determine, and nan beside it; nan
-            everywhere if x is not a minimum.
+            everywhere if the Hessian is indefinite. Each comes with a warning.
 
         Raises
         ------
@@ -280,19 +280,18 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
             raise ValueError("covariance: the residuals or their Jacobian at x are not finite")
         noise = self._noise("J")
         inverse = gram_inverse(J, noise)
-        doubts = doubts_of(answer, inverse, noise, "J^T J")
+        rounding = float(np.finfo(answer.x.dtype).eps * np.linalg.norm(np.abs(J) @ np.abs(answer.x)))
+        size = float(np.linalg.norm(r))
+        lost = variance is None and rounding >= DIGITS * size
+        doubts = doubts_of(answer, inverse, noise, "J^T J", None if lost else J.T @ r / s2, s2)
         H = self.get("hess")
         if isinstance(H, np.ndarray) and np.all(np.isfinite(H)) and self._inverse_of(H).negative:
             doubts.append("the Hessian at x has a negative eigenvalue: x is no minimum of the sum of squares")
-        rounding = float(np.finfo(answer.x.dtype).eps * np.linalg.norm(np.abs(J) @ np.abs(answer.x)))
-        size = float(np.linalg.norm(r))
-        if rounding >= DIGITS * size:
+        if lost:
             doubts.append(
                 f"the residuals, |r| = {size:.3g}, are hardly more than the rounding errors in them (about "
                 f"{rounding:.3g}), and so are the standard errors"
             )
-        else:
-            doubts += offset(answer, inverse, J.T @ r / s2, s2)
         matrix = inverse.matrix
         known = np.isfinite(matrix)
         matrix[known] *= s2
@@ -314,12 +313,11 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
                 "hess='3-point'"
             )
         inverse = self._inverse_of(self._hessian())
-        doubts = doubts_of(answer, inverse, self._noise("H"), "the Hessian")
+        g = self.get("jac")
+        g = None if g is None else np.asarray(g, dtype=np.float64)
+        doubts = doubts_of(answer, inverse, self._noise("H"), "the Hessian", g, 1.0)
         if inverse.negative:
             return np.full_like(inverse.matrix, np.nan), doubts
-        g = self.get("jac")
-        if g is not None:
-            doubts += offset(answer, inverse, np.asarray(g, dtype=np.float64), 1.0)
         return inverse.matrix, doubts
 
 
@@ -343,8 +341,10 @@ def named(mask: np.ndarray) -> str:
     return ", ".join(found[:6]) + more + (" is part" if len(found) == 1 else " are part")
 
 
-def doubts_of(answer: Answer, inverse: Inverse, eps: float, what: str) -> list[str]:
-    """What speaks against the inverse, one sentence each."""
+def doubts_of(
+    answer: Answer, inverse: Inverse, eps: float, what: str, g: np.ndarray | None, s2: float
+) -> list[str]:
+    """What speaks against ``C = s^2 inverse``, one sentence each; the last by ``g^T C g``."""
     found = []
     if inverse.negative:
         found.append(
@@ -368,18 +368,13 @@ def doubts_of(answer: Answer, inverse: Inverse, eps: float, what: str) -> list[s
             "does not describe an estimate that a bound holds. To treat such a parameter as known, leave it "
             "out of x and fit again"
         )
-    return found
-
-
-def offset(answer: Answer, inverse: Inverse, g: np.ndarray, s2: float) -> list[str]:
-    """The sentence on an x that is not close to a minimum, by ``g^T C g``, C = s^2 `inverse`."""
-    if inverse.negative or inverse.open.any() or answer.on_bound.any():
-        return []
-    distance = float(np.sqrt(max(s2 * float(g @ inverse.matrix @ g), 0.0) / g.size))
-    if distance <= DIGITS:
+    if found or g is None:
+        return found
+    offset = float(np.sqrt(max(s2 * float(g @ inverse.matrix @ g), 0.0) / g.size))
+    if offset <= DIGITS:
         return []
     return [
-        f"x is about {distance:.2g} standard errors away from where the linearised fit has its minimum "
+        f"x is about {offset:.2g} standard errors away from where the linearised fit has its minimum "
         f"(more than {DIGITS:g}): the run ended too early; give a smaller tol, or scale fun"
     ]
 
