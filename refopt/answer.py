@@ -104,7 +104,6 @@ def apart(objective: CountedObjective, answer: Answer) -> Iterator[Point]:
     """
     kept, present = dict(vars(objective)), objective.start()
     objective._recent, objective.bounds = [], answer.bounds
-    objective.products_wanted, objective.tried = False, None
     # a copy: torch's objective takes the x that it has written last for the present values of the parameters,
     # and the user may have changed them since
     objective.begin(answer.x.copy())

@@ -15,6 +15,7 @@ from autograd.tracer import getval
 
 import refopt
 from refopt.answer import COUNTS
+from refopt.function import FunctionObjective
 
 START = np.array([-1.2, 1.0])
 
@@ -99,6 +100,30 @@ def test_a_run_in_progress_is_not_disturbed(method):
     assert asked == path(ask=False)
 
 
+class Watched(FunctionObjective):
+    """It notes the bounds that hold when a Hessian is computed."""
+
+    def hessian(self, point):
+        self.seen = self.bounds
+        return super().hessian(point)
+
+
+def test_the_objective_is_as_before():
+    objective = Watched(rosenbrock, START)
+    run = refopt.iterate(
+        objective, START, method="InfinityNormTrustRegion", bounds=[(-2.0, 2.0), (-2.0, 2.0)]
+    )
+    next(run)
+    res, box = run.result, objective.bounds
+    objective.bounds, objective.best_f = None, -1.0
+    recent, state = list(objective._recent), dict(vars(objective))
+    assert recent and res.hess is not None and objective.seen is box
+    del objective.seen
+    assert vars(objective).keys() == state.keys()
+    assert all(vars(objective)[name] is value for name, value in state.items())
+    assert all(a is b for a, b in zip(objective._recent, recent, strict=True))
+
+
 def test_the_result_can_be_taken_twice_after_the_end():
     def fails_later(x):
         if x[0] > 0.5:
@@ -111,6 +136,8 @@ def test_the_result_can_be_taken_twice_after_the_end():
             pass
     first, second = run.result, run.result
     assert str(first) == str(second) and first.keys() == second.keys()
+    for point in run.objective._recent:
+        assert np.isfinite(point.g).all()
 
 
 def test_a_result_keeps_no_traces():
@@ -143,8 +170,12 @@ def test_copies_can_do_what_the_result_can():
     deep.x[:] = 0
     assert np.array_equal(shallow.x, res.x) and res.x[0] != 0
     deep = copy.deepcopy(res)
+    assert deep._answer.after == res._answer.after is not deep._answer.after
     deep.hess[:] = 0
     assert res.hess[0, 0] != 0
+    res = refopt.minimize(rosenbrock, START, method="LBFGS")
+    copy.deepcopy(res).hess_inv  # noqa: B018
+    assert not any(res.after_run.values()) and not res._answer.known
 
 
 def test_pickles_keep_numbers_and_not_the_function():

@@ -226,6 +226,9 @@ def test_an_exact_fit_warns():
         res = at(refopt.LeastSquares(lambda x, y: x[0] + x[1] * T - y), truth, args=(y,))
         with pytest.warns(refopt.CovarianceWarning, match="hardly more than the rounding errors"):
             assert not res.covariance().any()
+    res = at(refopt.LeastSquares(lambda x: x[0] + x[1] - 3.0 + 0 * T), [1.0, 2.0])
+    with pytest.warns(refopt.CovarianceWarning, match="singular|hardly more"):
+        assert np.isinf(res.standard_errors()).all()
 
 
 def test_a_run_that_ended_too_early_warns_whatever_it_says_of_itself():

@@ -59,9 +59,7 @@ def gram_inverse(J: np.ndarray, eps: float) -> Inverse:
     array([0.91287093, 0.70710678])
     """
     J = np.asarray(J, dtype=np.float64)
-    # in two steps: the square of an entry may be out of range
-    largest = unit(np.abs(J).max(axis=0))
-    scale = largest * unit(np.linalg.norm(J / largest, axis=0))
+    scale = unit(np.linalg.norm(J, axis=0))
     _, s, Vt = np.linalg.svd(J / scale, full_matrices=False)
     kept = s > max(J.shape) * eps * s[0]
     lowest = float(s[-1] / s[0]) if s[0] > 0 else 0.0

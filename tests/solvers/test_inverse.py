@@ -116,6 +116,11 @@ def test_an_indefinite_hessian_is_inverted_and_named(H):
     np.testing.assert_allclose(inverse.matrix @ H, np.eye(2), rtol=0, atol=1e-14)
 
 
+def test_a_zero_on_the_diagonal_is_not_taken_for_a_singular_matrix():
+    inverse = symmetric_inverse(np.array([[1e10, 1e-3], [1e-3, 0.0]]), EPS)
+    assert inverse.negative and not inverse.open.any()
+
+
 def test_the_error_of_the_entries_decides_what_is_singular():
     J = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-6], [1.0, 1.0 - 1e-6]])
     assert not gram_inverse(J, EPS).open.any()
