@@ -116,10 +116,11 @@ def test_the_objective_is_as_before():
         objective, START, method="InfinityNormTrustRegion", bounds=[(-2.0, 2.0), (-2.0, 2.0)]
     )
     next(run)
-    res, box = run.result, objective.bounds
+    recent, box = list(objective._recent), objective.bounds
+    res = run.result
     objective.bounds, objective.best_f = None, -1.0
     objective.seen.clear()
-    recent, state = list(objective._recent), dict(vars(objective))
+    state = dict(vars(objective))
     assert recent and res.hess is not None and len(objective.seen) == 1 and objective.seen[0] is box
     assert vars(objective).keys() == state.keys()
     assert all(vars(objective)[name] is value for name, value in state.items())
