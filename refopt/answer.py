@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,7 @@ class Answer:
     bounds : (lower, upper) arrays or None
     known : dict of "hess", "residuals", "jacobian" as far as they have been computed
     after : dict of the evaluations made by `ask`
+    derivatives : dict that says where "H", "J", ... come from, as far as the objective says it
     """
 
     def __init__(self, objective: CountedObjective, point: Point):
@@ -37,6 +39,7 @@ class Answer:
         if point._hess is not None:
             self.known["hess"] = point._hess
         self.after = dict.fromkeys(COUNTS, 0)
+        self.derivatives: dict[str, str] = dict(getattr(objective, "derivatives", {}))
         self._is_fit = isinstance(objective.fun, LeastSquares) if hasattr(objective, "fun") else None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -46,9 +49,9 @@ class Answer:
 
     def __deepcopy__(self, memo: dict) -> Answer:
         """A copy with its own counts; the objective and the arrays, which cannot be written, are shared."""
-        copy = object.__new__(Answer)
-        vars(copy).update(vars(self), known=dict(self.known), after=dict(self.after))
-        return copy
+        twin = object.__new__(Answer)
+        vars(twin).update(vars(self), known=dict(self.known), after=dict(self.after))
+        return twin
 
     @property
     def is_fit(self) -> bool:
@@ -74,6 +77,7 @@ class Answer:
             with apart(self.objective, self) as point:
                 self.compare(point.f)
                 found = {name: getattr(point, name) for name in missing}
+                self.derivatives.update(getattr(self.objective, "derivatives", {}))
             self.known.update(found)
         return [self.known[name] for name in names]
 
@@ -103,7 +107,9 @@ def apart(objective: CountedObjective, answer: Answer) -> Iterator[Point]:
     Afterwards the objective is as it was: in the midst of a run, or at the end of one, this or another.
     """
     kept, present = dict(vars(objective)), objective.start()
-    objective._recent, objective.bounds = [], answer.bounds
+    # tables and lists of the objective are copied, so that what is noted now is not found there afterwards
+    own = {name: copy.copy(value) for name, value in kept.items() if type(value) in (dict, list, set)}
+    vars(objective).update(own, bounds=answer.bounds)
     # a copy: torch's objective takes the x that it has written last for the present values of the parameters,
     # and the user may have changed them since
     objective.begin(answer.x.copy())
@@ -120,7 +126,7 @@ def apart(objective: CountedObjective, answer: Answer) -> Iterator[Point]:
 def forget_traces(objective: Objective) -> None:
     """Keep the numbers of the recent points alone: a result lives long, and traces are large."""
     kept = [point for point in objective._recent if point._g is not None]
-    objective._recent[:] = [without_traces(point) for point in kept]
+    objective._recent[:] = [without_traces(point) if point.memo else point for point in kept]
 
 
 def without_traces(point: Point) -> Point:

@@ -16,6 +16,7 @@ from .solvers.inverse import Inverse, gram_inverse, symmetric_inverse
 
 __all__ = ["CovarianceWarning", "OptimizeResult", "remember"]
 
+EXACT = ("autograd", "hess", "hessp")
 KINDS = ("least-squares", "likelihood")
 DIGITS = 1e-3  # largest relative error of a standard error that is given without a warning
 NO_FIT = (
@@ -248,13 +249,9 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
 
     def _noise(self, derivative: str) -> float:
         """The relative error of the derivative; half the digits if it was made of differences."""
-        eps = float(np.finfo(self._source().x.dtype).eps)
-        source = self._origin(derivative)
-        return eps if "difference" not in source and "-point" not in source else float(np.sqrt(eps))
-
-    def _origin(self, derivative: str) -> str:
-        """Where the derivative comes from, as ``res.derivatives`` says it; empty if nothing is said."""
-        return str((self.get("derivatives") or {}).get(derivative, ""))
+        answer = self._source()
+        eps = float(np.finfo(answer.x.dtype).eps)
+        return float(np.sqrt(eps)) if "differences" in answer.derivatives.get(derivative, "") else eps
 
     def _covariance(self, kind: str | None, variance: float | None) -> tuple[np.ndarray, list[str]]:
         """The matrix, and what speaks against it, one sentence each."""
@@ -306,13 +303,14 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
             )
         if variance is not None:
             raise TypeError("covariance: variance belongs to kind='least-squares'; leave it out")
-        if any(name in self._origin("H") for name in ("BFGS", "SR1")):
+        H = self._hessian()
+        source = answer.derivatives.get("H", "autograd")
+        if source not in EXACT and "differences" not in source:
             raise TypeError(
-                f"covariance: the Hessian of this run is an approximation by updates ({self._origin('H')}) "
-                "and no measure of uncertainty; run minimize again from this x with an exact hess or "
-                "hess='3-point'"
+                f"covariance: the Hessian of this run is an approximation by updates ({source}) and no "
+                "measure of uncertainty; run minimize again from this x with an exact hess or hess='3-point'"
             )
-        inverse = self._inverse_of(self._hessian())
+        inverse = self._inverse_of(H)
         g = self.get("jac")
         g = None if g is None else np.asarray(g, dtype=np.float64)
         doubts = doubts_of(answer, inverse, self._noise("H"), "the Hessian", g, 1.0)

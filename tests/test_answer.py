@@ -101,12 +101,17 @@ def test_a_run_in_progress_is_not_disturbed(method):
 
 
 class Watched(FunctionObjective):
-    """It notes the bounds that hold when a Hessian is computed."""
+    """It notes the bounds that hold when a Hessian is computed, and something of its own."""
 
     seen: list = []
 
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.notes: dict[str, str] = {}
+
     def hessian(self, point):
         self.seen.append(self.bounds)
+        self.notes["H"] = "Watched"
         return super().hessian(point)
 
 
@@ -120,9 +125,11 @@ def test_the_objective_is_as_before():
     res = run.result
     objective.bounds, objective.best_f = None, -1.0
     objective.seen.clear()
+    objective.notes.clear()
     state = dict(vars(objective))
     assert recent and res.hess is not None and len(objective.seen) == 1 and objective.seen[0] is box
     assert vars(objective).keys() == state.keys()
+    assert not objective.notes
     assert all(vars(objective)[name] is value for name, value in state.items())
     assert all(a is b for a, b in zip(objective._recent, recent, strict=True))
 

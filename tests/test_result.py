@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse
+import torch
 from autograd.scipy.special import gammaln
 
 import refopt
 from refopt import problems
+from refopt.function import FunctionObjective
 from refopt.problems import nist
 
 T = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
@@ -408,14 +410,18 @@ def test_a_result_without_a_run():
 
 def test_an_approximate_hessian_is_no_likelihood():
     """`derivatives` says where H comes from: updates are refused, differences cost digits."""
-    res = refopt.minimize(lambda x: (x[0] + x[1]) ** 2 + 1e-9 * x[0] ** 2, [0.0, 0.0], method="Newton")
-    res.covariance("likelihood")
-    res.derivatives = {"g": "jac", "H": "BFGS()"}
-    with pytest.raises(TypeError, match=r"approximation by updates \(BFGS\(\)\)"):
-        res.covariance("likelihood")
-    res.derivatives = {"g": "jac", "H": "differences of jac"}
+
+    def covariance(**derivatives):
+        kind = type("Said", (FunctionObjective,), {"derivatives": derivatives})
+        objective = kind(lambda x: (x[0] + x[1]) ** 2 + 1e-9 * x[0] ** 2, np.zeros(2))
+        return refopt.minimize(objective, [0.0, 0.0], method="LBFGS").covariance("likelihood")
+
+    for exact in ("autograd", "hess", "hessp"):
+        np.testing.assert_allclose(covariance(H=exact), 5e8 * np.array([[1, -1], [-1, 1]]), rtol=1e-6)
+    with pytest.raises(TypeError, match=r"approximation by updates \(BFGS\)"):
+        covariance(H="BFGS")
     with pytest.warns(refopt.CovarianceWarning, match="singular"):
-        assert np.isinf(res.standard_errors("likelihood")).all()
+        assert np.isinf(np.diag(covariance(H="differences of jac"))).all()
 
 
 # ---------------------------------------------------------------- hess, hess_inv, and SciPy's look
@@ -443,10 +449,16 @@ def test_the_kind_of_hessian_that_the_user_gave():
 
 
 def test_no_hessian_says_why():
-    float_of = lambda x: float(x[0]) ** 2  # noqa: E731  cannot be traced
-    res = refopt.minimize(float_of, [1.0], method="LBFGS", jac=lambda x: 2 * x)
-    assert not hasattr(res, "hess") and not hasattr(res, "hess_inv")
-    with pytest.raises(AttributeError, match="this result has no hess: "):
+    w = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
+
+    def closure():
+        loss = ((w - 1) ** 2).sum()
+        loss.backward()  # frees what second derivatives need
+        return loss
+
+    res = refopt.minimize(refopt.torch.objective(closure, [w]), method="LBFGS")
+    assert res.success and not hasattr(res, "hess") and not hasattr(res, "hess_inv")
+    with pytest.raises(AttributeError, match="this result has no hess: second derivatives need the graph"):
         res.hess  # noqa: B018
     with pytest.raises(AttributeError, match="nothing"):
         res.nothing  # noqa: B018
