@@ -13,13 +13,15 @@ from scipy.sparse.linalg import LinearOperator
 from .composite import LeastSquares
 from .objective import CountedObjective, Objective, Point
 
-__all__ = ["COUNTS", "Answer", "forget_traces"]
+__all__ = ["COUNTS", "Answer"]
 
 COUNTS = ("nfev", "njev", "nhev", "nhvp", "ntaylor")
 
 
 class Answer:
     """The point of a result apart from its run: what is known there, and how to learn more.
+
+    If the run has `ended`, the objective forgets its traces.
 
     Attributes
     ----------
@@ -32,7 +34,7 @@ class Answer:
     derivatives : dict that says where "H", "J", ... come from, as far as the objective says it
     """
 
-    def __init__(self, objective: CountedObjective, point: Point):
+    def __init__(self, objective: CountedObjective, point: Point, ended: bool):
         self.objective: CountedObjective | None = objective
         self.x, self.f, self.bounds = point.x, point._f, objective.bounds
         self.known = known_parts(point)
@@ -40,6 +42,8 @@ class Answer:
             self.known["hess"] = point._hess
         self.after = dict.fromkeys(COUNTS, 0)
         self.derivatives: dict[str, str] = dict(getattr(objective, "derivatives", {}))
+        if ended:
+            forget_traces(objective)
         self._is_fit = isinstance(objective.fun, LeastSquares) if hasattr(objective, "fun") else None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,16 +129,9 @@ def apart(objective: CountedObjective, answer: Answer) -> Iterator[Point]:
 
 def forget_traces(objective: Objective) -> None:
     """Keep the numbers of the recent points alone: a result lives long, and traces are large."""
-    kept = [point for point in objective._recent if point._g is not None]
-    objective._recent[:] = [without_traces(point) if point.memo else point for point in kept]
-
-
-def without_traces(point: Point) -> Point:
-    """The same point with its numbers alone."""
-    plain = Point(point.objective, point.x)
-    plain._f, plain._g, plain._hess = point._f, point._g, point._hess
-    plain.memo = known_parts(point)
-    return plain
+    objective._recent[:] = [point for point in objective._recent if point._g is not None]
+    for point in objective._recent:
+        point.memo = known_parts(point)
 
 
 def known_parts(point: Point) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.optimize
 from scipy.sparse.linalg import LinearOperator
 
-from .answer import COUNTS, Answer, forget_traces
+from .answer import COUNTS, Answer
 from .checks import in_interval, one_of, optional
 from .objective import CountedObjective, Point
 from .solvers.inverse import Inverse, gram_inverse, symmetric_inverse
@@ -379,10 +379,8 @@ def doubts_of(
 
 def remember(result: OptimizeResult, objective: CountedObjective, point: Point, ended: bool) -> None:
     """Let the result answer for more than its numbers; `ended` says that no step will follow."""
-    answer = Answer(objective, point)
+    answer = Answer(objective, point, ended)
     object.__setattr__(result, "_answer", answer)
     H = answer.known.get("hess")
     if H is not None and not isinstance(H, LinearOperator):
         result["hess"] = H.copy()
-    if ended:
-        forget_traces(objective)
