@@ -34,14 +34,14 @@ class Answer:
     derivatives : dict that says where "H", "J", ... come from, as far as the objective says it
     """
 
-    def __init__(self, objective: CountedObjective, point: Point, ended: bool):
+    def __init__(self, objective: CountedObjective, point: Point, ended: bool, derivatives: dict[str, str]):
         self.objective: CountedObjective | None = objective
         self.x, self.f, self.bounds = point.x, point._f, objective.bounds
         self.known = known_parts(point)
         if point._hess is not None:
             self.known["hess"] = point._hess
         self.after = dict.fromkeys(COUNTS, 0)
-        self.derivatives: dict[str, str] = dict(getattr(objective, "derivatives", {}))
+        self.derivatives = dict(derivatives)
         if ended:
             forget_traces(objective)
         self._is_fit = isinstance(objective.fun, LeastSquares) if hasattr(objective, "fun") else None

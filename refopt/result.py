@@ -379,7 +379,7 @@ def doubts_of(
 
 def remember(result: OptimizeResult, objective: CountedObjective, point: Point, ended: bool) -> None:
     """Let the result answer for more than its numbers; `ended` says that no step will follow."""
-    answer = Answer(objective, point, ended)
+    answer = Answer(objective, point, ended, result.get("derivatives", {}))
     object.__setattr__(result, "_answer", answer)
     H = answer.known.get("hess")
     if H is not None and not isinstance(H, LinearOperator):
