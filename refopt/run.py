@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from .derivatives.refusal import TraceError
 from .objective import Point
 from .request import Request
+from .result import OptimizeResult, remember
 from .rounding import proven
 from .solvers.norm import nrm2
 from .status import Status, Stop
@@ -324,6 +324,7 @@ class Run(Iterator[Record]):
         if self.options["return_all"]:
             result.history = list(self.history)
             result.allvecs = [self.start.copy()] + [r.x.copy() for r in self.history]
+        remember(result, objective, point, ended=stop is not None)
         return result
 
     @property
