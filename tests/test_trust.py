@@ -83,7 +83,8 @@ def test_a_jac_by_finite_differences_is_accepted(x0):
     method = refopt.HigherOrderNewton(order=3)
     by_differences = lambda x: scipy.optimize.approx_fprime(x, rosenbrock)  # noqa: E731
     for jac in (autograd.grad(rosenbrock), by_differences):
-        assert refopt.minimize(rosenbrock, x0, jac=jac, method=method, tol=1e-6).success
+        # forward differences have an error of 6e-6 at the minimum, so |g| cannot be smaller
+        assert refopt.minimize(rosenbrock, x0, jac=jac, method=method, tol=1e-5).success
 
 
 # ---------------------------------------------------------------- how a region answers

@@ -43,8 +43,8 @@ class TraceError(TypeError):
 
 ADVICE = (
     "Use `import autograd.numpy as np` in fun and build new arrays instead of assigning into old ones; "
-    "or take finite differences, jac='3-point'; or give jac= (and hess= or hessp= where the method needs "
-    "them), then fun is called with plain arrays"
+    "or take finite differences, jac='3-point' (options={'fallback': '3-point'}: only where needed); or "
+    "give jac= (and hess= or hessp= where the method needs them), then fun is called with plain arrays"
 )
 
 # Files whose lines are no likely cause.

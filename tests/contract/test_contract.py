@@ -14,7 +14,7 @@ import scipy.optimize
 from contract.options import OPTIONS, Probe
 
 import refopt
-from refopt.function import FunctionObjective
+from refopt.fit import objective_of
 from refopt.method import Chain, Method, copy_state, walk
 from refopt.objective import Objective
 from refopt.oracle.recording import Tape, with_tapes
@@ -121,7 +121,7 @@ def test_hyperparameters_are_frozen_and_printed(entry):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_shapes_and_dtype_are_kept(entry, dtype):
     method = entry.complete()
-    objective = FunctionObjective(rosenbrock, START.astype(dtype), shapes=tuple(SHAPES))
+    objective = objective_of(rosenbrock, START.astype(dtype), shapes=tuple(SHAPES))
     point = objective.at(START.astype(dtype))
     state = method.init(point.x, objective.shapes, np.random.default_rng(SEED))
     for _ in range(4):
@@ -142,7 +142,7 @@ def test_inputs_are_never_modified(entry):
     x0 = START.copy()
     path(method, x0=x0)
     assert np.array_equal(x0, START)
-    objective = FunctionObjective(rosenbrock, START, shapes=tuple(SHAPES))
+    objective = objective_of(rosenbrock, START, shapes=tuple(SHAPES))
     point = objective.at(START)
     assert not point.x.flags.writeable and not point.g.flags.writeable  # writing would raise
     incoming = point.g * 1.0
@@ -176,7 +176,7 @@ def test_same_seed_same_path(entry):
 @each_method
 def test_a_copied_state_replays_the_step(entry):
     method = entry.complete()
-    objective = FunctionObjective(rosenbrock, START, shapes=tuple(SHAPES))
+    objective = objective_of(rosenbrock, START, shapes=tuple(SHAPES))
     point = objective.at(START)
     state = method.init(point.x, objective.shapes, np.random.default_rng(SEED))
     for _ in range(3):
@@ -365,7 +365,7 @@ class Watching(Objective):
 @each_method
 def test_needs_are_honest(entry):
     method = entry.complete()
-    inner = FunctionObjective(rosenbrock, START, shapes=tuple(SHAPES))
+    inner = objective_of(rosenbrock, START, shapes=tuple(SHAPES))
     watching = Watching(inner)
     # who declares the Gauss-Newton matrix may read it off the residuals and their Jacobian
     watching.parts = "gauss-newton" if "gauss-newton" in method.all_needs() else "residuals"
@@ -437,7 +437,8 @@ def test_each_option_changes_something_observable(entry, option):
 @each_method
 def test_start_at_the_optimum_ends_at_once(entry):
     result = refopt.minimize(rosenbrock, np.ones(4), method=entry.complete(), shapes=SHAPES, rng=SEED)
-    assert result.success and result.nit == 0 and result.status == 0 and result.nfev <= 3
+    # one plain call at x0, and four that see whether f is flat where the gradient is exactly zero
+    assert result.success and result.nit == 0 and result.status == 0 and result.nfev <= 8
 
 
 @each_method
