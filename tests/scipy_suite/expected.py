@@ -175,7 +175,7 @@ FAULTS = [
         (SIMPLE + "test_initial_step_scaling",),
     ),
     Group(
-        "random values, later nan: refopt warns that it cannot check the trace, and takes its slope 0 for a minimum",
+        "random values, then nan: refopt warns that the trace is unchecked, and takes its slope 0 as minimum",
         "(?s)ACTUAL: True.*DESIRED: False",
         (SIMPLE + "test_nan_values[{cg,bfgs,l-bfgs-b,tnc,slsqp,trust-constr}]",),
     ),
