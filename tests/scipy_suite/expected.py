@@ -50,17 +50,36 @@ REFUSED = [
         "(?s)Expected regex: 'The number of bounds is not .* Actual message: 'bounds has",
         (SIMPLE + "test_minimize_invalid_bounds[*]",),
     ),
+    Group(
+        "a gradient of the wrong sign is found and refused; SciPy goes on with it",
+        "jac disagrees with the derivative of fun",
+        (SIMPLE + "test_no_increase[newton-cg]",),
+    ),
+]
+
+ACCEPTED = [
+    Group(
+        "differences of differences for the Hessian are accepted; SciPy refuses them",
+        "DID NOT RAISE ValueError",
+        (SIMPLE + "test_finite_differences_hess",),
+    ),
 ]
 
 PRIVATE = [
     Group(
         "numbers of calls that only SciPy's own method makes",
-        "assert (7 == 9|6 == 7|[0-9]+ == 5)$|assert (7 == 9|6 == 7|[0-9]+ == 5)\\n",
-        (
-            *of_each("test_cg", FOUR[:2]),
-            *of_each("test_ncg", FOUR[:2]),
-            SIMPLE + "test_minimize_l_bfgs_b",
-        ),
+        r"assert \d+ == \d+\n \+  where \d+ = <_thread._local",
+        (*of_each("test_cg", FOUR[:2]), *of_each("test_ncg", FOUR[:2])),
+    ),
+    Group(
+        "the start is evaluated twice: once to compare the function with what autograd traces",
+        "Duplicate evaluations made by",
+        (SIMPLE + "test_duplicate_evaluations[{cg,bfgs,l-bfgs-b,tnc,slsqp,trust-constr}]",),
+    ),
+    Group(
+        "a limit on calls that is too small for central differences",
+        "(?s)Not equal to tolerance rtol=1e-07, atol=0.0001",
+        ("test_tnc::TestTnc::test_minimize_tnc1b",),
     ),
     Group(
         "a number of iterations, 1 for every quadratic, and `niter`, which only trust-constr has",
@@ -74,8 +93,9 @@ PRIVATE = [
     ),
     Group(
         "numbers of status: refopt has one table for all methods, `refopt.Status`",
-        "DESIRED: 1|assert (31|30|10|0) == 9|Invalid termination condition: 0",
+        "DESIRED: 1|assert 10 == 9|Invalid termination condition: 0",
         (
+            SIMPLE + "test_respect_maxiter[SLSQP]",
             SIMPLE + "test_l_bfgs_b_maxiter",
             CONSTRAINED + "test_list_of_problems[*-prob9]",
             CONSTRAINED + "test_list_of_problems[*-prob12]",
@@ -83,12 +103,13 @@ PRIVATE = [
     ),
     Group(
         "the text of a message",
-        "`callback` raised `StopIteration`|All independent variables were fixed by bounds",
-        (
-            SIMPLE + "test_callback_stopiteration[*]",
-            "test_slsqp::TestSLSQP::test_callback",
-            "test_optimize::test_all_bounds_equal[*]",
-        ),
+        "`callback` raised `StopIteration`",
+        (SIMPLE + "test_callback_stopiteration[*]", "test_slsqp::TestSLSQP::test_callback"),
+    ),
+    Group(
+        "one call of fun where no variable is free; refopt makes two, see the start above",
+        "assert 2 == 1",
+        ("test_optimize::test_all_bounds_equal[*]",),
     ),
     Group(
         "warnings that SciPy's methods print for disp=True, where refopt prints its message",
@@ -105,13 +126,13 @@ PRIVATE = [
         ),
     ),
     Group(
-        "hess_inv, which BFGS and L-BFGS-B have",
-        "hess_inv",
+        "hess_inv of BFGS and, as an operator, of L-BFGS-B",
+        "hess_inv|'numpy.ndarray' object (is not callable|has no attribute 'todense')",
         (*of_each("test_bfgs", FOUR[:2]), "test_lbfgsb_hessinv::test_*"),
     ),
     Group(
         "options of BFGS: its first matrix and the constants of its line search",
-        r"DID NOT RAISE ValueError|assert 43 > 43|assert 27 > 27",
+        r"DID NOT RAISE ValueError|assert (\d+) > \1\n",
         (
             *of_each("test_bfgs_hess_inv0_neg"),
             *of_each("test_bfgs_hess_inv0_semipos"),
@@ -146,68 +167,23 @@ PRIVATE = [
     ),
 ]
 
-# Faults of refopt that are known and stand in the issues.
+# Faults of refopt that are known.
 FAULTS = [
     Group(
-        "f scaled by 1e-50: the step -g is lost in the rounding of x, which says nothing of longer steps",
-        "converged to rounding error: no further decrease can be measured",
+        "f scaled by 1e-50 is not minimised, and refopt says so: the step -g is lost in the rounding of x",
+        "message: no progress: rounding",
         (SIMPLE + "test_initial_step_scaling",),
     ),
     Group(
-        "a function that stores its last value has the traced gradient 0, which is taken for a minimum",
-        r"(?s)assert 0 == 4.*gradient small: \|g\|_inf = 0 ",
-        (SIMPLE + "test_respect_maxiter[{CG,BFGS,L-BFGS-B,SLSQP}]",),
-    ),
-    Group(
-        "a random number has the traced gradient 0, which is taken for a minimum",
+        "random values, then nan: refopt warns that the trace is unchecked, and takes its slope 0 as minimum",
         "(?s)ACTUAL: True.*DESIRED: False",
         (SIMPLE + "test_nan_values[{cg,bfgs,l-bfgs-b,tnc,slsqp,trust-constr}]",),
     ),
-]
-
-# These end when refopt takes finite differences.
-DIFFERENCES = [
     Group(
-        "needs finite differences: fun is plain NumPy, jac is not given",
-        "TraceError",
-        (
-            *of_each("test_ncg", FOUR[:2]),
-            SIMPLE + "test_minimize_l_bfgs_b",
-            SIMPLE + "test_duplicate_evaluations[{cg,bfgs,l-bfgs-b,tnc,slsqp,trust-constr}]",
-            "test_optimize::test_equal_bounds[*-kwds0-*]",
-            "test_optimize::TestGlobalOptimization::test_optimize_result_attributes",
-            "test_tnc::TestTnc::test_minimize_tnc1b",
-            "test__basinhopping::TestBasinHopping::test_all_minimizers",
-        ),
-    ),
-    Group(
-        "needs finite differences: jac is a string",
-        r"jac='[23]-point' is not available",
-        (
-            SIMPLE + "test_finite_differences_jac",
-            "test_optimize::TestLBFGSBBounds::test_minimize_l_bfgs_b_bounds_FD",
-            CONSTRAINED + "test_list_of_problems[{prob.hess,<lambda>0}-3-point-prob{9,12}]",
-            CONSTRAINED + "test_list_of_problems[{<lambda>1,<lambda>2}-3-point-prob9]",
-            CONSTRAINED + "test_default_hess",
-            CONSTRAINED + "test_no_constraints",
-            "test_slsqp::TestSLSQP::test_minimize_bounded_approximated",
-        ),
-    ),
-    Group(
-        "needs finite differences: hess is a string or one of SciPy's update formulas",
-        "hess must be a function or None, got",
-        (
-            SIMPLE + "test_finite_differences_hess",
-            "test_optimize::TestNewtonCg::test_finite_difference",
-            "test_optimize::TestNewtonCg::test_hessian_update_strategy",
-            "test_optimize::TestWorkers::test_smoke[Newton-CG-*]",
-            "test_optimize::TestWorkers::test_smoke[trust-ncg-*]",
-            "test_optimize::TestWorkers::test_smoke[trust-krylov-*]",
-            CONSTRAINED
-            + "test_list_of_problems[{3-point,<lambda>0,<lambda>1,<lambda>2}-prob.grad-prob{9,12}]",
-            CONSTRAINED + "test_list_of_problems[{<lambda>0,<lambda>1,<lambda>2}-False-prob{9,12}]",
-        ),
+        "differences divide by 0 where bounds fix a variable, and the run ends with that gradient",
+        "the gradient is not finite: g.1. = nan",
+        ("test_optimize::test_equal_bounds[*-kwds0-*]",),
     ),
 ]
 
-GROUPS = [*REFUSED, *PRIVATE, *FAULTS, *DIFFERENCES]
+GROUPS = [*REFUSED, *ACCEPTED, *PRIVATE, *FAULTS]

@@ -17,7 +17,6 @@ import pytest
 import scipy.optimize
 
 import refopt
-from refopt.request import COMMON_OPTIONS
 
 ORIGINAL = scipy.optimize.minimize
 # The method of refopt in the place of each of SciPy's that uses derivatives. The others stay SciPy's own:
@@ -61,7 +60,8 @@ def rerouted(
         return ORIGINAL(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
     reached += 1
     options = {RENAMED.get(k, k): v for k, v in (options or {}).items() if k not in PRIVATE}
-    if jac in (None, False) and "fallback" in COMMON_OPTIONS:
+    if jac in (None, False):
+        # SciPy takes differences there
         options.setdefault("fallback", "3-point")
     method = place if bounds is None else IN_BOX
     return refopt.minimize(
