@@ -12,10 +12,13 @@ import linecache
 import re
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import autograd
 import autograd.numpy as anp
 import numpy as np
+import scipy
 from autograd.core import SparseObject, VJPNode, backward_pass, vspace
 from autograd.extend import defjvp, defvjp, primitive
 from autograd.numpy.numpy_boxes import ArrayBox
@@ -28,6 +31,10 @@ __all__ = ["TraceError", "gradient", "value_and_gradient", "hvp", "hessian_by_ro
 
 class TraceError(TypeError):
     """The function cannot be followed by autograd's tracer; the message names the likely cause."""
+
+
+class CallError(TraceError):
+    """The same, raised at the call that is the cause; on its way to the user the line is added."""
 
 
 class fresh_trace:
@@ -68,7 +75,7 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
     """``(value, end_node)`` of `fun`, traced from the node `start`; no influence of x gives the node None."""
     try:
         with fresh_trace() as level:
-            end = fun(new_box(x, level, start))
+            end = gathered(fun(new_box(x, level, start)))
     except Exception as error:
         explain(error, fun)
         raise
@@ -82,6 +89,19 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
             f"variables hid them from autograd. {ADVICE}"
         )
     return end, None
+
+
+def gathered(result: Any) -> Any:
+    """`result` with one traced array in place of an array of traced numbers, as ``np.array([x[0], 1.0])`` is.
+
+    ``np.array`` and ``np.asarray`` cannot be followed; they make arrays of Python objects, here of autograd's
+    boxes. Also inside lists and tuples.
+    """
+    if type(result) is np.ndarray and result.dtype == object and any(map(isbox, result.flat)):
+        return anp.reshape(anp.array(list(result.flat)), result.shape)
+    if type(result) in (list, tuple) and any(type(part) in (list, tuple, np.ndarray) for part in result):
+        return type(result)(gathered(part) for part in result)
+    return result
 
 
 def trace_twice(fun: Callable, x: Any) -> tuple[Any, Callable]:
@@ -197,7 +217,13 @@ ADVICE = (
 )
 
 # Files whose lines are no likely cause.
-INNER = re.compile(r"[/\\](autograd|numpy|scipy|refopt[/\\](derivatives|objective|function))\b")
+HERE = Path(__file__).parent
+INNER = (
+    *(package.__path__[0] for package in (autograd, np, scipy)),
+    str(HERE),
+    str(HERE.with_name("objective.py")),
+    str(HERE.with_name("function.py")),
+)
 
 # Error texts that only the tracer's boxes cause; anything else is the user's own exception.
 TRACER_SIGNS = (
@@ -208,6 +234,7 @@ TRACER_SIGNS = (
     "autograd",
     "not supported for the input types",
     "dtype object",
+    "has no callable",
 )
 
 CAUSES = (
@@ -222,6 +249,10 @@ CAUSES = (
         "np.concatenate or np.where",
     ),
     (
+        re.compile(r"\b((?:np|numpy)\.(?:array|as\w*array|fromiter|float\d*))\("),
+        "`{0}` makes plain numbers here; leave it or its dtype out, or write np.stack([...])",
+    ),
+    (
         re.compile(r"\b((?:np|numpy|scipy|sp|special|linalg)(?:\.\w+)+)\("),
         "`{0}` is not differentiable here (plain numpy or scipy, or a function without a derivative "
         "rule); use "
@@ -233,24 +264,31 @@ CAUSES = (
 def explain(error: Exception, fun: Callable) -> None:
     """Raise `TraceError` if `error` comes from tracing and not from the user's own code."""
     text = str(error)
-    if isinstance(error, TraceError) or not isinstance(
-        error, (TypeError, ValueError, AttributeError, NotImplementedError)
-    ):
-        return
-    if not any(sign in text for sign in TRACER_SIGNS):
-        return
+    named = isinstance(error, CallError)
+    if not named:
+        if isinstance(error, TraceError) or not isinstance(
+            error, (TypeError, ValueError, AttributeError, NotImplementedError)
+        ):
+            return
+        if not any(sign in text for sign in TRACER_SIGNS):
+            return
     place, line = "", ""
     for frame in traceback.extract_tb(error.__traceback__):
-        if not INNER.search(frame.filename):
+        if not frame.filename.startswith(INNER):
             line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
             place = f"line {frame.lineno} of {frame.filename}"
-    cause = f"autograd says: {text}"
-    for pattern, sentence in CAUSES:
+    cause = text if named else f"autograd says: {text}"
+    for pattern, sentence in () if named else CAUSES:
         found = pattern.search(line)
         if found:
             name = found.group(1) if found.groups() else ""
             cause = sentence.format(name, name.split(".")[-1])
             break
+    if not named and ("has no callable" in text or "dtype object" in text or "dtype('O')" in text):
+        cause = (
+            "`np.array([...])` of traced numbers is an array of Python objects, which this function does not "
+            "take; write np.stack([...])"
+        )
     where = f" {place}: `{line}`." if line else ""
     raise TraceError(
         f"autograd cannot differentiate {name_of(fun)}.{where} Likely cause: {cause}. {ADVICE}."
