@@ -142,6 +142,8 @@ METHODS: dict[str, Any] = {
     "__rfloordiv__": lambda self, other: anp.floor_divide(other, self),
     "__divmod__": lambda self, other: (anp.floor_divide(self, other), anp.mod(self, other)),
     "__rdivmod__": lambda self, other: (anp.floor_divide(other, self), anp.mod(other, self)),
+    # text is no number that could come back
+    "__format__": lambda self, spec: format(getval(self), spec) if spec else str(self),
     # math.floor: constant almost everywhere
     "__floor__": lambda self: math.floor(getval(self)),
     "__ceil__": lambda self: math.ceil(getval(self)),

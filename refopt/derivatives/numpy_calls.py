@@ -210,6 +210,9 @@ def on_objects(function: Any, args: Any, kwargs: Any, reason: Exception | None =
 
 
 scan(numpy_wrapper, linalg, fft)
+if hasattr(np, "_core"):
+    # what the method `clip` of an array calls
+    PRIMITIVES[np._core.umath.clip] = numpy_wrapper.clip
 OF_VALUES.update(primitive.fun for primitive in nograd_functions if hasattr(primitive, "fun"))
 OF_VALUES.discard(np.full_like)
 OF_VALUES.update(

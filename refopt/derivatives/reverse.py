@@ -254,9 +254,8 @@ CAUSES = (
     ),
     (
         re.compile(r"\b((?:np|numpy|scipy|sp|special|linalg)(?:\.\w+)+)\("),
-        "`{0}` is not differentiable here (plain numpy or scipy, or a function without a derivative "
-        "rule); use "
-        "the one of autograd.numpy or autograd.scipy",
+        "`{0}` is not differentiable here: it has no rule, is SciPy's (use autograd.scipy), or was "
+        "given a list or np.array([...]) of traced numbers (write np.stack([...]))",
     ),
 )
 
@@ -284,11 +283,8 @@ def explain(error: Exception, fun: Callable) -> None:
             name = found.group(1) if found.groups() else ""
             cause = sentence.format(name, name.split(".")[-1])
             break
-    if not named and ("has no callable" in text or "dtype object" in text or "dtype('O')" in text):
-        cause = (
-            "`np.array([...])` of traced numbers is an array of Python objects, which this function does not "
-            "take; write np.stack([...])"
-        )
+    if "has no callable" in text:
+        cause = "np.array([...]) of traced numbers is an array of Python objects; write np.stack([...])"
     where = f" {place}: `{line}`." if line else ""
     raise TraceError(
         f"autograd cannot differentiate {name_of(fun)}.{where} Likely cause: {cause}. {ADVICE}."
