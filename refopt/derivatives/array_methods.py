@@ -18,7 +18,7 @@ from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.numpy.numpy_wrapper import _astype
 from autograd.tracer import getval
 
-from .numpy_calls import apply_function, primitive_of
+from .numpy_calls import CONTAINERS, apply_function, as_box, primitive_of
 from .reverse import CallError
 
 __all__: list[str] = []
@@ -114,7 +114,35 @@ def same(self: Any, *_args: Any, **_kwargs: Any) -> Any:
     return self
 
 
+# ---------------------------------------------------------------------- operators
+
+
+def operator_of(primitive: Any, reflected: bool = False) -> Callable:
+    """An operator; the other operand may be a list or an array of boxes, as ``np.array([x[0], 1.0])`` is."""
+
+    def forward(self: Any, other: Any) -> Any:
+        return primitive(self, as_box(other) if type(other) in CONTAINERS else other)
+
+    def backward(self: Any, other: Any) -> Any:
+        return primitive(as_box(other) if type(other) in CONTAINERS else other, self)
+
+    return backward if reflected else forward
+
+
+OPERATORS = {
+    "add": anp.add,
+    "sub": anp.subtract,
+    "mul": anp.multiply,
+    "truediv": anp.true_divide,
+    "floordiv": anp.floor_divide,
+    "mod": anp.mod,
+    "pow": anp.power,
+    "matmul": anp.matmul,
+}
+
 METHODS: dict[str, Any] = {
+    **{f"__{name}__": operator_of(primitive) for name, primitive in OPERATORS.items()},
+    **{f"__r{name}__": operator_of(primitive, True) for name, primitive in OPERATORS.items()},
     **{name: method_of(getattr(np, name)) for name in SAME},
     **{name: in_place(name) for name in ("fill", "itemset", "partition", "put", "resize", "sort")},
     "astype": astype,
@@ -136,10 +164,7 @@ METHODS: dict[str, Any] = {
     "tolist": tolist,
     "transpose": transpose,
     "view": same,
-    # operators
     "__pos__": lambda self: anp.positive(self),
-    "__floordiv__": lambda self, other: anp.floor_divide(self, other),
-    "__rfloordiv__": lambda self, other: anp.floor_divide(other, self),
     "__divmod__": lambda self, other: (anp.floor_divide(self, other), anp.mod(self, other)),
     "__rdivmod__": lambda self, other: (anp.floor_divide(other, self), anp.mod(other, self)),
     # text is no number that could come back

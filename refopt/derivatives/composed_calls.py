@@ -133,5 +133,5 @@ composed(
     outer=lambda x1, x2, /: np.outer(x1, x2),
     tensordot=lambda x1, x2, /, *, axes=2: np.tensordot(x1, x2, axes=axes),
     matmul=lambda x1, x2, /: anp.matmul(as_box(x1), as_box(x2)),
-    vecdot=lambda x1, x2, /, *, axis=-1: primitive_of(np.vecdot)(as_box(x1), as_box(x2), axis),
+    vecdot=lambda x1, x2, /, *, axis=-1: primitive_of(np.vecdot)(as_box(x1), as_box(x2), axis=axis),
 )

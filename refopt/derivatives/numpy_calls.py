@@ -77,6 +77,15 @@ def name_of(function: Any) -> str:
 # ---------------------------------------------------------------------- arguments
 
 
+#: may hold boxes
+CONTAINERS = (list, tuple, np.ndarray)
+
+
+def held(value: Any) -> bool:
+    """Whether this argument is no box but may hold some."""
+    return type(value) in (list, tuple) or type(value) is np.ndarray and value.dtype == object
+
+
 def traced(value: Any) -> bool:
     """Whether this argument is a box or holds some."""
     if type(value) in (list, tuple):
@@ -103,6 +112,17 @@ def as_value(value: Any) -> Any:
 
 
 @functools.cache
+def in_order(function: Any) -> range:
+    """The numbers of arguments, all given by position, for which there is nothing to arrange."""
+    signature = parameters(function)
+    table = list(signature.parameters.values()) if signature else []
+    least = sum(
+        p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in table
+    )
+    return range(least, max(least, sum(p.kind is p.POSITIONAL_ONLY for p in table)) + 1)
+
+
+@functools.cache
 def parameters(function: Any) -> inspect.Signature | None:
     """The signature, if the function tells it."""
     try:
@@ -118,6 +138,13 @@ def no_output(name: str, out: Any) -> None:
             f"`{name}` with out= (also `+=` and the like on a plain array) assigns in place, which cannot be "
             "differentiated; use the value that it returns"
         )
+
+
+def by_position(p: inspect.Parameter, given: dict[str, Any]) -> bool:
+    """Whether this argument must stand by position: required, traced, or never by keyword."""
+    return (
+        p.default is p.empty or traced(given.get(p.name)) or p.kind is p.POSITIONAL_ONLY and p.name in given
+    )
 
 
 def arranged(function: Any, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -143,9 +170,7 @@ def arranged(function: Any, args: Any, kwargs: Any) -> tuple[list[Any], dict[str
     else:
         positional = []
         table = [p for p in table if p.kind is not p.VAR_KEYWORD]
-        last = max(
-            (i for i, p in enumerate(table) if p.default is p.empty or traced(given.get(p.name))), default=-1
-        )
+        last = max((i for i, p in enumerate(table) if by_position(p, given)), default=-1)
     for i, p in enumerate(table):
         value = given.get(p.name, p.default)
         if i <= last and p.kind is not p.KEYWORD_ONLY:
@@ -182,7 +207,10 @@ def apply_function(function: Any, args: Any, kwargs: Any) -> Any:
     primitive = primitive_of(function)
     if primitive not in primitive_vjps:
         return on_objects(function, args, kwargs)
-    positional, keywords = arranged(function, args, kwargs)
+    if not kwargs and len(args) in in_order(function) and not any(map(held, args)):
+        positional, keywords = args, kwargs
+    else:
+        positional, keywords = arranged(function, args, kwargs)
     if not any(map(isbox, positional)):
         return on_objects(function, args, kwargs)
     try:
@@ -209,7 +237,7 @@ def on_objects(function: Any, args: Any, kwargs: Any, reason: Exception | None =
         raise CallError(f"`{name_of(function)}` has no derivative rule{because}") from error
 
 
-scan(numpy_wrapper, linalg, fft)
+scan(anp, numpy_wrapper, linalg, fft)
 if hasattr(np, "_core"):
     # what the method `clip` of an array calls
     PRIMITIVES[np._core.umath.clip] = numpy_wrapper.clip
@@ -296,7 +324,7 @@ def called(ufunc: Any, inputs: Any) -> Any:
     """A plain call of a ufunc."""
     primitive = PRIMITIVES.get(ufunc)
     for value in inputs:
-        if type(value) in (list, tuple, np.ndarray) and traced(value):
+        if type(value) in CONTAINERS and traced(value):
             inputs = [as_box(value) for value in inputs]
             break
     if primitive is None:

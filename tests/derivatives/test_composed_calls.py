@@ -1,0 +1,7 @@
+"""placeholder composed_calls"""
+
+from __future__ import annotations
+
+from derivatives.plain_judge import expression_tests
+
+test_plain_numpy, test_twin = expression_tests("composed_calls")

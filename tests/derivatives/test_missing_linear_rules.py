@@ -1,0 +1,7 @@
+"""placeholder missing_linear_rules"""
+
+from __future__ import annotations
+
+from derivatives.plain_judge import expression_tests
+
+test_plain_numpy, test_twin = expression_tests("missing_linear_rules")
