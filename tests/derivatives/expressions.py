@@ -549,6 +549,20 @@ of(
     np.fft.irfftn((x + 1j * x[::-1]).reshape(3, 2), axes=(0,))
     """,
 )
+# no Taylor rule
+of(
+    "missing_linear_rules",
+    NINE,
+    """
+    np.linalg.svd(x.reshape(3, 3))[1]
+    np.linalg.svd(x.reshape(3, 3), full_matrices=False)[1]
+    np.linalg.svd(x.reshape(3, 3), compute_uv=False)
+    np.linalg.norm(x.reshape(3, 3), 'nuc')
+    np.linalg.norm(x.reshape(3, 3), 2)
+    np.linalg.norm(x.reshape(3, 3), -2)
+    np.linalg.cond(x.reshape(3, 3))
+    """,
+)
 if hasattr(numpy, "vecdot"):
     of("missing_linear_rules", SIX, "np.vecdot(x, W)\nnp.linalg.vector_norm(x)")
     of("missing_linear_rules", SIX, "np.linalg.matrix_norm(x.reshape(2, 3))\nnp.linalg.vector_norm(x, ord=1)")

@@ -24,7 +24,7 @@ ALL = [text for table in EXPRESSIONS.values() for text, _ in table]
 # ---------------------------------------------------------------------- none is forgotten
 
 # Complex numbers inside, several results, or two names of one function.
-NO_EXPRESSION = {"eig", "svd", "svdvals", "cond", "row_stack", "astype", "msort", "trapz", "amax", "amin"}
+NO_EXPRESSION = {"eig", "svdvals", "row_stack", "astype", "msort", "trapz", "amax", "amin"}
 
 
 def public_functions():
