@@ -105,8 +105,8 @@ defvjp(anp.sinc, lambda ans, x: lambda g: g * sinc_slope(x))
 defvjp(
     anp._original_where,
     None,
-    lambda ans, c, x=None, y=None: unbroadcast_f(x, lambda g: anp.where(c, g, onp.zeros(()))),
-    lambda ans, c, x=None, y=None: unbroadcast_f(y, lambda g: anp.where(c, onp.zeros(()), g)),
+    lambda ans, c, x=None, y=None: unbroadcast_f(x, lambda g: anp.where(c, g, 0.0)),
+    lambda ans, c, x=None, y=None: unbroadcast_f(y, lambda g: anp.where(c, 0.0, g)),
 )
 
 

@@ -86,10 +86,11 @@ def compress_definition(ans: Any, condition: Any, x: Any, axis: Any = None, out:
     return take_definition(ans, x, onp.flatnonzero(condition), axis)
 
 
-for fun in (anp.copy, anp.delete, anp.diagflat, anp.resize, anp.matrix_transpose):
+for fun in (anp.copy, anp.delete, anp.diagflat, anp.resize):
     complete(fun, selection(fun))
-for fun in (linalg.matrix_transpose, linalg.diagonal):
-    complete(fun, selection(fun))
+if hasattr(anp, "matrix_transpose"):
+    for fun in (anp.matrix_transpose, linalg.matrix_transpose, linalg.diagonal):
+        complete(fun, selection(fun))
 complete(anp.compress, compress_definition)
 complete(anp.extract, compress_definition)
 complete(anp.take, selection(anp.take), only_with("axis", most=2))

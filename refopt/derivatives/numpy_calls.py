@@ -83,7 +83,7 @@ CONTAINERS = (list, tuple, np.ndarray)
 
 def held(value: Any) -> bool:
     """Whether this argument is no box but may hold some."""
-    return type(value) in (list, tuple) or type(value) is np.ndarray and value.dtype == object
+    return type(value) in (list, tuple) or type(value) is np.ndarray and value.dtype.hasobject
 
 
 def traced(value: Any) -> bool:
@@ -91,7 +91,7 @@ def traced(value: Any) -> bool:
     if type(value) in (list, tuple):
         return any(map(traced, value))
     if type(value) is np.ndarray:
-        return value.dtype == object and any(map(isbox, value.flat))
+        return value.dtype.hasobject and any(map(isbox, value.flat))
     return isbox(value)
 
 
@@ -238,9 +238,8 @@ def on_objects(function: Any, args: Any, kwargs: Any, reason: Exception | None =
 
 
 scan(anp, numpy_wrapper, linalg, fft)
-if hasattr(np, "_core"):
-    # what the method `clip` of an array calls
-    PRIMITIVES[np._core.umath.clip] = numpy_wrapper.clip
+# what the method `clip` of an array calls
+PRIMITIVES[(np._core if hasattr(np, "_core") else np.core).umath.clip] = numpy_wrapper.clip
 OF_VALUES.update(primitive.fun for primitive in nograd_functions if hasattr(primitive, "fun"))
 OF_VALUES.discard(np.full_like)
 OF_VALUES.update(
@@ -293,8 +292,6 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
     CallError
         The ufunc has no derivative rule, or the call assigns in place.
     """
-    if method == "__call__" and not kwargs:
-        return called(ufunc, inputs)
     name = name_of(ufunc) if method == "__call__" else f"{name_of(ufunc)}.{method}"
     no_output(name, kwargs.pop("out", None))
     if method == "__call__":
@@ -322,23 +319,19 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
 
 def called(ufunc: Any, inputs: Any) -> Any:
     """A plain call of a ufunc."""
-    primitive = PRIMITIVES.get(ufunc)
-    for value in inputs:
-        if type(value) in CONTAINERS and traced(value):
-            inputs = [as_box(value) for value in inputs]
-            break
+    if any(map(held, inputs)):
+        inputs = [as_box(value) for value in inputs]
+    primitive = PRIMITIVES.get(ufunc) or primitive_of(ufunc)
     if primitive is None:
-        primitive = primitive_of(ufunc)
-    if primitive is not None:
-        try:
-            return primitive(*inputs, **DISPATCHED)
-        except NotImplementedError as error:
-            cause = error
-    else:
         cause = NotImplementedError(f"no rule for {ufunc}")
         if ufunc.types and set("".join(ufunc.types)) <= set("O->"):
             # made by np.frompyfunc
             return gathered(ufunc(*map(as_objects, inputs)))
+    else:
+        try:
+            return primitive(*inputs, **DISPATCHED)
+        except NotImplementedError as error:
+            cause = error
     if any(overrides(value) for value in inputs):
         return NotImplemented
     raise CallError(f"`{name_of(ufunc)}` has no derivative rule") from cause
@@ -392,6 +385,8 @@ def accumulated(ufunc: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
 
 def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """NEP 13: a ufunc was called with a box among its inputs."""
+    if method == "__call__" and not kwargs:
+        return called(ufunc, inputs)
     return apply_ufunc(ufunc, method, inputs, kwargs)
 
 
