@@ -4,7 +4,8 @@
 - `finite`: Hessian-vector products from differences of gradients;
 - `taylor_mode`: Taylor coefficients of any order along directions, and Taylor models;
 - `tensors`: Hessians, tensors of any order and their contractions;
-- `missing_rules`, `missing_shape_rules`, `missing_linear_rules`: rules that autograd lacks or has wrong;
+- `missing_rules`, `missing_shape_rules`, `missing_linear_rules`, `missing_special_rules`: rules that autograd
+  lacks or has wrong;
 - `check`: a test of derivatives that you wrote yourself;
 - `numpy_calls`, `composed_calls`, `array_methods`: plain NumPy on autograd's boxes.
 
@@ -19,6 +20,7 @@ from . import (  # noqa: F401
     missing_linear_rules,
     missing_rules,
     missing_shape_rules,
+    missing_special_rules,
     numpy_calls,
 )
 from .check import check_derivatives

@@ -574,6 +574,16 @@ if hasattr(numpy, "matvec"):
         "np.linalg.cholesky((x.reshape(3, 3) + x.reshape(3, 3).T) / 2, upper=True)",
     )
 
+# ---------------------------------------------------------------------- missing_special_rules
+
+for name in "xlogy xlog1py rel_entr kl_div".split():
+    of("missing_special_rules", POSITIVE, f"special.{name}(x[:3], x[3:])\nspecial.{name}(W, x)", True)
+for name in "huber pseudo_huber".split():
+    of("missing_special_rules", SIX, f"special.{name}(0.8, x)\nspecial.{name}(x[3], x)", True)
+for name in "ndtr log_ndtr log_expit exp10".split():
+    of("missing_special_rules", SIX, f"special.{name}(x)", True)
+of("missing_special_rules", POSITIVE, "special.entr(x)", True)
+
 # ---------------------------------------------------------------------- composed_calls
 
 of(
