@@ -15,7 +15,9 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import getval
 
+from .missing_linear_rules import least_squares
 from .numpy_calls import COMPOSED, as_box, as_value, cast, no_output, primitive_of, unstack
+from .reverse import TraceError
 
 __all__: list[str] = []
 
@@ -103,6 +105,22 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     return tuple(anp.broadcast_to(as_box(a), shape) for a in args)
 
 
+def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, int, Any]:
+    """np.linalg.lstsq of a matrix of full rank: solution, sum of squares, rank, singular values.
+
+    In Taylor mode the singular values, which few ask for and which have no rule, are None.
+    """
+    a, b = as_box(a), as_box(b)
+    x = least_squares(a, b, rcond)
+    rows, columns = a.shape
+    rest = anp.atleast_1d(anp.sum((b - anp.dot(a, x)) ** 2, axis=0)) if rows > columns else np.empty(0)
+    try:
+        s = anp.linalg.svd(a, compute_uv=False)
+    except TraceError:
+        s = None
+    return x, rest, min(rows, columns), s
+
+
 def composed(home: ModuleType, **functions: Callable) -> None:
     """Enter those of these functions that this NumPy has."""
     COMPOSED.update({getattr(home, name): f for name, f in functions.items() if hasattr(home, name)})
@@ -127,6 +145,7 @@ composed(
 )
 composed(
     np.linalg,
+    lstsq=lstsq,
     multi_dot=multi_dot,
     trace=lambda x, /, *, offset=0, dtype=None: np.trace(x, offset, -2, -1),
     cross=lambda x1, x2, /, *, axis=-1: np.cross(x1, x2, axis=axis),

@@ -10,17 +10,18 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as onp
-from autograd.extend import defvjp
+from autograd.extend import defvjp, primitive
 from autograd.numpy import fft, linalg
 from autograd.numpy.numpy_vjps import match_complex
 from autograd.tracer import getval
 
 from .missing_rules import complete, only_with, shaped
+from .reverse import CallError
 from .taylor_mode import linalg as matrices
 from .taylor_mode import products
 from .taylor_mode.families import all_axes
 
-__all__: list[str] = []
+__all__ = ["least_squares"]
 
 # ---------------------------------------------------------------------- products
 
@@ -115,6 +116,16 @@ def cholesky_definition(ans: Any, a: Any, upper: bool = False) -> Any:
     return anp.swapaxes(factor, -1, -2) if upper else factor
 
 
+@primitive
+def least_squares(a: Any, b: Any, rcond: Any = None) -> Any:
+    """The solution x of min |a x - b|, for a matrix of full rank."""
+    x, _, rank, _ = onp.linalg.lstsq(a, b, rcond=rcond)
+    if rank < min(a.shape):
+        raise CallError("`np.linalg.lstsq` of a matrix that has not full rank has no derivative")
+    return x
+
+
+complete(least_squares, lambda ans, a, b, rcond=None: anp.dot(linalg.pinv(a), b))
 complete(linalg._primitive_norm, norm_definition, old_norm)
 complete(linalg.cond, cond_definition)
 complete(

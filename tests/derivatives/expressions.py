@@ -631,6 +631,10 @@ of(
     np.unique(x)
     np.linalg.multi_dot([x.reshape(2, 3), x.reshape(3, 2), x.reshape(2, 3)])
     np.dot(x, [x[1], x[0], 1.0, 2.0, 3.0, 4.0])
+    np.linalg.lstsq(x.reshape(3, 2), W[:3], rcond=None)[0]
+    np.linalg.lstsq(W.reshape(3, 2)**2, x[:3], rcond=None)[0]
+    np.linalg.lstsq(x.reshape(3, 2), x[:3], rcond=None)[1]
+    np.linalg.lstsq(x.reshape(2, 3), x[:2], rcond=None)[0]
     np.array([x[0], x[1]])
     np.array([x[0]**2, 1.0])
     np.array([[x[0], 0.0], [0.0, x[1]]])

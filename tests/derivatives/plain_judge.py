@@ -99,7 +99,7 @@ def check(text, x):
 
 def exact(text):
     """Whether the numbers are the same to the bit; not where they go one by one, in an array of boxes."""
-    return not any(part in text for part in ("array([", "multi_dot", "None, None, None"))
+    return not any(part in text for part in ("array([", "multi_dot", "None, None, None", ")[1]"))
 
 
 def series(F, x, s):

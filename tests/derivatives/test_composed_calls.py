@@ -28,6 +28,11 @@ def test_joins_do_not_write_into_an_array(join):
         gradient(lambda x: np.sum(join([x, x], out=np.ones(12))), SIX)
 
 
+def test_least_squares_need_full_rank():
+    with pytest.raises(TraceError, match="full rank"):
+        gradient(lambda x: np.linalg.lstsq(np.outer(x, x), x, rcond=None)[0][0], SIX)
+
+
 def test_a_join_in_the_wrong_order_is_caught(monkeypatch):
     right = COMPOSED[np.concatenate]
     monkeypatch.setitem(COMPOSED, np.concatenate, lambda arrays, axis=0: right(arrays[::-1], axis))
