@@ -247,7 +247,7 @@ OF_VALUES.update(
     for name in (
         "shape ndim size iscomplexobj isrealobj result_type can_cast common_type min_scalar_type array_repr "
         "array_str array2string may_share_memory shares_memory digitize lexsort nanargmax nanargmin "
-        "histogram_bin_edges einsum_path diag_indices_from tril_indices_from triu_indices_from savetxt save"
+        "einsum_path diag_indices_from tril_indices_from triu_indices_from savetxt save"
     ).split()
 )
 

@@ -133,6 +133,7 @@ def at(x):
         (lambda x: np.add.reduceat(x, [0, 1]).sum(), "`np.add.reduceat` has no derivative rule"),
         (lambda x: np.exp(x, where=[True, False]).sum(), r"`np.exp` with these keywords \(where\)"),
         (lambda x: np.linalg.qr(np.outer(x, x)).R.sum(), "`np.linalg.qr` has no derivative rule"),
+        (lambda x: np.histogram_bin_edges(x, 3).sum(), "`np.histogram_bin_edges` has no derivative rule"),
         (lambda x: np.spacing(x).sum(), "spacing.* (has no derivative rule|neither a Taylor rule)"),
         (lambda x: scipy.special.erfcx(x).sum(), "`scipy.special.erfcx` has no derivative rule"),
         (lambda x: np.sum(np.ones(2), initial=x[0]), "setting an array element|traced numbers"),
