@@ -420,7 +420,7 @@ class FunctionObjective(CountedObjective):
         """`fun` as the tracer needs it: one number; with ``jac=True`` the value alone."""
         self._count_call()
         answer = self.fun(x, *self.args)
-        value = answer[0] if self.pair else answer
+        value = reverse.gathered(answer[0] if self.pair else answer)
         if isbox(value) and isbox(x) and value._trace == x._trace:
             self._followed = getval(x)
             return anp.reshape(value, ()) if value.shape == (1,) else value

@@ -222,9 +222,10 @@ def test_public_names_exist_and_have_docstrings():
 def test_a_point_passes_few_files():
     """Calls from one file into another while `minimize` takes one iteration of HigherOrderNewton at n = 2.
 
-    Half of them are the tracer following the function's own operations. There were 200 when each piece of the
-    way had a file of its own; what makes the number grow makes the program harder to follow. The comparison
-    of the traced value with a plain call at the start takes ten.
+    Half of them are the tracer following the function's own operations. The operators of traced numbers are
+    left out: `array_methods` stands in the place of autograd's own. There were 200 when each piece of the way
+    had a file of its own; what makes the number grow makes the program harder to follow. The comparison of
+    the traced value with a plain call at the start takes ten.
     """
 
     def rosenbrock(x):
@@ -233,14 +234,17 @@ def test_a_point_passes_few_files():
     def run():
         refopt.minimize(rosenbrock, [-1.2, 1.0], method="HigherOrderNewton", options={"maxiter": 1})
 
+    def counted(file):
+        return file.startswith(str(PACKAGE)) and not file.endswith("array_methods.py")
+
     moves = 0
 
     def count(frame, event, _):
         nonlocal moves
         own = frame.f_code.co_filename
-        if event == "call" and own.startswith(str(PACKAGE)):
+        if event == "call" and counted(own):
             caller = frame.f_back
-            while caller is not None and not caller.f_code.co_filename.startswith(str(PACKAGE)):
+            while caller is not None and not counted(caller.f_code.co_filename):
                 caller = caller.f_back
             moves += caller is not None and caller.f_code.co_filename != own
 

@@ -4,11 +4,25 @@
 - `finite`: Hessian-vector products from differences of gradients;
 - `taylor_mode`: Taylor coefficients of any order along directions, and Taylor models;
 - `tensors`: Hessians, tensors of any order and their contractions;
+- `missing_rules`, `missing_shape_rules`, `missing_linear_rules`, `missing_special_rules`: rules that autograd
+  lacks or has wrong;
 - `check`: a test of derivatives that you wrote yourself;
-- `indexing`: a faster adjoint for ``x[...]``. It is the one thing that importing this package changes in
-  autograd.
+- `numpy_calls`, `composed_calls`, `array_methods`: plain NumPy on autograd's boxes.
+
+Importing this package completes autograd for the whole process: a faster adjoint of ``x[...]`` (in
+`reverse`), the missing rules, and plain NumPy on its boxes.
 """
 
+# they fill the tables of rules and complete autograd's boxes
+from . import (  # noqa: F401
+    array_methods,
+    composed_calls,
+    missing_linear_rules,
+    missing_rules,
+    missing_shape_rules,
+    missing_special_rules,
+    numpy_calls,
+)
 from .check import check_derivatives
 from .finite import central_product, forward_product
 from .reverse import TraceError, gradient, hvp, value_and_gradient

@@ -16,15 +16,19 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import autograd
 import numpy as np
+import scipy
 from autograd.tracer import getval, isbox
 
 from ..status import Stop
 
 __all__ = [
     "ADVICE",
+    "CallError",
     "TraceError",
     "broken_rule",
     "changed",
@@ -41,15 +45,21 @@ class TraceError(TypeError):
     """The function cannot be followed by autograd's tracer; the message names the likely cause."""
 
 
+class CallError(TraceError):
+    """The same, raised at the call that is the cause; on its way to the user the line is added."""
+
+
 ADVICE = (
     "Use `import autograd.numpy as np` in fun and build new arrays instead of assigning into old ones; "
     "or take finite differences, jac='3-point' (options={'fallback': '3-point'}: only where needed); or "
     "give jac= (and hess= or hessp= where the method needs them), then fun is called with plain arrays"
 )
 
-# Files whose lines are no likely cause.
-INNER = re.compile(r"[/\\](autograd|numpy|scipy|refopt[/\\](derivatives|objective|function|composite))\b|^<")
-INSTALLED = re.compile(r"[/\\](site-packages|dist-packages|lib[/\\]python\d)")
+# Files whose lines are no likely cause; and those that the user did not write.
+INNER = tuple(
+    str(place) for place in (Path(__file__).parents[1], *(m.__path__[0] for m in (autograd, np, scipy)))
+)
+INSTALLED = re.compile(r"[/\\](site-packages|dist-packages|lib[/\\]python\d)|^<")
 
 CAUSES = (
     (re.compile(r"\b(math\.\w+)\("), "`{0}` takes plain numbers only; write `np.{1}` from autograd.numpy"),
@@ -63,9 +73,13 @@ CAUSES = (
         "np.concatenate or np.where",
     ),
     (
+        re.compile(r"\b((?:np|numpy)\.(?:array|as\w*array|fromiter|float\d*))\("),
+        "`{0}` makes plain numbers here; leave it or its dtype out, or write np.stack([...])",
+    ),
+    (
         re.compile(r"\b((?:np|numpy|scipy|sp|special|linalg)(?:\.\w+)+)\("),
-        "`{0}` is not differentiable here (plain numpy or scipy, or a function without a derivative "
-        "rule); use the one of autograd.numpy or autograd.scipy",
+        "`{0}` is not differentiable here: it has no rule, is SciPy's (use autograd.scipy), or was "
+        "given a list or np.array([...]) of traced numbers (write np.stack([...]))",
     ),
 )
 # What makes a function do something else for the tracer's variables than for plain arrays.
@@ -152,13 +166,17 @@ def numbers(value: Any) -> np.ndarray | None:
 def refused(error: Exception, fun: Callable) -> TraceError:
     """The error for a function whose traced call raised `error`, while its plain call works."""
     text = str(error) or type(error).__name__
-    place = ""
-    if frame := blamed(traceback.extract_tb(error.__traceback__)):
-        place = f" line {frame.lineno} of {frame.filename}: `{(frame.line or '').strip()}`."
-    cause = cause_of((frame.line or "") if frame else "") or f"{type(error).__name__}: {text}"
+    named = isinstance(error, CallError)
+    frame = blamed(traceback.extract_tb(error.__traceback__))
+    line = (frame.line or "").strip() if frame else ""
+    cause = text if named else cause_of(line) or f"{type(error).__name__}: {text}"
+    if "has no callable" in text:
+        cause = "np.array([...]) of traced numbers is an array of Python objects; write np.stack([...])"
+    raised = f", with autograd's traced variables it raises {type(error).__name__}"
+    happened = "" if named else f": a call with a plain array works{raised}"
+    place = f" Line {frame.lineno} of {frame.filename}: `{line}`." if frame else ""
     return TraceError(
-        f"autograd cannot differentiate {name_of(fun)}: a call with a plain array works, with autograd's "
-        f"traced variables it raises {type(error).__name__}.{place} Likely cause: {cause}. {ADVICE}."
+        f"autograd cannot differentiate {name_of(fun)}{happened}.{place} Likely cause: {cause}. {ADVICE}."
     )
 
 
@@ -201,7 +219,7 @@ def stored(fun: Callable) -> TraceError:
 
 def blamed(frames: Any) -> Any:
     """The frame that the user can change: the last one outside installed packages, else outside of ours."""
-    outer = [f for f in frames if not INNER.search(f.filename)]
+    outer = [f for f in frames if not f.filename.startswith(INNER)]
     own = [f for f in outer if not INSTALLED.search(f.filename)]
     return (own or outer or [None])[-1]
 
@@ -221,7 +239,7 @@ def swallowed(call: Callable[[], Any]) -> str:
 
     def watch(frame: Any, event: str, value: Any) -> Any:
         name = frame.f_code.co_filename
-        inner = INNER.search(name) or INSTALLED.search(name)
+        inner = name.startswith(INNER) or INSTALLED.search(name)
         if event == "exception" and not seen and not inner:
             if not issubclass(value[0], (StopIteration, GeneratorExit)):
                 seen.append(

@@ -22,6 +22,7 @@ from ..checks import describe
 from ..status import Stop
 from .refusal import (
     ADVICE,
+    CallError,
     TraceError,
     broken_rule,
     hides_argument,
@@ -87,10 +88,12 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
 
     def call() -> tuple[Any, int]:
         with fresh_trace() as level:
-            return fun(new_box(x, level, start)), level
+            return gathered(fun(new_box(x, level, start))), level
 
     try:
         end, level = call()
+    except CallError as error:
+        raise refused(error, fun) from error
     except (Stop, TraceError):
         raise
     except Exception as error:
@@ -109,6 +112,19 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
     if not isbox(end) and hides_argument(fun, x, end):
         raise lost(fun)
     return end, None
+
+
+def gathered(result: Any) -> Any:
+    """`result` with one traced array in place of an array of traced numbers, as ``np.array([x[0], 1.0])`` is.
+
+    ``np.array`` and ``np.asarray`` cannot be followed; they make arrays of Python objects, here of autograd's
+    boxes. Also inside lists and tuples.
+    """
+    if type(result) is np.ndarray and result.dtype == object and any(map(isbox, result.flat)):
+        return anp.reshape(anp.array(list(result.flat)), result.shape)
+    if type(result) in (list, tuple) and any(type(part) in (list, tuple, np.ndarray) for part in result):
+        return type(result)(gathered(part) for part in result)
+    return result
 
 
 def trace_twice(fun: Callable, x: Any) -> tuple[Any, Callable]:

@@ -215,7 +215,7 @@ def test_the_blamed_frame_is_the_users():
             self.filename = filename
 
     user, pandas = Frame("/home/me/fit.py"), Frame("/x/site-packages/pandas/core.py")
-    ours = Frame("/x/site-packages/refopt/function.py")
+    ours = Frame(refusal.__file__)
     assert blamed([ours, user, pandas]) is user
     assert blamed([ours, pandas]) is pandas
     assert blamed([ours]) is None

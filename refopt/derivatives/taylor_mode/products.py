@@ -160,13 +160,8 @@ def einsum_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict
         positions = list(range(0, len(args) - len(args) % 2, 2))
     inputs, output, _ = wrapped.parse_einsum_input(*args)
     letters = inputs.split(",")
-    if any(len(set(name)) < len(name) for name in letters):  # reverse mode has no rule for repeated letters
-
-        def without_repeats(*given: Any) -> Any:
-            pairs = [distinct_axes(given[n], name) for n, name in zip(positions, letters, strict=True)]
-            return anp.einsum(",".join(name for _, name in pairs) + "->" + output, *(x for x, _ in pairs))
-
-        return algebra.trace(without_repeats, args, active, {})
+    if any(len(set(name)) < len(name) for name in letters):
+        return algebra.trace(einsum_definition, (ans, *args), {n + 1: s for n, s in active.items()}, {})
     free = next(c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfedcba" if c not in inputs + output)
     series = [series_of(algebra, args, active, n) for n in positions]
     out: list[Any] = [None] * (p + 1)
@@ -188,6 +183,14 @@ def einsum_rule(algebra: Algebra, ans: Any, args: Any, kwargs: Any, active: dict
 
     visit(0, 0, [], [])
     return out[1:]
+
+
+def einsum_definition(ans: Any, *args: Any, **_kwargs: Any) -> Any:
+    """einsum where no operand has a letter twice, which is all that reverse mode has a rule for."""
+    inputs, output, _ = wrapped.parse_einsum_input(*args)
+    operands = args[1:] if isinstance(args[0], str) else args[: len(args) - len(args) % 2 : 2]
+    pairs = [distinct_axes(x, name) for x, name in zip(operands, inputs.split(","), strict=True)]
+    return anp.einsum(",".join(name for _, name in pairs) + "->" + output, *(x for x, _ in pairs))
 
 
 def distinct_axes(x: Any, letters: str) -> tuple[Any, str]:
