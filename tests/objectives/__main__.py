@@ -1,6 +1,6 @@
 """Every objective with every method: ran right, refused clearly, wrong.
 
-    PYTHONPATH=tests python -m objectives [--mode autograd fallback 3-point] [--method LBFGS] [--objective quad]
+    PYTHONPATH=tests python -m objectives [--mode autograd 3-point] [--method LBFGS] [--objective quad]
 
 prints each wrong run, and the counts; it ends with 1 if one is wrong. Some minutes for each mode.
 """
