@@ -483,7 +483,7 @@ def determinant(x):
 def discrete_lyapunov_loop(x):
     P, M = np.eye(2), np.array([[x[0], 0.1], [0.0, x[1]]])
     N, Q = np.array([[0.7, 0.1], [0.0, 0.2]]), np.eye(2)
-    for _ in range(30):
+    for _ in range(6):
         P, Q = M @ P @ M.T + np.eye(2), N @ Q @ N.T + np.eye(2)
     return np.sum((P - Q) ** 2)
 

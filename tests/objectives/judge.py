@@ -129,9 +129,9 @@ def ending(result) -> str:
 def central_differences(case: Case, x: np.ndarray, noise: float) -> tuple[float, float]:
     """|g|_inf by central differences of the plain function, and the error that its noise makes.
 
-    Differences in float32 take steps that float32 resolves.
+    The step grows with the noise, and is one that float32 resolves.
     """
-    relative = max(RELATIVE_STEP, float(np.cbrt(noise / (1 + abs(noise)))) if noise > 1e-12 else 0.0)
+    relative = max(RELATIVE_STEP, float(np.cbrt(max(case.noise, np.finfo(case.dtype).eps))))
     h = relative * np.maximum(1, np.abs(x.astype(float)))
     fun = case.make()
     value = lambda z: float(np.reshape(fun(z.astype(case.dtype), *case.args), ()))  # noqa: E731
