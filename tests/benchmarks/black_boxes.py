@@ -279,9 +279,9 @@ def heat(a, b):
 BAR = heat(0.8, 0.15)
 
 
-@box([1.0, 1.0])
+@box([0.2, 1.0])
 def heat_numba(x):
-    return np.sum((heat(x[0], x[1] / 10) - BAR) ** 2) / 5
+    return np.sum((heat(np.exp(x[0]), x[1] / 10) - BAR) ** 2) / 5
 
 
 @numba.njit

@@ -511,7 +511,7 @@ def cache_of_the_last_x_by_all():
     return fun
 
 
-@case([0.5, 0.3], noise=1e-3, kinked=True)
+@case([0.5, 0.3], kinked=True)
 def cache_by_rounded_key():
     stored = {}
 
