@@ -1,8 +1,9 @@
-"""The user's function as an objective: where its value and its derivatives come from.
+"""The user's function, and where its value and its derivatives come from.
 
-Each derivative comes from the user (`jac`, `hess`, `hessp`) where it was given, else from autograd. A method
-does not see the difference. A function made of a model and a loss (`refopt.composite`) is differentiated part
-by part.
+Each derivative comes from the user (`jac`, `hess`, `hessp`) where it was given, else from autograd, or from
+finite differences (`refopt.differences`) where the user asked for them, or where autograd cannot follow `fun`
+but `jac` is given. A method does not see the difference; `derivatives` tells the user. The traced function
+must be the function: see `refopt.following`. Functions made of a model and a loss are in `refopt.fit`.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import getval, isbox
 
-from . import checks
-from .composite import LeastSquares, ModelLoss
-from .derivatives import reverse
+from . import checks, differences, following
+from .derivatives import finite, refusal, reverse
+from .derivatives.refusal import TraceError
 from .derivatives.taylor_mode.expand import model_product, model_value_and_gradient, taylor
 from .derivatives.tensors import derivative_tensors, hessian
-from .objective import NO_PARTS, Contraction, CountedObjective, Point, hessian_matrix, locked, symmetrised
+from .objective import Contraction, CountedObjective, Point, hessian_matrix, locked, symmetrised
 
 __all__ = ["FunctionObjective"]
 
 
 class FunctionObjective(CountedObjective):
-    """The user's function with the user's derivatives, or autograd's where none were given.
+    """The user's function with the user's derivatives, autograd's, or finite differences.
 
     Parameters
     ----------
@@ -34,12 +35,20 @@ class FunctionObjective(CountedObjective):
         ``fun(x, *args) -> float``, or ``-> (float, gradient)`` with ``jac=True``.
     x0 : (n,) array
         Only its length and dtype are used.
-    jac : callable, True or None
-        ``jac(x, *args) -> (n,)``; None: reverse mode through `fun`.
-    hess : callable or None
-        ``hess(x, *args) -> (n, n)`` array, sparse matrix or LinearOperator.
+    jac : callable, True, "2-point", "3-point", "cs" or None
+        ``jac(x, *args) -> (n,)``. A string: differences of values of `fun`, which is then never traced. None:
+        reverse mode through `fun`.
+    hess : callable, "2-point", "3-point", "cs", HessianUpdateStrategy or None
+        ``hess(x, *args) -> (n, n)`` array, sparse matrix or LinearOperator. A string: differences of the
+        gradient. None: from `fun` by autograd, or differences of the gradient if it cannot be followed.
     hessp : callable or None
         ``hessp(x, v, *args) -> (n,)``.
+    fallback : {"2-point", "3-point", "cs"} or None
+        The differences used if autograd cannot follow `fun`; None: that is an error.
+    noise : float in (0, 1), "auto" or None
+        Relative error of the values of `fun`, for the step of differences; "auto": estimated at the start.
+    rel_step : float, (n,) array or None
+        Relative step of first differences, as SciPy's ``finite_diff_rel_step``.
     maxfev, maxtime : limits, or None
         An evaluation beyond them raises `Stop`.
 
@@ -60,6 +69,9 @@ class FunctionObjective(CountedObjective):
         *,
         shapes: Any = None,
         bounds: Any = None,
+        fallback: str | None = None,
+        noise: float | str | None = None,
+        rel_step: Any = None,
         maxfev: float | None = None,
         maxtime: float | None = None,
     ):
@@ -67,46 +79,66 @@ class FunctionObjective(CountedObjective):
         self.begin(x0, maxfev, maxtime)
         self.fun = checks.function("minimize", "fun", fun)
         self.args = args if isinstance(args, tuple) else (args,)
-        if isinstance(jac, str):
-            raise ValueError(
-                f"minimize: jac={jac!r} is not available: leave jac=None for exact derivatives by autograd, "
-                "or pass a function, for example lambda x: scipy.optimize.approx_fprime(x, fun)"
-            )
+        self.scheme, jac = differences.scheme_or(
+            jac, "jac", "a function, True (fun returns value and gradient)"
+        )
+        self.hess_scheme, hess = differences.scheme_or(
+            hess, "hess", "a function, a scipy.optimize.HessianUpdateStrategy"
+        )
         if not (jac is None or isinstance(jac, (bool, np.bool_)) or callable(jac)):
             raise TypeError(
-                f"minimize: jac must be a function, True (fun returns value and gradient) or None, "
-                f"got {checks.describe(jac)}"
+                f"minimize: jac must be a function, True (fun returns value and gradient), "
+                f"'2-point', '3-point', 'cs' or None, got {checks.describe(jac)}"
             )
-        for name, value in (("hess", hess), ("hessp", hessp)):
+        self.strategy = differences.started_strategy(hess, x0.size)
+        for name, value in (("hess", None if self.strategy else hess), ("hessp", hessp)):
             if value is not None and not callable(value):
                 raise TypeError(f"minimize: {name} must be a function or None, got {checks.describe(value)}")
         self.pair = jac is not None and not callable(jac) and bool(jac)
         self.jac = jac if callable(jac) else None
-        self.hess, self.hessp = hess, hessp
+        self.hess, self.hessp = None if self.strategy else hess, hessp
+        self.fallback, self.noise, self.rel_step = fallback, noise, rel_step
+        # Whether fun is traced for the derivatives that nobody gave; None: not yet known
+        self.traced: bool | None = None if self.jac or self.pair else self.scheme is None
+        self.cause: TraceError | None = None  # why it is not traced
+        self.used: dict[str, str] = {}
         self._followed: Any = None  # the x at which a trace last found that the value depends on x
+        self.first_g: np.ndarray | None = None  # gradient at the start, if fun is traced
+
+    @property
+    def derivatives(self) -> dict[str, str]:
+        """Where the derivatives that have been used come from."""
+        return dict(self.used)
 
     # ------------------------------------------------------------ value and gradient
 
     def value(self, point: Point) -> float:
+        f = self._falling_back(self._value, point)
+        self._keep_best(point.x, f)
+        return f
+
+    def _value(self, point: Point) -> float:
         if self.pair:
-            self._count_call()
-            answer = self.fun(point.x.copy(), *self.args)
-            if not (isinstance(answer, tuple) and len(answer) == 2):
-                raise TypeError(
-                    f"with jac=True fun must return (value, gradient), got {checks.describe(answer)}"
-                )
-            self.njev += 1
-            point._g = locked(self._gradient_array(answer[1]))
-            f = self._number(answer[0])
-        elif self.jac is not None:
-            f = self._number(self._plain(point.x))
-        elif isinstance(self.fun, ModelLoss):
-            y, backward = self._model(point)
-            f = self._number(self.fun.loss(y))
-            point.memo["backward"] = lambda: backward(self.fun.slope(y))
-        elif self.products_wanted and self.hess is None and self.hessp is None:
-            value, derivatives = reverse.trace_twice(self._traced, point.x)
-            f = self._number(value)
+            return self._pair(point)
+        if self.jac is not None or self.scheme is not None:
+            return self.number(self.plain(point.x))
+        return self._traced_value(point)
+
+    def _pair(self, point: Point) -> float:
+        """The value of a function that returns its gradient as well, which is kept."""
+        self._count_call()
+        answer = self.fun(point.x.copy(), *self.args)
+        if not (isinstance(answer, (tuple, list)) and len(answer) == 2):
+            raise TypeError(f"with jac=True fun must return (value, gradient), got {checks.describe(answer)}")
+        self.njev += 1
+        self.used["g"] = "jac"
+        point._g = locked(self._gradient_array(answer[1]))
+        return self.number(answer[0])
+
+    def _traced_value(self, point: Point) -> float:
+        """The value from a trace of `fun`; what the trace gives besides is kept for `gradient`, `product`."""
+        if self.products_wanted and not self._second_given():
+            value, derivatives = reverse.trace_twice(self.as_traced, point.x)
 
             def gradient() -> np.ndarray:
                 g, point.memo["product"] = derivatives()
@@ -114,23 +146,40 @@ class FunctionObjective(CountedObjective):
 
             point.memo["backward"] = gradient
         else:
-            value, backward = reverse.trace(self._traced, point.x)
-            f = self._number(value)
+            value, backward = reverse.trace(self.as_traced, point.x)
             point.memo["backward"] = lambda: backward(np.ones_like(value))
-        self._keep_best(point.x, f)
-        return f
+        try:
+            return self.number(value)
+        except (TypeError, ValueError):
+            plain = self.number(self.plain(point.x))  # raises the same error if fun itself is to blame
+        traced = lambda: reverse.trace(self.as_traced, point.x)  # noqa: E731
+        raise refusal.changed(self.as_traced, plain, checks.describe(value), traced)
 
     def gradient(self, point: Point) -> np.ndarray:
-        if self.jac is None:
-            if point._f is None:
-                point.f  # noqa: B018  the same trace gives both
-            if point._g is not None:
-                return point._g
-            self.njev += 1
-            return np.array(point.memo.pop("backward")(), dtype=self.dtype).reshape(self.n)
+        if self.jac is not None:
+            return self._given_gradient(point)
+        if point._f is None:
+            point.f  # noqa: B018  the same call gives both
+        if point._g is not None:
+            return point._g
+        return self._falling_back(self._own_gradient, point)
+
+    def _own_gradient(self, point: Point) -> np.ndarray:
+        """The gradient by the trace that gave the value, or by differences of values."""
         self._check_time()
         self.njev += 1
-        return self._gradient_array(self.jac(point.x.copy(), *self.args))
+        if self.scheme is not None:
+            self.used.update(g="differences of fun", scheme=self.scheme)
+            return differences.gradient(self, point)
+        self.used["g"] = "autograd"
+        return np.array(point.memo.pop("backward")(), dtype=self.dtype).reshape(self.n)
+
+    def _given_gradient(self, point: Point) -> np.ndarray:
+        """The gradient by the user's `jac`."""
+        self._check_time()
+        self.njev += 1
+        self.used["g"] = "jac"
+        return self._gradient_array(self.jac(point.x.copy(), *self.args))  # type: ignore[misc]
 
     # ------------------------------------------------------------ second order
 
@@ -140,26 +189,48 @@ class FunctionObjective(CountedObjective):
         if self.hessp is not None:
             self._check_time()
             self.nhvp += 1
+            self.used["H"] = "hessp"
             Hv = np.asarray(self.hessp(point.x.copy(), v.copy(), *self.args))
             if Hv.shape != (self.n,):
                 raise ValueError(
                     f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}"
                 )
             return Hv.astype(self.dtype)
+        if self.strategy is not None:
+            self.used["H"] = type(self.strategy).__name__
+            return np.array(self.strategy.dot(v), dtype=self.dtype)
+        if not self._traces(point):
+            dense = self.n <= differences.DENSE or point._hess is not None
+            return point.hess @ v if dense else self.product_along(point, v)
         if "product" not in point.memo and self.products_wanted and self.jac is None:
             point.g  # noqa: B018  its trace also gives the products
         if "product" not in point.memo:
-            point.memo["product"] = reverse.product_function(self._traced, point.x)
+            point.memo["product"] = reverse.product_function(self.as_traced, point.x)
         self._check_time()
         self.nhvp += 1
+        self.used["H"] = "autograd"
         return np.array(point.memo["product"](v), dtype=self.dtype)
 
-    def third(self, point: Point, w: np.ndarray) -> tuple[np.ndarray, Callable]:
-        if self.hess is not None or self.hessp is not None:
-            return super().third(point, w)  # differences: fun may not be written for autograd
+    def product_along(self, point: Point, v: np.ndarray) -> np.ndarray:
+        if self._second_given() or self.strategy is not None or self._traces(point):
+            return self.product(point, v)
         self._check_time()
         self.nhvp += 1
-        slope = lambda x: anp.dot(w, reverse.gradient(self._traced, x))  # noqa: E731  its Hessian is T[w]
+        self.used["H"] = differences.source_of(self)
+        return differences.product(self, point, v)
+
+    def third(self, point: Point, w: np.ndarray) -> tuple[np.ndarray, Callable]:
+        if self.strategy is not None:
+            raise TypeError(
+                f"a third derivative is needed, which hess={type(self.strategy).__name__}() does not have; "
+                "leave hess out, or give hess='3-point'"
+            )
+        if self._second_given() or not self._traces(point):
+            return super().third(point, w)
+        self._check_time()
+        self.nhvp += 1
+        self.used["H"] = self.used["T"] = "autograd"
+        slope = lambda x: anp.dot(w, reverse.gradient(self.as_traced, x))  # noqa: E731  its Hessian is T[w]
         Hw, backward = reverse.trace(lambda x: reverse.gradient(slope, x), point.x)
 
         def product(v: np.ndarray) -> np.ndarray:
@@ -170,9 +241,10 @@ class FunctionObjective(CountedObjective):
         return np.array(Hw, dtype=self.dtype), product
 
     def contraction(self, point: Point, fixed: tuple[np.ndarray, ...]) -> Contraction:
-        if not fixed or self.hess is not None or self.hessp is not None:
+        if len(fixed) < 2 and (not fixed or self._second_given() or not self._traces(point)):
             return super().contraction(point, fixed)
-        slope = self._traced
+        self._require_trace(point, len(fixed) + 2)
+        slope = self.as_traced
         for v in fixed:
             slope = directional(slope, v)
         gradient = lambda x: reverse.gradient(slope, x)  # noqa: E731
@@ -195,105 +267,148 @@ class FunctionObjective(CountedObjective):
         self.nhev += 1
         if self.hess is not None:
             self._check_time()
+            self.used["H"] = "hess"
             return hessian_matrix(self.hess(point.x.copy(), *self.args), self.n, self.dtype)
         if self.hessp is not None:
             self.nhev -= 1
             columns = [self.product(point, e) for e in np.eye(self.n, dtype=self.dtype)]
             return symmetrised(np.stack(columns, axis=1), "the matrix of hessp products")
-        return np.asarray(hessian(self._traced, point.x), dtype=self.dtype)
+        if self.strategy is not None:
+            self.nhev -= 1
+            self.used["H"] = type(self.strategy).__name__
+            return np.array(self.strategy.get_matrix(), dtype=self.dtype)
+        if not self._traces(point):
+            self.used["H"] = differences.source_of(self)
+            return differences.hessian(self, point)
+        self.used["H"] = "autograd"
+        return np.asarray(hessian(self.as_traced, point.x), dtype=self.dtype)
+
+    def half_the_digits(self) -> bool:
+        """Whether the gradient comes from real differences of values."""
+        return self.scheme in ("2-point", "3-point")
+
+    def gradient_at(self, x: np.ndarray) -> np.ndarray:
+        best = self.best_x, self.best_f
+        g = super().gradient_at(x)
+        self.best_x, self.best_f = best  # a point of a difference is no candidate for the answer
+        return g
+
+    # ------------------------------------------------------------ a run and its objective
+
+    def prepare(self, point: Point) -> None:
+        if self.noise == "auto":
+            self.noise = finite.estimated_noise(lambda x: self.number(self.plain(x)), point.x, self.bounds)
+        if self.traced:
+            self._falling_back(lambda start: following.check_start(self, start), point)
+        if self.scheme == "cs":
+            following.check_complex(self, point)
+
+    def confirm(self, point: Point) -> None:
+        if self.first_g is not None:
+            following.check_still(self, point, (point.g == 0) & (self.first_g == 0))
+
+    def moved(self, old: Point, new: Point) -> None:
+        if self.strategy is not None:
+            s, y = new.x - old.x, new.g - old.g
+            if s.any() and y.any():
+                self.strategy.update(s, y)
+
+    def evaluated(self, x: np.ndarray) -> np.ndarray:
+        """What `fun` gives by a plain call, to be compared with `traced_value`."""
+        answer = self.plain(x)
+        return np.asarray(self.number(answer[0] if self.pair else answer))
+
+    def traced_value(self, point: Point) -> Any:
+        """What the tracer gives for it."""
+        return point.f
+
+    def _falling_back(self, evaluate: Callable, point: Point) -> Any:
+        """``evaluate(point)``; if autograd cannot follow `fun` and a fallback is given, by differences."""
+        try:
+            return evaluate(point)
+        except TraceError as error:
+            if self.fallback is None or not self.traced:
+                raise
+            self.scheme, self.traced, self.cause, self.first_g = self.fallback, False, error, None
+            self.used = {"note": f"differences, because autograd cannot follow fun: {error}"}
+            point.memo.clear()
+            point._f = point._g = None
+            return evaluate(point)
+
+    def _traces(self, point: Point) -> bool:
+        """Whether the second and higher derivatives that nobody gave come from autograd.
+
+        If the user gave `jac` but no second derivatives, that is found out once, see `refopt.following`.
+        """
+        if self.hess_scheme is not None:
+            return False
+        if self.traced is None:
+            self.cause = following.refusal_of(self, point)
+            self.traced = self.cause is None
+        return self.traced
+
+    def _require_trace(self, point: Point, order: int) -> None:
+        """Raise `TraceError` if derivatives of this order cannot be had, because `fun` is not traced."""
+        if self.scheme is None and self.traced is None:
+            self._traces(point)
+        if self.traced and self.scheme is None:
+            return
+        why = "autograd cannot follow fun" if self.cause else f"jac={self.scheme!r} was asked for"
+        raise TraceError(
+            f"derivatives of order {order} come from a Taylor expansion of fun, which needs autograd, but "
+            f"{why}; use order=2 (or a method with second derivatives at most), which takes jac, hess and "
+            "differences" + (f". {self.cause}" if self.cause else "")
+        ) from self.cause
+
+    def differentiate_gradients(self) -> None:
+        """From now on take the Hessian from differences of the gradient."""
+        self.hess_scheme = "3-point"
 
     # ------------------------------------------------------------ Taylor series
 
     def taylor(self, point: Point, direction: np.ndarray, order: int) -> np.ndarray:
+        self._require_trace(point, order)
         self.ntaylor += 1
-        return np.asarray(taylor(self._traced, point.x, direction, order), dtype=self.dtype)
+        return np.asarray(taylor(self.as_traced, point.x, direction, order), dtype=self.dtype)
 
     def tensors(self, point: Point, order: int) -> list[np.ndarray]:
+        self._require_trace(point, order)
         calls = self.nfev
-        answer = derivative_tensors(self._traced, point.x, order)
+        answer = derivative_tensors(self.as_traced, point.x, order)
         self.ntaylor += self.nfev - calls
         return [np.asarray(t, dtype=self.dtype) for t in answer]
 
     def model(self, point: Point, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable]:
+        self._require_trace(point, order)
         self.ntaylor += 1
-        value, gradient = model_value_and_gradient(self._traced, point.x, s, order)
+        value, gradient = model_value_and_gradient(self.as_traced, point.x, s, order)
         opened: list[Callable] = []
 
         def product(v: np.ndarray) -> np.ndarray:
             self._check_time()
             if not opened:
                 self.ntaylor += 1
-                opened.append(model_product(self._traced, point.x, s, order))
+                opened.append(model_product(self.as_traced, point.x, s, order))
             self.nhvp += 1
             return np.asarray(opened[0](v), dtype=self.dtype)
 
         return float(value), np.asarray(gradient, dtype=self.dtype), product
 
-    # ------------------------------------------------------------ functions made of a model and a loss
+    def _second_given(self) -> bool:
+        """Whether the user gave second derivatives."""
+        return self.hess is not None or self.hessp is not None
 
-    def _model(self, point: Point) -> tuple[np.ndarray, Callable]:
-        """``(y, w -> J^T w)``, from one traced call of the model."""
-        if "model" not in point.memo:
-            if not isinstance(self.fun, ModelLoss):
-                raise TypeError(NO_PARTS)
-            self._count_call()
-            y, backward = reverse.trace(lambda x: self.fun.model(x, *self.args), point.x)
-            if isinstance(self.fun, LeastSquares) and np.ndim(y) == 0:
-                raise ValueError(
-                    f"residuals must return an array of shape (m,), got the single number {y}; "
-                    "give a scalar function to minimize directly, without refopt.LeastSquares"
-                )
-            point.memo["model"] = (y, backward)
-        return point.memo["model"]
-
-    def _forward(self, point: Point) -> Callable:
-        """``v -> J v``: the transpose of the linear map ``w -> J^T w``, by reverse mode over it."""
-        if "forward" not in point.memo:
-            y, backward = self._model(point)
-            point.memo["forward"] = reverse.trace(backward, np.zeros_like(y))[1]
-        return point.memo["forward"]
-
-    def residuals(self, point: Point) -> np.ndarray:
-        if not isinstance(self.fun, LeastSquares):
-            return super().residuals(point)
-        return np.array(self._model(point)[0], dtype=self.dtype).reshape(-1)
-
-    def jacobian(self, point: Point) -> np.ndarray:
-        y, backward = self._model(point)
-        self._check_time()
-        self.nhev += 1
-        if np.size(y) < self.n:
-            rows = [backward(e.reshape(np.shape(y))) for e in np.eye(np.size(y), dtype=self.dtype)]
-            return np.array(rows, dtype=self.dtype).reshape(-1, self.n)
-        forward = self._forward(point)
-        return np.stack([np.ravel(forward(e)) for e in np.eye(self.n, dtype=self.dtype)], axis=1).astype(
-            self.dtype
-        )
-
-    def gauss_newton(self, point: Point) -> np.ndarray:
-        y, J = self._model(point)[0], point.jacobian
-        if isinstance(self.fun, LeastSquares):
-            return 2 * (J.T @ J)
-        curvature = self.fun.curvature(y)
-        G = J.T @ np.stack([np.ravel(curvature(column.reshape(np.shape(y)))) for column in J.T], axis=1)
-        return ((G + G.T) / 2).astype(self.dtype)
-
-    def gauss_newton_product(self, point: Point, v: np.ndarray) -> np.ndarray:
-        y, backward = self._model(point)
-        forward = self._forward(point)
-        if "curvature" not in point.memo:
-            point.memo["curvature"] = self.fun.curvature(y)
-        self._check_time()
-        self.nhvp += 1
-        return np.array(backward(point.memo["curvature"](forward(v))), dtype=self.dtype)
+    def product_error(self) -> float:
+        exact = self._second_given() or self.traced
+        return float(np.finfo(self.dtype).eps) if exact else differences.error_of(self) ** (2 / 3)
 
     # ------------------------------------------------------------ calls of the user's function
 
-    def _plain(self, x: np.ndarray) -> Any:
+    def plain(self, x: np.ndarray) -> Any:
         self._count_call()
         return self.fun(x.copy(), *self.args)
 
-    def _traced(self, x: Any) -> Any:
+    def as_traced(self, x: Any) -> Any:
         """`fun` as the tracer needs it: one number; with ``jac=True`` the value alone."""
         self._count_call()
         answer = self.fun(x, *self.args)
@@ -302,12 +417,12 @@ class FunctionObjective(CountedObjective):
             self._followed = getval(x)
             return anp.reshape(value, ()) if value.shape == (1,) else value
         if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):
-            raise reverse.stored(self.fun)  # an earlier call at this x did depend on it
+            raise refusal.stored(self.fun)  # an earlier call at this x did depend on it
         return float(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else value
 
     # ------------------------------------------------------------ answers, checked
 
-    def _number(self, value: Any) -> float:
+    def number(self, value: Any) -> float:
         if value is None:
             raise TypeError("fun returned None; it must return one real number (is a `return` missing?)")
         if np.iscomplexobj(value):

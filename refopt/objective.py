@@ -148,7 +148,7 @@ class Point:
         """The product ``H v`` (n,), by one of `HVP_METHODS`; "autograd" uses `hess` or `hessp` if given."""
         if method == "autograd":
             return self.objective.product(self, v)
-        gradient = lambda x: self.objective.at(x).g  # noqa: E731
+        gradient = self.objective.gradient_at
         if method == "fd_forward":
             return finite.forward_product(gradient, self.x, self.g, v, h)
         if method == "fd_central":
@@ -245,12 +245,39 @@ class Objective:
     def hessian(self, point: Point) -> Any:
         raise NotImplementedError
 
+    def gradient_at(self, x: np.ndarray) -> np.ndarray:
+        """The gradient at a point beside the path, which is not kept among the points of the run."""
+        return Point(self, locked(np.array(x, dtype=self.dtype))).g
+
     def third(self, point: Point, w: np.ndarray) -> tuple[np.ndarray, Callable]:
         """``(H w, v -> T[w] v)``, T the third derivative; here by central differences of products with w."""
-        h = float(np.cbrt(np.finfo(self.dtype).eps)) * max(1.0, float(np.abs(point.x).max()))
-        return self.product(point, w), lambda v: finite.central_product(
-            lambda x: self.at(x).hvp(w), point.x, v, h
-        )
+        h = float(np.cbrt(self.product_error())) * max(1.0, float(np.abs(point.x).max()))
+        product = lambda x: self.product_along(Point(self, locked(np.array(x, dtype=self.dtype))), w)  # noqa: E731
+        return self.product(point, w), lambda v: finite.bounded_product(product, point.x, v, h, self.bounds)
+
+    def product_along(self, point: Point, v: np.ndarray) -> np.ndarray:
+        """The product ``H v`` at a point beside the path, where a single one is needed."""
+        return self.product(point, v)
+
+    def product_error(self) -> float:
+        """The relative error of products with the Hessian."""
+        return float(np.finfo(self.dtype).eps)
+
+    # ------------------------------------------------------------ a run and its objective
+
+    @property
+    def derivatives(self) -> dict[str, str]:
+        """Where the derivatives that have been used come from: "g" the gradient, "H" the Hessian, ..."""
+        return {}
+
+    def prepare(self, point: Point) -> None:
+        """Called once, before the first step of a run, with its start."""
+
+    def moved(self, old: Point, new: Point) -> None:
+        """Called after each step, with the points before and after it."""
+
+    def confirm(self, point: Point) -> None:
+        """Called before a run ends with success at `point`; raises an error if its gradient is not true."""
 
     def contraction(self, point: Point, fixed: tuple[np.ndarray, ...]) -> Contraction:
         """The symmetric operator ``D^(m+2) f[fixed, ., .]`` for m fixed directions: H, T[w], D4[v, w], ..."""

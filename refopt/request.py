@@ -12,7 +12,8 @@ from scipy.optimize import OptimizeResult
 
 from . import checks
 from .composite import LeastSquares, ModelLoss
-from .function import FunctionObjective
+from .derivatives.finite import SCHEMES
+from .fit import objective_of
 from .method import NEEDS, Method
 from .objective import CountedObjective
 from .registry import names_supporting_bounds, resolve
@@ -31,6 +32,9 @@ COMMON_OPTIONS: dict[str, Any] = {
     "xtol": None,
     "disp": False,
     "return_all": False,
+    "fallback": None,
+    "noise": None,
+    "finite_diff_rel_step": None,
 }
 OPTION_RULES: dict[str, Any] = {
     "maxiter": "whole >= 0",
@@ -41,6 +45,7 @@ OPTION_RULES: dict[str, Any] = {
     "xtol": ["[0, inf]"],
     "disp": bool,
     "return_all": bool,
+    "fallback": [SCHEMES],
 }
 
 
@@ -57,6 +62,7 @@ class Request:
     options : the options in effect
     callback : ``callback(record)``, or None
     rng : source of randomness, None for a method without randomness
+    bare : whether the method was given by its name alone, so that its order may be lowered
     """
 
     objective: CountedObjective
@@ -66,6 +72,7 @@ class Request:
     options: dict[str, Any]
     callback: Callable[[Any], None] | None
     rng: np.random.Generator | None
+    bare: bool = False
 
 
 def request(
@@ -104,10 +111,16 @@ def request(
         objective.bounds, objective.shapes = box, objective.shapes if shapes is None else shapes
         objective.begin(x, **limits)
     else:
-        objective = FunctionObjective(fun, x, args, jac, hess, hessp, shapes=shapes, bounds=box, **limits)
+        how = {
+            "fallback": effective["fallback"],
+            "noise": effective["noise"],
+            "rel_step": effective["finite_diff_rel_step"],
+        }
+        objective = objective_of(fun, x, args, jac, hess, hessp, shapes=shapes, bounds=box, **limits, **how)
     objective.products_wanted = "hvp" in needs
     objective.tried = [] if effective["return_all"] else None
-    return Request(objective, x, complete, name, effective, callback, source)
+    bare = isinstance(method, str) and "order" not in (options or {})
+    return Request(objective, x, complete, name, effective, callback, source, bare)
 
 
 def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, dict[str, Any]]:
@@ -128,6 +141,8 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
     if effective["maxiter"] is None:
         effective["maxiter"] = min(max(1000, 200 * n), 100_000)
     effective = checks.held("options", effective, OPTION_RULES)
+    if effective["noise"] not in (None, "auto"):
+        checks.in_interval("options", "noise", effective["noise"], "(0, 1)")
     if effective["gtol"] is None:
         effective["gtol"] = 0.0
     effective.update(own)

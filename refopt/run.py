@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult
 
+from .derivatives.refusal import TraceError
 from .objective import Point
 from .request import Request
 from .solvers.norm import nrm2
@@ -121,6 +122,8 @@ class Run(Iterator[Record]):
         self.best_merit = np.inf  # what the method minimises, at `best`
         self.minimises_f = self.method.minimises_f()
         self.history: list[Record] = []
+        self.bare = request.bare
+        self.note = ""  # what was changed because fun cannot be followed
         self.progress = Progress(self.options) if self.options["disp"] else None
 
     # ------------------------------------------------------------ iteration
@@ -145,6 +148,7 @@ class Run(Iterator[Record]):
 
     def _start(self) -> None:
         point = self.point
+        self.objective.prepare(point)
         f = point.f
         if not np.isfinite(f):
             raise Stop(Status.NONFINITE_START, f)
@@ -156,7 +160,7 @@ class Run(Iterator[Record]):
         options, point = self.options, self.point
         if self.nit >= options["maxiter"]:
             raise Stop(Status.MAXITER, self.nit, options["maxiter"])
-        update, self.state = self.method.step(point, point.g, self.state)
+        update, self.state = self._step(point)
         length = float(nrm2(update))
         if not np.isfinite(length) and not np.all(np.isfinite(update)):
             i = int(np.flatnonzero(~np.isfinite(update))[0])
@@ -173,6 +177,7 @@ class Run(Iterator[Record]):
             raise Stop(
                 Status.NONFINITE, reason=f"f = {f} after iteration {self.nit} (step length {length:.3g})"
             )
+        self.objective.moved(point, new)
         self.point = new
         merit = f if self.minimises_f else self.method.merit(new)
         if merit <= self.best_merit:
@@ -184,6 +189,19 @@ class Run(Iterator[Record]):
         if stop is not None:
             self._finish(stop)
         return record
+
+    def _step(self, point: Point) -> tuple[np.ndarray, Any]:
+        """One step; at the start a bare name falls back to the order that the function allows."""
+        while True:
+            try:
+                return self.method.step(point, point.g, self.state)
+            except TraceError as error:
+                lower = self.method.without_taylor() if self.bare and self.nit == 0 else None
+                if lower is None:
+                    raise
+                self.method = lower
+                self.note = f"{lower!r} instead of higher order: {error}"
+                self.state = self.method.init(point.x, self.objective.shapes, self.rng)
 
     def _record(self, old: Point, point: Point, f: float, length: float, figures: dict[str, Any]) -> Record:
         objective = self.objective
@@ -224,6 +242,7 @@ class Run(Iterator[Record]):
                 reason=f"the gradient is not finite: g[{i}] = {point.g[i]} where f = {point.f:.6g}",
             )
         if g <= self.options["gtol"] and self.method.settled(point):
+            self.objective.confirm(point)
             raise Stop(Status.GTOL, g, self.options["gtol"])
 
     def _tests(self, old: Point, record: Record) -> Stop | None:
@@ -289,6 +308,7 @@ class Run(Iterator[Record]):
             status=stop.status.number if stop else -1,
             message=stop.message if stop else "still running",
             method=repr(self.method),
+            derivatives={**objective.derivatives, **({"note": self.note} if self.note else {})},
             options=dict(self.options),
         )
         if self.options["return_all"]:
@@ -312,10 +332,8 @@ class Run(Iterator[Record]):
         if objective.best_f < (self.best._f if self.best._f is not None else np.inf):
             point = Point(objective, objective.best_x)
             point._f = objective.best_f
-            if self.point.x is point.x:
-                return self.point
-            for known in objective._recent:
-                if known.x is point.x:
+            for known in (self.point, *objective._recent):
+                if known.x is point.x and known._f is not None:
                     return known
             return point
         return self.best

@@ -9,7 +9,7 @@ import pytest
 import refopt
 from refopt.composite import LeastSquares
 from refopt.derivatives import gradient
-from refopt.function import FunctionObjective
+from refopt.fit import objective_of
 
 RNG = np.random.default_rng(11)
 T = RNG.standard_normal((7, 3))
@@ -36,7 +36,7 @@ each_case = pytest.mark.parametrize("fun, x", CASES.values(), ids=CASES)
 
 
 def point_of(fun, x):
-    return FunctionObjective(fun, x).at(x)
+    return objective_of(fun, x).at(x)
 
 
 @each_case
@@ -87,7 +87,7 @@ def test_counting():
         calls.append(1)
         return anp.concatenate((x**2 - 1, x[:1] * x[1:]))
 
-    objective = FunctionObjective(refopt.LeastSquares(residuals), np.ones(2))
+    objective = objective_of(refopt.LeastSquares(residuals), np.ones(2))
     point = objective.at(np.array([1.5, 0.5]))
     point.f, point.g, point.residuals, point.jacobian, point.gauss_newton  # noqa: B018
     point.gauss_newton_product(np.ones(2))

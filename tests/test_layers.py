@@ -26,7 +26,10 @@ ORDER = [
     "derivatives",
     "composite",
     "objective",
+    "differences",
+    "following",
     "function",
+    "fit",
     "rounding",
     "method",
     "models",
@@ -217,7 +220,8 @@ def test_a_point_passes_few_files():
     """Calls from one file into another while `minimize` takes one iteration of HigherOrderNewton at n = 2.
 
     Half of them are the tracer following the function's own operations. There were 200 when each piece of the
-    way had a file of its own; what makes the number grow makes the program harder to follow.
+    way had a file of its own; what makes the number grow makes the program harder to follow. The comparison of
+    the traced value with a plain call at the start takes ten.
     """
 
     def rosenbrock(x):
@@ -244,4 +248,4 @@ def test_a_point_passes_few_files():
         run()
     finally:
         sys.setprofile(before)
-    assert 50 < moves <= 130
+    assert 50 < moves <= 145

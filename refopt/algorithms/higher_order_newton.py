@@ -166,7 +166,7 @@ class HigherOrderNewton(Method):
         return HigherOrderNewtonState(BallAnswer(np.zeros(x.size)), rng)
 
     def step(self, point, update, state):
-        model = taylor_model(point, self.order, self.derivatives, check=not state.scale and self.order >= 3)
+        model = taylor_model(point, self.order, self.derivatives)
         rule = self.rule(point)
         state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
         while state.attempts < self.max_attempts:
@@ -213,6 +213,9 @@ class HigherOrderNewton(Method):
         """Whether a point with a small gradient may be a minimiser; checked if a dense Hessian is cheap."""
         looks = self.order > 1 and prefers_tensors(point.x.size, 2)
         return not (looks and indefinite(point.dense_hessian()))
+
+    def without_taylor(self):
+        return dataclasses.replace(self, order=2) if self.order > 2 else None
 
     def figures(self, state):
         scale = "sigma" if self.trust_method == "regularized" else "radius"

@@ -3,14 +3,11 @@
 Every trace of a user's function is opened by `open_trace`. Compared with ``autograd.make_vjp``, three things
 are different, because an optimizer needs them: a function that raises leaves the tracer as it was; a function
 that does not depend on `x` has a zero gradient, without a warning; a function that autograd cannot follow is
-refused, with the line that is the likely cause.
+refused, with the line that is the likely cause (`refusal`).
 """
 
 from __future__ import annotations
 
-import linecache
-import re
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -22,12 +19,20 @@ from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.tracer import isbox, new_box, trace_stack
 
 from ..checks import describe
+from ..status import Stop
+from .refusal import (
+    ADVICE,
+    TraceError,
+    broken_rule,
+    hides_argument,
+    lost,
+    name_of,
+    own_error,
+    refused,
+    stored,
+)
 
 __all__ = ["TraceError", "gradient", "value_and_gradient", "hvp", "hessian_by_rows", "trace", "open_trace"]
-
-
-class TraceError(TypeError):
-    """The function cannot be followed by autograd's tracer; the message names the likely cause."""
 
 
 class fresh_trace:
@@ -61,17 +66,37 @@ def trace(fun: Callable, x: Any) -> tuple[Any, Callable]:
     value, end = open_trace(start, fun, x)
     if end is None:
         return value, lambda w: vspace(x).zeros()
-    return value, lambda w: backward_pass(w, end)
+    return value, lambda w: backwards(w, end, fun)
+
+
+def backwards(w: Any, end: Any, fun: Callable) -> Any:
+    """autograd's backward pass; an error in one of its rules becomes a `TraceError`."""
+    try:
+        return backward_pass(w, end)
+    except (Stop, TraceError, MemoryError):
+        raise
+    except Exception as error:
+        raise broken_rule(error, fun) from error
 
 
 def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
-    """``(value, end_node)`` of `fun`, traced from the node `start`; no influence of x gives the node None."""
-    try:
+    """``(value, end_node)`` of `fun`, traced from the node `start`; no influence of x gives the node None.
+
+    Whose fault an exception or a missing influence is, is found out by plain calls, see `refusal`.
+    """
+
+    def call() -> tuple[Any, int]:
         with fresh_trace() as level:
-            end = fun(new_box(x, level, start))
-    except Exception as error:
-        explain(error, fun)
+            return fun(new_box(x, level, start)), level
+
+    try:
+        end, level = call()
+    except (Stop, TraceError):
         raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or own_error(fun, x, call):
+            raise
+        raise refused(error, fun) from error
     if isbox(end) and end._trace == level:
         if type(end._node) is not type(start):
             raise stored(fun)
@@ -81,6 +106,8 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
             f"{name_of(fun)} returned an array of Python objects: a plain `numpy` call on the traced "
             f"variables hid them from autograd. {ADVICE}"
         )
+    if not isbox(end) and hides_argument(fun, x, end):
+        raise lost(fun)
     return end, None
 
 
@@ -97,12 +124,26 @@ def trace_twice(fun: Callable, x: Any) -> tuple[Any, Callable]:
     def derivatives() -> tuple[Any, Callable]:
         if end is None:
             return vspace(x).zeros(), lambda v: vspace(x).zeros()
-        g = backward_pass(vspace(value).ones(), end)
+        g = backwards(vspace(value).ones(), end, fun)
         if not isbox(g):
-            return g, lambda v: vspace(x).zeros()
-        return g._value, lambda v: backward_pass(v, g._node)
+            return g, constant_gradient(fun, x, g)
+        return g._value, lambda v: backwards(v, g._node, fun)
 
     return (value._value if isbox(value) else value), derivatives
+
+
+def constant_gradient(fun: Callable, x: Any, g: Any) -> Callable:
+    """The product with a Hessian of zero, once it has been seen that the gradient does not change near x."""
+    looked: list[bool] = []
+
+    def product(v: Any) -> Any:
+        if not looked:
+            looked.append(hides_argument(lambda z: gradient(fun, z), x, g))
+        if looked[0]:
+            raise lost(fun)
+        return vspace(x).zeros()
+
+    return product
 
 
 def scalar(value: Any) -> bool:
@@ -186,90 +227,6 @@ def hessian_by_rows(fun: Callable, x: Any) -> Any:
     product = product_function(fun, x)
     H = anp.stack([product(e) for e in np.eye(len(x), dtype=vspace(x).dtype)])
     return (H + H.T) / 2
-
-
-# ---------------------------------------------------------------- why a function cannot be traced
-
-ADVICE = (
-    "Use `import autograd.numpy as np` in fun and build new arrays instead of assigning into old ones; "
-    "or give jac= (and hess= or hessp= where the method needs them), then fun is called with plain "
-    "arrays"
-)
-
-# Files whose lines are no likely cause.
-INNER = re.compile(r"[/\\](autograd|numpy|scipy|refopt[/\\](derivatives|objective|function))\b")
-
-# Error texts that only the tracer's boxes cause; anything else is the user's own exception.
-TRACER_SIGNS = (
-    "ArrayBox",
-    "setting an array element with a sequence",
-    "VJP of ",
-    "dtype('O')",
-    "autograd",
-    "not supported for the input types",
-    "dtype object",
-)
-
-CAUSES = (
-    (re.compile(r"\b(math\.\w+)\("), "`{0}` takes plain numbers only; write `np.{1}` from autograd.numpy"),
-    (
-        re.compile(r"\b(float|int|bool|complex)\("),
-        "`{0}(...)` asks for a plain number; leave the value as it is",
-    ),
-    (
-        re.compile(r"[\w\])]\s*\[[^=]*\]\s*(?:[-+*/@]|\*\*|//)?=(?!=)"),
-        "assignment into an array cannot be differentiated; build the array with np.array([...]), np.stack, "
-        "np.concatenate or np.where",
-    ),
-    (
-        re.compile(r"\b((?:np|numpy|scipy|sp|special|linalg)(?:\.\w+)+)\("),
-        "`{0}` is not differentiable here (plain numpy or scipy, or a function without a derivative "
-        "rule); use "
-        "the one of autograd.numpy or autograd.scipy",
-    ),
-)
-
-
-def explain(error: Exception, fun: Callable) -> None:
-    """Raise `TraceError` if `error` comes from tracing and not from the user's own code."""
-    text = str(error)
-    if isinstance(error, TraceError) or not isinstance(
-        error, (TypeError, ValueError, AttributeError, NotImplementedError)
-    ):
-        return
-    if not any(sign in text for sign in TRACER_SIGNS):
-        return
-    place, line = "", ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        if not INNER.search(frame.filename):
-            line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
-            place = f"line {frame.lineno} of {frame.filename}"
-    cause = f"autograd says: {text}"
-    for pattern, sentence in CAUSES:
-        found = pattern.search(line)
-        if found:
-            name = found.group(1) if found.groups() else ""
-            cause = sentence.format(name, name.split(".")[-1])
-            break
-    where = f" {place}: `{line}`." if line else ""
-    raise TraceError(
-        f"autograd cannot differentiate {name_of(fun)}.{where} Likely cause: {cause}. {ADVICE}."
-    ) from error
-
-
-def stored(fun: Callable) -> TraceError:
-    """The error for a function that returns what it computed in an earlier trace."""
-    return TraceError(
-        f"{name_of(fun)} returned a stored value instead of a new one: it seems to cache its results, which "
-        "hides x from autograd. Remove the cache (refopt keeps the values at each point itself), or give "
-        "jac= and hess= or hessp="
-    )
-
-
-def name_of(fun: Callable) -> str:
-    """A function's name for a message; an objective's bound method stands for the user's function."""
-    fun = getattr(getattr(fun, "__self__", None), "fun", fun)
-    return getattr(fun, "__name__", type(fun).__name__).replace("<lambda>", "fun")
 
 
 # ---------------------------------------------------------------------- indexing

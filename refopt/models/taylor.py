@@ -31,7 +31,6 @@ __all__ = [
     "Model",
     "Penalised",
     "TensorModel",
-    "check_gradient",
     "prefers_tensors",
     "taylor_model",
     "transient",
@@ -39,7 +38,6 @@ __all__ = [
 
 MOST_DIRECTIONS = 60_000  # Taylor series needed for all tensors; more take longer than a matrix-free solve
 MOST_ENTRIES = 4_000_000  # of the largest tensor (32 MB)
-DIFFERENCES = 16  # factor of the tolerance that allows for a `jac` by finite differences
 
 
 class Expansion(NamedTuple):
@@ -192,9 +190,7 @@ def prefers_tensors(n: int, order: int) -> bool:
     return math.comb(n + order - 1, order) <= MOST_DIRECTIONS and n ** max(order, 2) <= MOST_ENTRIES
 
 
-def taylor_model(
-    point: Point, order: int, derivatives: str = "auto", check: bool = False
-) -> TensorModel | MatrixFree:
+def taylor_model(point: Point, order: int, derivatives: str = "auto") -> TensorModel | MatrixFree:
     """The model of order p at a point; its derivatives are checked to be finite.
 
     Parameters
@@ -206,8 +202,6 @@ def taylor_model(
     derivatives : {"auto", "tensors", "matrix-free"}
         "auto" uses tensors up to 60,000 lattice directions and 4 million entries: up to n = 31 at order 4, up
         to n = 70 at order 3.
-    check : bool
-        Compare a user's `jac` with the model, see `check_gradient`.
 
     Raises
     ------
@@ -227,8 +221,6 @@ def taylor_model(
         raise Stop(
             Status.NONFINITE, reason=f"derivatives up to order {order} are not finite where f = {point.f:.6g}"
         )
-    if check:
-        check_gradient(point, model)
     return model
 
 
@@ -246,38 +238,3 @@ def transient(line: np.ndarray) -> bool:
     roots = slope.roots()
     real = roots[np.abs(roots.imag) <= 1e-12 * (1 + np.abs(roots))].real
     return bool(np.any((real > 0) & (real < 1))) and line[0] < 0
-
-
-def check_gradient(point: Point, model: Model) -> None:
-    """Raise an error if a user's `jac` and the gradient of `fun` do not agree to half their digits.
-
-    The errors from rounding x, and from finite differences in `jac`, are proportional to H x, so the
-    tolerance includes H x.
-
-    Parameters
-    ----------
-    point : Point
-        Its g comes from `jac`, if the user gave one.
-    model : Model
-        The Taylor polynomial, computed from `fun`.
-
-    Raises
-    ------
-    ValueError
-        The message names the worst coordinate.
-    """
-    if getattr(point.objective, "jac", None) is None and not getattr(point.objective, "pair", False):
-        return
-    here = model.expand(np.zeros(model.n))
-    gradient, product = here.gradient, here.product(np.abs(point.x))
-    size = float(np.abs(point.x).max())
-    scale = max(float(np.abs(v).max()) for v in (point.g, gradient, product))
-    error = np.abs(point.g - gradient)
-    i = int(np.argmax(error))
-    if error[i] > DIFFERENCES * np.sqrt(np.finfo(point.x.dtype).eps) * (
-        scale + abs(point.f) / max(1.0, size)
-    ):
-        raise ValueError(
-            f"jac disagrees with the derivative of fun at x0, coordinate {i}: jac gives {point.g[i]:.6g}, "
-            f"the derivative is {gradient[i]:.6g}; see refopt.derivatives.check_derivatives"
-        )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks, problems
+from ..fit import objective_of
 from ..function import FunctionObjective
 
 __all__ = ["Task", "as_task"]
@@ -38,7 +39,7 @@ class Task:
     hessp: Any = None
 
     def objective(self) -> FunctionObjective:
-        return FunctionObjective(self.fun, self.x0, (), self.jac, self.hess, self.hessp, shapes=self.shapes)
+        return objective_of(self.fun, self.x0, (), self.jac, self.hess, self.hessp, shapes=self.shapes)
 
     def cast(self, dtype: Any) -> Task:
         return dataclasses.replace(self, x0=self.x0.astype(dtype))

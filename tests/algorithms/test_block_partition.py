@@ -24,7 +24,7 @@ from parts.projection_cases import (
 import refopt
 from refopt import GGT, LBFGS, LR, Adam, Backtracking, BlockPartition, Newton, SubspaceCubicAdam
 from refopt.algorithms.block_partition import BlocksState, batched_shapes, block_shapes, chunk_sizes
-from refopt.function import FunctionObjective
+from refopt.fit import objective_of
 
 SIZES = (3, 1, 4, 2)  # of the blocks of the separable problem
 SHAPES4 = [(size,) for size in SIZES]
@@ -68,7 +68,7 @@ class Sum:
 
 def steps(method, problem, x0, count, shapes=None):
     """(count + 1, n): iterates without any stopping test."""
-    objective = FunctionObjective(problem.fun, x0, jac=problem.jac, hess=problem.hess, shapes=shapes)
+    objective = objective_of(problem.fun, x0, jac=problem.jac, hess=problem.hess, shapes=shapes)
     point, state = objective.at(x0), method.init(x0, shapes, None)
     path = [x0]
     for _ in range(count):
@@ -107,7 +107,7 @@ def test_on_a_separable_problem_each_block_takes_its_own_path_exactly(name):
 
 
 def test_newton_in_blocks_inverts_the_diagonal_blocks():
-    point = FunctionObjective(fun, START, shapes=SHAPES).at(START)
+    point = objective_of(fun, START, shapes=SHAPES).at(START)
     method = BlockPartition(Newton(), 5, project_params=True)
     update, _ = method.step(point, point.g, method.init(START, SHAPES))
     H, wanted, start = point.dense_hessian(), np.empty(N), 0
@@ -201,7 +201,7 @@ def test_large_blocks_of_many_variables_use_no_square_matrix():
     n = 3000
     fun = lambda x: np.sum((x - 1) ** 2)  # noqa: E731
     method = BlockPartition(Newton(), 10, project_params=True)
-    objective = FunctionObjective(fun, np.zeros(n), jac=lambda x: 2 * (x - 1), hessp=lambda x, v: 2 * v)
+    objective = objective_of(fun, np.zeros(n), jac=lambda x: 2 * (x - 1), hessp=lambda x, v: 2 * v)
     point = objective.at(np.zeros(n))
     state = method.init(point.x, None)
     assert point.f == n and point.g.size == n

@@ -20,7 +20,7 @@ import scipy.optimize
 
 import refopt
 from refopt import HigherOrderNewton, problems
-from refopt.function import FunctionObjective
+from refopt.fit import objective_of
 from refopt.problems import mgh
 
 GTOL, MAXITER = 1e-8, 1000
@@ -59,7 +59,7 @@ def run_ours(problem, method):
 
 def run_scipy(problem, name):
     """The same for a method of scipy.optimize, with exact derivatives."""
-    objective = FunctionObjective(problem.fun, problem.x0)
+    objective = objective_of(problem.fun, problem.x0)
     asked = []
 
     def fun(x):

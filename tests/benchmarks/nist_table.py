@@ -19,7 +19,7 @@ import numpy as np
 import scipy.optimize
 
 import refopt
-from refopt.function import FunctionObjective
+from refopt.fit import objective_of
 from refopt.problems import get, names
 
 MAXITER = 1000
@@ -36,7 +36,7 @@ def ours(problem, x0, radius):
 
 def scipys(problem, x0, method):
     """Digits and Jacobians of scipy.optimize.least_squares."""
-    objective = FunctionObjective(problem.fun, x0)
+    objective = objective_of(problem.fun, x0)
     try:
         result = scipy.optimize.least_squares(
             problem.residuals,

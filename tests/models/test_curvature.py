@@ -10,7 +10,7 @@ from scipy.optimize import SR1
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import refopt
-from refopt.function import FunctionObjective
+from refopt.fit import objective_of
 from refopt.method import copy_state
 from refopt.models.curvature import make_model, needs_of
 
@@ -18,7 +18,7 @@ fun = refopt.LeastSquares(lambda x: anp.concatenate((x**2 - 1, x[:1] * x[1:])))
 
 
 def points():
-    objective = FunctionObjective(fun, np.array([1.5, 0.5]))
+    objective = objective_of(fun, np.array([1.5, 0.5]))
     return objective.at(np.array([1.5, 0.5])), objective.at(np.array([1.2, 0.8]))
 
 

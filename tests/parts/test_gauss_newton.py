@@ -8,13 +8,13 @@ import pytest
 from original import original
 
 import refopt
-from refopt.function import FunctionObjective
+from refopt.fit import objective_of
 from refopt.problems import get
 from refopt.status import Status
 
 
 def step(fun, x, reg=0.0, update=None):
-    point = FunctionObjective(fun, x).at(x)
+    point = objective_of(fun, x).at(x)
     method = refopt.GaussNewton(reg)
     return method.step(point, point.g if update is None else update, method.init(x))[0], point
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refopt
-from refopt.function import FunctionObjective
+from refopt.fit import objective_of
 from refopt.views.linear_map import Isometry, Restriction
 from refopt.views.projected import BlockObjective, ProjectedObjective
 
@@ -40,7 +40,7 @@ SPACES = {
 def test_projected_objective_is_the_composition_written_out(name):
     """Every quantity against autograd through the dense matrix of Q; 1e-10: sums of ten terms of size 1."""
     space = SPACES[name].space(10, SHAPES)
-    point = FunctionObjective(LEAST, X, shapes=SHAPES).at(X)
+    point = objective_of(LEAST, X, shapes=SHAPES).at(X)
     seen = ProjectedObjective(point, space).start
     Q = space.unproject(np.eye(space.m)).T
     z = space.project(X)
@@ -93,7 +93,7 @@ def test_block_objective_is_f_with_the_other_variables_held(n):
     """On both sides of the size from which the block of the Hessian comes column by column."""
     x = np.random.default_rng(6).standard_normal(n)
     fun = lambda x: anp.sum(anp.sin(x[1:] * x[:-1])) + anp.sum(x**4)  # noqa: E731
-    point = FunctionObjective(fun, x).at(x)
+    point = objective_of(fun, x).at(x)
     seen = BlockObjective(point, Restriction(((n,),), ((3,),), 4, 7)).start
     phi = lambda z: fun(anp.concatenate([x[:4], z, x[7:]]))  # noqa: E731
     v = np.array([0.3, -1.0, 0.2])
@@ -109,7 +109,7 @@ def test_block_objective_is_f_with_the_other_variables_held(n):
 
 
 def test_what_the_parent_knows_is_not_computed_again():
-    objective = FunctionObjective(LEAST, X)
+    objective = objective_of(LEAST, X)
     point = objective.at(X)
     assert np.isfinite(point.f) and point.g.size == 10
     calls = objective.nfev
@@ -128,7 +128,7 @@ def test_what_the_parent_knows_is_not_computed_again():
 def test_directional_derivatives_tell_project_from_chain_rule(norm, one_d):
     """phi'(z) along d by differences: the chain rule's gradient agrees, "project" is off by far."""
     space = refopt.FFTProjection(ADAM, norm=norm, one_d=one_d).space(10, SHAPES)
-    point = FunctionObjective(LEAST, X, shapes=SHAPES).at(X)
+    point = objective_of(LEAST, X, shapes=SHAPES).at(X)
     d = np.random.default_rng(8).standard_normal(space.m)
     d /= np.linalg.norm(space.unproject(d))
     error = {}

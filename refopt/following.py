@@ -1,0 +1,170 @@
+"""May the user's function be followed by autograd? What is compared, and when.
+
+    at the start      the traced value with that of one plain call ``fun(x0)``                `check_start`
+    `jac` given       before second derivatives come from a trace: its value and gradient
+                      with those of the plain calls                                          `refusal_of`
+    "cs"              the complex step with the change of f over a small step                 `check_complex`
+    before success    f on both sides of x, along the variables whose gradient was exactly
+                      zero at the start and at the end                                        `check_still`
+
+The rest is done wherever a trace is opened, see `refopt.derivatives.refusal`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from . import checks
+from .derivatives import refusal, reverse
+from .derivatives.refusal import TraceError
+from .objective import Point
+
+__all__ = ["check_complex", "check_start", "check_still", "refusal_of"]
+
+# The traced value may differ from the plain one by this many units of rounding, of f and of x: a library may
+# fuse or reorder operations on arrays of different layout.
+SLACK = 100
+AGREED = 16  # jac and autograd's gradient may differ by this times half the digits, as differences do
+FLAT = 0.5  # a slope that stays above this share of itself at an eighth of the distance is not zero
+
+
+def check_start(objective: Any, point: Point) -> None:
+    """Raise `TraceError` if the traced value at the start is not that of a plain call."""
+    if not objective.traced:  # the fallback has taken its place
+        return
+    expected = objective.evaluated(point.x)
+    if expected.ndim == 0 and not np.isfinite(expected):
+        point._f = float(expected)  # the run cannot begin here: nothing is traced
+        return
+    if expected.ndim == 0:
+        objective._keep_best(point.x, float(expected))
+    got = np.asarray(objective.traced_value(point))
+    if not same(got, expected, 0.0) and not same(got, expected, slack(point, expected)):
+        if not same(objective.evaluated(point.x), expected, 0.0):
+            warnings.warn(
+                "fun gave two different values at x0, so it could not be checked that autograd's tracing "
+                "leaves it unchanged",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        else:
+            raise changed(objective, point, expected, got)
+    if np.isfinite(point.f):
+        objective.first_g = point.g
+
+
+def changed(objective: Any, point: Point, expected: Any, got: Any) -> TraceError:
+    """The error for a value that is another one for the tracer."""
+    show = lambda value: checks.describe(float(value) if np.size(value) == 1 else np.asarray(value))  # noqa: E731
+    traced = lambda: reverse.trace(objective.as_traced, point.x)  # noqa: E731
+    return refusal.changed(objective.as_traced, show(expected), show(got), traced)
+
+
+def slack(point: Point, value: Any) -> Any:
+    """How far a traced value, or each of an array of values, may be from the plain one."""
+    eps = float(np.finfo(point.x.dtype).eps)
+    size = np.abs(np.asarray(value, dtype=float))
+    if size.ndim == 0:
+        return SLACK * eps * (size + float(np.abs(point.g) @ np.abs(point.x)))
+    return SLACK * eps * (size + np.max(size, initial=0.0))
+
+
+def refusal_of(objective: Any, point: Point) -> TraceError | None:
+    """Why second derivatives cannot come from a trace of `fun`; None if they can. For a run with `jac`.
+
+    `fun` must be followed, and give the value and the gradient of the plain calls. If the gradient differs
+    from `jac`, values of `fun` on both sides of x, along the difference of the two, decide which is right.
+
+    Raises
+    ------
+    ValueError
+        If `jac` is not the derivative of `fun`.
+    """
+    try:
+        value, derivatives = reverse.trace_twice(objective.as_traced, point.x)
+        g, product = derivatives()
+        f = objective.number(value)
+        Hx = product(np.abs(point.x))
+    except TraceError as error:
+        return error
+    if not same(f, point.f, slack(point, point.f)):
+        return changed(objective, point, point.f, f)
+    gap = np.asarray(point.g - g, dtype=float)
+    eps, size = float(np.finfo(point.x.dtype).eps), float(np.abs(point.x).max())
+    # rounding of x, and the errors of differences in jac, are proportional to H x
+    scale = max(float(np.abs(v).max()) for v in (point.g, g, Hx)) + abs(point.f) / max(1.0, size)
+    if not np.all(np.isfinite(gap)) or float(np.abs(gap).max()) <= AGREED * np.sqrt(eps) * scale:
+        point.memo["product"] = product
+        return None
+    d = gap / float(np.linalg.norm(gap))
+    h = np.cbrt(eps) * max(1.0, size)
+    ends = [(point.x + sign * h * d).astype(point.x.dtype) for sign in (1, -1)]
+    if objective.bounds is not None:
+        ends = [np.clip(end, *objective.bounds) for end in ends]
+    rise = np.subtract(*(float(objective.evaluated(end)) for end in ends))
+    move = (ends[0] - ends[1]).astype(float)
+    if abs(rise - float(point.g @ move)) < abs(rise - float(g @ move)):
+        return refusal.lost(objective.as_traced)
+    i = int(np.argmax(np.abs(gap)))
+    raise ValueError(
+        f"jac disagrees with the derivative of fun, coordinate {i}: jac gives {point.g[i]:.6g}, the "
+        f"derivative is {g[i]:.6g}; see refopt.derivatives.check_derivatives"
+    )
+
+
+def check_complex(objective: Any, point: Point) -> None:
+    """Raise an error if the complex step does not give the slope of `fun`, because `fun` is not analytic."""
+    if not np.isfinite(point.f):
+        return
+    eps = float(np.finfo(point.x.dtype).eps)
+    move = (np.sqrt(eps) * np.maximum(1, np.abs(point.x))).astype(point.x.dtype)
+    if objective.bounds is not None:
+        move = np.where(point.x + move <= objective.bounds[1], move, -move)
+    end = point.x + move
+    rise = objective.number(objective.plain(end)) - point.f
+    slope = float(point.g @ (end - point.x))
+    noise = SLACK * eps * (abs(point.f) + float(np.abs(point.g) @ np.abs(point.x)))
+    if abs(rise - slope) > 0.01 * (float(np.abs(point.g) @ np.abs(move)) + abs(rise)) + noise:
+        raise ValueError(
+            "jac='cs' needs a fun that is analytic, but the complex step and the values of fun disagree "
+            f"at x0 (change of f {rise:.3g}, by the derivative {slope:.3g}); abs, max, comparisons and real "
+            "parts are not analytic: use jac='3-point'"
+        )
+
+
+def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
+    """Raise `TraceError` if f has a slope along variables whose gradient by autograd is exactly zero.
+
+    The slope is measured at two distances: that of a smooth function with a zero gradient shrinks with the
+    distance, a true slope does not.
+    """
+    if not still.any():
+        return
+    eps = float(np.finfo(point.x.dtype).eps)
+    slopes = []
+    for share in (1.0, 0.125):
+        step = (1e-4 * share * np.maximum(1, np.abs(point.x)) * still).astype(point.x.dtype)
+        ends = [point.x + step, point.x - step]
+        if objective.bounds is not None:
+            ends = [np.clip(end, *objective.bounds) for end in ends]
+        f = [objective.number(objective.plain(end)) for end in ends]
+        slopes.append(abs(f[0] - f[1]) / share)
+    noise = 8 * SLACK * eps * abs(point.f)
+    if np.all(np.isfinite(slopes)) and slopes[1] > max(FLAT * slopes[0], noise):
+        raise refusal.lost(objective.as_traced)
+
+
+def same(a: Any, b: Any, slack: Any) -> bool:
+    """Whether two values or arrays have the same shape and differ by no more than `slack`; nan equals nan."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.size != b.size:
+        return False
+    try:
+        a, b = a.reshape(-1).astype(float), b.reshape(-1).astype(float)
+    except (TypeError, ValueError):
+        return False
+    with np.errstate(invalid="ignore"):
+        return bool(np.all((a == b) | (np.abs(a - b) <= np.ravel(slack)) | (np.isnan(a) & np.isnan(b))))
