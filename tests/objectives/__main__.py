@@ -12,13 +12,16 @@ import collections
 import sys
 import time
 
+import refopt
+
 from .judge import CASES, MODES, REFUSED, RIGHT, UNFINISHED, WRONG, method_names, run
 
 
 def main(argv: list[str] | None = None) -> int:
+    every = [row.name for row in refopt.methods()]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mode", nargs="+", choices=MODES, default=["autograd"])
-    parser.add_argument("--method", nargs="+", choices=method_names(), default=method_names())
+    parser.add_argument("--method", nargs="+", choices=every, default=every)
     parser.add_argument("--objective", nargs="+", choices=sorted(CASES), default=list(CASES))
     parser.add_argument("--slow", action="store_true", help="also print the objectives that took longest")
     options = parser.parse_args(argv)
@@ -26,10 +29,13 @@ def main(argv: list[str] | None = None) -> int:
     for mode in options.mode:
         counts: collections.Counter = collections.Counter()
         slow: collections.Counter = collections.Counter()
-        began = time.perf_counter()
+        total, began = 0, time.perf_counter()
         for name in options.objective:
             reasons: dict[str, list[str]] = collections.defaultdict(list)
             for method in options.method:
+                if method not in method_names(CASES[name]):
+                    continue
+                total += 1
                 verdict = run(CASES[name], method, mode)
                 counts[verdict.kind] += 1
                 counts["reached"] += verdict.reached
@@ -39,9 +45,8 @@ def main(argv: list[str] | None = None) -> int:
             for reason, methods in reasons.items():
                 print(f"{mode} {name} ({len(methods)}: {' '.join(methods[:4])}): {reason}", flush=True)
         wrong += counts[WRONG]
-        total = len(options.objective) * len(options.method)
         print(
-            f"{mode}: {len(options.objective)} objectives x {len(options.method)} methods = {total} runs: "
+            f"{mode}: {len(options.objective)} objectives, {total} runs: "
             + ", ".join(f"{kind} {counts[kind]}" for kind in (RIGHT, UNFINISHED, REFUSED, WRONG))
             + f"; lowest value reached {counts['reached']}; {time.perf_counter() - began:.0f} s"
         )

@@ -12,23 +12,27 @@ import dataclasses
 import io
 import time
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from scipy.optimize._numdiff import approx_derivative
 
 import refopt
 from refopt.derivatives.reverse import TraceError
 
-from . import arrays, guards, packages  # noqa: F401  they fill CASES
+from . import arrays, guards, packages, residuals  # noqa: F401  they fill CASES
 from .base import CASES, Case
 
 __all__ = ["CASES", "MODES", "Verdict", "judge", "method_names", "run"]
 
-# What the user gives beside the function.
-MODES = {
+# What the user gives beside the function; "jac": a function, here SciPy's differences.
+MODES: dict[str, dict[str, Any]] = {
     "autograd": {},
     "fallback": {"options": {"fallback": "3-point"}},
     "3-point": {"jac": "3-point"},
     "2-point": {"jac": "2-point"},
+    "jac": {},
 }
 GTOL, MAXITER = 1e-5, 40
 RELATIVE_STEP = float(np.cbrt(np.finfo(float).eps))
@@ -56,14 +60,25 @@ class Verdict:
     seconds: float = 0.0
 
 
-def method_names() -> list[str]:
-    """The methods that minimise a scalar function by their bare name."""
-    return [row.name for row in refopt.methods() if not {"residuals", "gauss-newton"} & set(row.needs)]
+def method_names(case: Case | None = None) -> list[str]:
+    """The methods that minimise a scalar function by their bare name, and those of Gauss-Newton for a fit."""
+    parts = (
+        {"residuals", "gauss-newton"}
+        if case is None or not isinstance(case.make(), refopt.ModelLoss)
+        else set()
+    )
+    return [row.name for row in refopt.methods() if not parts & set(row.needs)]
+
+
+def slope_of(case: Case) -> Callable:
+    """A `jac` as users write it around SciPy."""
+    fun = case.make()
+    return lambda x, *args: approx_derivative(lambda z: float(np.reshape(fun(z, *args), ())), x)
 
 
 def run(case: Case, method: str, mode: str) -> Verdict:
     """Minimise `case` with a bare method name, and judge the answer."""
-    given = dict(MODES[mode])
+    given = {"jac": slope_of(case)} if mode == "jac" else dict(MODES[mode])
     options = {"maxiter": MAXITER, "gtol": GTOL, **given.pop("options", {})}
     began = time.perf_counter()
     try:
