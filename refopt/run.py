@@ -18,6 +18,7 @@ from scipy.optimize import OptimizeResult
 from .derivatives.refusal import TraceError
 from .objective import Point
 from .request import Request
+from .rounding import proven
 from .solvers.norm import nrm2
 from .status import Status, Stop
 
@@ -136,7 +137,7 @@ class Run(Iterator[Record]):
                 self._start()
             record = self._iteration()
         except Stop as stop:
-            self._finish(stop)
+            self._finish(proven(stop, self.point))
             raise StopIteration from None
         except KeyboardInterrupt:
             self._finish(Stop(Status.INTERRUPTED))

@@ -18,11 +18,11 @@ from scipy.sparse.linalg import LinearOperator
 
 from .. import checks
 from ..objective import Point, hessian_matrix
+from ..rounding import NEGATIVE
 from ..status import Status, Stop
 
 __all__ = ["CurvatureModel", "indefinite", "make_model", "needs_of"]
 
-NEGATIVE = 1e-8  # a matrix with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
 NAMES = ("exact", "gauss-newton")
 NEEDS = {"exact": "hess", "gauss-newton": "gauss-newton"}
 
