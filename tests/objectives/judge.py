@@ -35,7 +35,6 @@ MODES: dict[str, dict[str, Any]] = {
     "jac": {},
 }
 GTOL, MAXITER = 1e-5, 40
-RELATIVE_STEP = float(np.cbrt(np.finfo(float).eps))
 SLACK = 10.0  # the gradient that ended the run has an error of its own, as have our differences
 NEAR = 1e-6  # |f - lowest| <= NEAR (1 + |lowest|) is the answer, whatever the slope there
 
@@ -146,7 +145,9 @@ def central_differences(case: Case, x: np.ndarray, noise: float) -> tuple[float,
 
     The step grows with the noise, and is one that float32 resolves.
     """
-    relative = max(RELATIVE_STEP, float(np.cbrt(max(case.noise, np.finfo(case.dtype).eps))))
+    # at a kink other steps would see another slope than the run saw
+    error = 0.0 if case.kinked else case.noise
+    relative = float(np.cbrt(max(error, np.finfo(case.dtype).eps)))
     h = relative * np.maximum(1, np.abs(x.astype(float)))
     fun = case.make()
     value = lambda z: float(np.reshape(fun(z.astype(case.dtype), *case.args), ()))  # noqa: E731
