@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.optimize
 
 __all__ = [
     "closest",
@@ -18,9 +22,15 @@ __all__ = [
     "in_interval",
     "one_of",
     "boolean",
+    "switch",
+    "limit",
     "optional",
     "function",
+    "warn",
 ]
+
+# Folders whose frames are passed over, so that a warning names the line of the user's own call.
+INSIDE = tuple(str(Path(file).parent) for file in (__file__, scipy.optimize.__file__))
 
 
 def describe(value: Any) -> str:
@@ -157,6 +167,29 @@ def boolean(who: str, name: str, value: Any) -> bool:
     return bool(value)
 
 
+def switch(who: str, name: str, value: Any) -> bool:
+    """True or False from what SciPy takes for it: a truth value, None (off), or a number as in ``disp=1``."""
+    if value is None:
+        return False
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if not isinstance(value, (int, np.integer)) or value < 0:
+        raise TypeError(
+            f"{who}: {name} must be True, False or a whole number >= 0 (0 is off), got {describe(value)}"
+        )
+    return bool(value)
+
+
+def limit(who: str, name: str, value: Any, least: int = 0) -> float:
+    """`value`, at least `least`, as the int that counting stops at; inf, for no limit, stays inf."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{who}: {name} must be a number >= {least}, or inf, got {describe(value)}")
+    # nan compares false
+    if not value >= least:
+        raise ValueError(f"{who}: {name} must be a number >= {least}, or inf, got {value:g}")
+    return np.inf if np.isinf(value) else int(value)
+
+
 def one_of(who: str, name: str, value: Any, allowed: Iterable[Any]) -> Any:
     """`value` if it is among `allowed`."""
     allowed = tuple(allowed)
@@ -194,8 +227,10 @@ def known_options(who: str, given: Mapping[str, Any], known: Iterable[str]) -> d
 def held(who: str, values: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
     """`values`, each checked against its rule; the first that breaks its rule raises an error.
 
-    A rule is an interval, ``"[0, 1)"``; ``"whole >= 1"``; a tuple of choices; ``bool``; or ``callable``. A
-    rule in a list, ``["(0, inf)"]``, also allows None. Whole numbers are returned as int, all else unchanged.
+    A rule is an interval, ``"[0, 1)"``; ``"whole >= 1"``; ``"limit >= 1"``, a number or inf, see `limit`;
+    ``"switch"``, see `switch`; a tuple of choices; ``bool``; or ``callable``. A rule in a list,
+    ``["(0, inf)"]``, also allows None. An array of no dimension counts as the number in it. Whole numbers,
+    limits and switches are returned as int or bool, all else unchanged.
 
     Examples
     --------
@@ -205,6 +240,8 @@ def held(who: str, values: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[
     answer = dict(values)
     for name, rule in rules.items():
         value = values[name]
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            answer[name] = value = value[()]
         if isinstance(rule, list):
             if value is None:
                 continue
@@ -215,8 +252,20 @@ def held(who: str, values: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[
             function(who, name, value)
         elif isinstance(rule, tuple):
             one_of(who, name, value, rule)
+        elif rule == "switch":
+            answer[name] = switch(who, name, value)
+        elif rule.startswith("limit >= "):
+            answer[name] = limit(who, name, value, int(rule[9:]))
         elif rule.startswith("whole >= "):
             answer[name] = whole_number(who, name, value, int(rule[9:]))
         else:
             in_interval(who, name, value, rule)
     return answer
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """A warning at the line of the user's call, outside this package and SciPy's optimizers."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(INSIDE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level)

@@ -19,6 +19,7 @@ from scipy.optimize import HessianUpdateStrategy
 
 from .derivatives import finite
 from .objective import Point
+from .returned import one_number
 
 __all__ = ["DENSE", "error_of", "first", "gradient", "hessian", "product", "scheme_or", "started_strategy"]
 
@@ -70,7 +71,7 @@ def gradient(objective: Any, point: Point) -> np.ndarray:
     def value(x: np.ndarray) -> Any:
         answer = objective.plain(x)
         complex_step = np.iscomplexobj(x) and np.size(answer) == 1
-        return np.reshape(answer, ()) if complex_step else objective.number(answer)
+        return np.reshape(answer, ()) if complex_step else one_number(answer)
 
     return first(objective, value, point, point.f)
 
@@ -100,7 +101,7 @@ def hessian(objective: Any, point: Point) -> np.ndarray:
         given = lambda x: np.asarray(objective.jac(x, *objective.args))  # type: ignore[misc]  # noqa: E731
         H = finite.first(given, point.x, point.g, scheme)
     elif objective.half_the_digits():
-        value = lambda x: objective.number(objective.plain(x))  # noqa: E731
+        value = lambda x: one_number(objective.plain(x))  # noqa: E731
         H = finite.second(value, point.x, point.f, scheme, noise_of(objective), bounds)
     else:
         error = error_of(objective)

@@ -47,26 +47,27 @@ def minimize(
         Further arguments of `fun`, `jac`, `hess`, `hessp`.
     method : str, method instance, or sequence of instances
         A name (case, ``-`` and ``_`` are ignored; see `refopt.methods`) stands for a complete recipe, an
-        instance runs as it is, a sequence runs as a chain.
+        instance runs as it is, a sequence runs as a chain. None means the default.
     jac : callable, True or None
-        Gradient, shape (n,). None: exact, by autograd.
+        Gradient, shape (n,). None: exact, by autograd. For n = 1 it, `hess` and `hessp` may be a number.
     hess : callable or None
         Hessian (n, n): array, sparse matrix or LinearOperator. None: exact, by autograd, where it is needed.
     hessp : callable or None
         ``hessp(x, v, *args)``, the product of the Hessian with `v`.
     bounds : sequence of (low, high), `scipy.optimize.Bounds` or None
-        Box constraints, for methods that support them.
+        Box constraints, for methods that support them. The run starts at the point inside nearest to `x0`.
     constraints : ()
-        Not supported; it is there so that the order of arguments is SciPy's. Anything but ``()`` is refused.
+        Not supported; it is there so that the order of arguments is SciPy's. Anything that is not empty is
+        refused.
     tol : float or None
         Short for ``options["gtol"]``.
     callback : callable or None
         Called after every iteration, as ``callback(xk)``, or as ``callback(intermediate_result=...)`` if that
         is the name of its only parameter. Raising StopIteration ends the run.
     options : dict or None
-        ``maxiter`` (None: max(1000, 200 n), at most 10^5), ``maxfev`` (calls of fun, never exceeded),
-        ``maxtime`` (seconds), ``gtol`` (on \\|g\\|_inf, default 1e-5), ``ftol``, ``xtol`` (off), ``disp``,
-        ``return_all``, and, where `method` is a name, the hyperparameters of its recipe.
+        ``maxiter`` (None: max(1000, 200 n), at most 10^5; inf: no limit), ``maxfev`` (calls of fun, never
+        exceeded), ``maxtime`` (seconds), ``gtol`` (on \\|g\\|_inf, default 1e-5), ``ftol``, ``xtol`` (off),
+        ``disp``, ``return_all``, and, where `method` is a name, the hyperparameters of its recipe.
     shapes : list of tuples or None
         Shapes of the tensors that `x` is the concatenation of; only projections and per-tensor methods use
         them.
@@ -79,6 +80,13 @@ def minimize(
         ``x, fun, jac, nit, nfev, njev, nhev, nhvp, ntaylor, success, status, message, method, options``, and
         with ``return_all`` also ``history`` (one `Record` per iteration) and ``allvecs``. If no convergence
         test was met, ``x`` is the best point evaluated. `nfev` counts every call of `fun`.
+
+    Warns
+    -----
+    OptimizeWarning
+        If `x0` is outside the bounds.
+    RuntimeWarning
+        If `hess` or `hessp` is given to a method that does not use it.
 
     Raises
     ------
@@ -151,7 +159,7 @@ def iterate(
 def minimize_for_scipy(
     method: Method,
     fun: Callable,
-    x0: Any,
+    x0: Any = None,
     args: Any = (),
     *,
     jac: Any = None,
@@ -164,9 +172,13 @@ def minimize_for_scipy(
 ) -> OptimizeResult:
     """What a method instance does when `scipy.optimize.minimize` calls it, see `Method.__call__`."""
     refuse_constraints(type(method).__name__, constraints)
-    if getattr(jac, "__self__", None) is fun and callable(getattr(fun, "fun", None)):
-        # SciPy's wrapper for jac=True returns stored values, which cannot be traced: unwrap it
-        fun, jac = fun.fun, True
+    if "bracket" in options:
+        raise TypeError(
+            "scipy.optimize.minimize_scalar gives a method a bracket and no start; call "
+            f"scipy.optimize.minimize(fun, x0, method={method!r}) with a number as x0"
+        )
+    if jac is None:  # SciPy passes jac="2-point" on as None, and its users expect differences
+        options.setdefault("fallback", "3-point")
     tol = options.pop("tol", None)
     extra = {name: options.pop(name) for name in ("shapes", "rng") if name in options}
     return minimize(fun, x0, args, method, jac, hess, hessp, bounds, (), tol, callback, options, **extra)

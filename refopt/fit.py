@@ -17,6 +17,7 @@ from .derivatives import reverse
 from .derivatives.refusal import TraceError
 from .function import FunctionObjective
 from .objective import Point, locked
+from .returned import one_number, vector_of
 
 __all__ = ["FitObjective", "objective_of"]
 
@@ -48,7 +49,7 @@ class FitObjective(FunctionObjective):
             return super()._value(point)
         y, backward = self._model(point)
         point.memo["backward"] = lambda: backward(self.fun.slope(y))
-        return self.number(self.fun.loss(y))
+        return one_number(self.fun.loss(y))
 
     def _own_gradient(self, point: Point) -> np.ndarray:
         if self.scheme is None or not self._in_parts():
@@ -69,7 +70,7 @@ class FitObjective(FunctionObjective):
         D = np.asarray(self.jac(point.x.copy(), *self.args))  # type: ignore[misc]
         self.jac_of_residuals = D.ndim == 2
         if not self.jac_of_residuals:
-            return self._gradient_array(D)
+            return vector_of("jac", self.n, self.dtype, D)
         y = self._model(point)[0]
         if D.shape != (np.size(y), self.n):
             raise ValueError(

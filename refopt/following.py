@@ -3,6 +3,8 @@
     at the start      the traced value with that of one plain call ``fun(x0)``                `check_start`
     `jac` given       before second derivatives come from a trace: its value and gradient
                       with those of the plain calls                                          `refusal_of`
+    a primitive of    before the first second derivative from a trace: a product with
+    the user's own    differences of the gradient                                            `check_products`
     "cs"              the complex step with the change of f over a small step                 `check_complex`
     before success    f on both sides of x, along the variables whose gradient was exactly
                       zero at the start and at the end                                        `check_still`
@@ -16,13 +18,15 @@ import warnings
 from typing import Any
 
 import numpy as np
+from autograd.core import primitive_vjps
 
 from . import checks
-from .derivatives import refusal, reverse
+from .derivatives import finite, refusal, reverse
 from .derivatives.refusal import TraceError
 from .objective import Point
+from .returned import one_number
 
-__all__ = ["check_complex", "check_start", "check_still", "refusal_of"]
+__all__ = ["check_complex", "check_products", "check_start", "check_still", "refusal_of"]
 
 # The traced value may differ from the plain one by this many units of rounding, of f and of x: a library may
 # fuse or reorder operations on arrays of different layout.
@@ -86,7 +90,7 @@ def refusal_of(objective: Any, point: Point) -> TraceError | None:
     try:
         value, derivatives = reverse.trace_twice(objective.as_traced, point.x)
         g, product = derivatives()
-        f = objective.number(value)
+        f = one_number(value)
         Hx = product(np.abs(point.x))
     except TraceError as error:
         return error
@@ -115,16 +119,45 @@ def refusal_of(objective: Any, point: Point) -> TraceError | None:
     )
 
 
+def foreign_primitives() -> bool:
+    """Whether the process has primitives with derivative rules that are not autograd's own, or ours."""
+    known = ("autograd", "numpy", "scipy", "refopt")
+    raw = (getattr(fun, "fun", fun) for fun in primitive_vjps)
+    modules = (getattr(fun, "__module__", None) or "numpy" for fun in raw)
+    return any(module.split(".")[0] not in known for module in modules)
+
+
+def check_products(objective: Any, point: Point) -> None:
+    """Raise `TraceError` if a product with the traced Hessian is not the change of the gradient.
+
+    A rule that the user wrote for a primitive of his own may give a gradient that cannot be traced again.
+    """
+    if not foreign_primitives():
+        return
+    eps = float(np.finfo(point.x.dtype).eps)
+    lengths = np.maximum(1, np.abs(point.x)) * (1 + 0.3 * np.cos(np.arange(point.x.size)))
+    v = lengths.astype(point.x.dtype)
+    h = float(np.cbrt(eps) * np.linalg.norm(v))
+    expected = finite.bounded_product(objective.gradient_at, point.x, v, h, objective.bounds)
+    got = np.asarray(reverse.hvp(objective.as_traced, point.x, v))
+    gap, scale = np.abs(got - expected).max(), max(np.abs(got).max(), np.abs(expected).max())
+    noise = eps * (np.abs(point.g).max() + abs(point.f)) / np.cbrt(eps)
+    if np.isfinite(gap) and gap > 1e-3 * scale + SLACK * noise:
+        raise refusal.lost(objective.as_traced, "the gradient")
+
+
 def check_complex(objective: Any, point: Point) -> None:
     """Raise an error if the complex step does not give the slope of `fun`, because `fun` is not analytic."""
     if not np.isfinite(point.f):
         return
     eps = float(np.finfo(point.x.dtype).eps)
-    move = (np.sqrt(eps) * np.maximum(1, np.abs(point.x))).astype(point.x.dtype)
+    # lengths that differ from variable to variable, so that the slopes do not cancel
+    lengths = np.maximum(1, np.abs(point.x)) * (1 + 0.3 * np.cos(np.arange(point.x.size)))
+    move = (np.sqrt(eps) * lengths).astype(point.x.dtype)
     if objective.bounds is not None:
         move = np.where(point.x + move <= objective.bounds[1], move, -move)
     end = point.x + move
-    rise = objective.number(objective.plain(end)) - point.f
+    rise = one_number(objective.plain(end)) - point.f
     slope = float(point.g @ (end - point.x))
     noise = SLACK * eps * (abs(point.f) + float(np.abs(point.g) @ np.abs(point.x)))
     if abs(rise - slope) > 0.01 * (float(np.abs(point.g) @ np.abs(move)) + abs(rise)) + noise:
@@ -146,11 +179,12 @@ def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
     eps = float(np.finfo(point.x.dtype).eps)
     slopes = []
     for share in (1.0, 0.125):
-        step = (1e-4 * share * np.maximum(1, np.abs(point.x)) * still).astype(point.x.dtype)
+        lengths = np.maximum(1, np.abs(point.x)) * (1 + 0.3 * np.cos(np.arange(point.x.size)))
+        step = (1e-4 * share * lengths * still).astype(point.x.dtype)
         ends = [point.x + step, point.x - step]
         if objective.bounds is not None:
             ends = [np.clip(end, *objective.bounds) for end in ends]
-        f = [objective.number(objective.plain(end)) for end in ends]
+        f = [one_number(objective.plain(end)) for end in ends]
         slopes.append(abs(f[0] - f[1]) / share)
     noise = 8 * SLACK * eps * abs(point.f)
     if np.all(np.isfinite(slopes)) and slopes[1] > max(FLAT * slopes[0], noise):

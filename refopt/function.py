@@ -21,7 +21,8 @@ from .derivatives import finite, refusal, reverse
 from .derivatives.refusal import TraceError
 from .derivatives.taylor_mode.expand import model_product, model_value_and_gradient, taylor
 from .derivatives.tensors import derivative_tensors, hessian
-from .objective import Contraction, CountedObjective, Point, hessian_matrix, locked, symmetrised
+from .objective import Contraction, CountedObjective, Point, locked
+from .returned import hessian_matrix, one_number, symmetrised, vector_of
 
 __all__ = ["FunctionObjective"]
 
@@ -121,7 +122,7 @@ class FunctionObjective(CountedObjective):
         if self.pair:
             return self._pair(point)
         if self.jac is not None or self.scheme is not None:
-            return self.number(self.plain(point.x))
+            return one_number(self.plain(point.x))
         return self._traced_value(point)
 
     def _pair(self, point: Point) -> float:
@@ -132,8 +133,8 @@ class FunctionObjective(CountedObjective):
             raise TypeError(f"with jac=True fun must return (value, gradient), got {checks.describe(answer)}")
         self.njev += 1
         self.used["g"] = "jac"
-        point._g = locked(self._gradient_array(answer[1]))
-        return self.number(answer[0])
+        point._g = locked(vector_of("jac", self.n, self.dtype, answer[1]))
+        return one_number(answer[0])
 
     def _traced_value(self, point: Point) -> float:
         """The value from a trace of `fun`; what the trace gives besides is kept for `gradient`, `product`."""
@@ -149,9 +150,9 @@ class FunctionObjective(CountedObjective):
             value, backward = reverse.trace(self.as_traced, point.x)
             point.memo["backward"] = lambda: backward(np.ones_like(value))
         try:
-            return self.number(value)
+            return one_number(value)
         except (TypeError, ValueError):
-            plain = self.number(self.plain(point.x))  # raises the same error if fun itself is to blame
+            plain = one_number(self.plain(point.x))  # raises the same error if fun itself is to blame
         traced = lambda: reverse.trace(self.as_traced, point.x)  # noqa: E731
         raise refusal.changed(self.as_traced, plain, checks.describe(value), traced)
 
@@ -179,7 +180,7 @@ class FunctionObjective(CountedObjective):
         self._check_time()
         self.njev += 1
         self.used["g"] = "jac"
-        return self._gradient_array(self.jac(point.x.copy(), *self.args))  # type: ignore[misc]
+        return vector_of("jac", self.n, self.dtype, self.jac(point.x.copy(), *self.args))  # type: ignore[misc]
 
     # ------------------------------------------------------------ second order
 
@@ -190,12 +191,8 @@ class FunctionObjective(CountedObjective):
             self._check_time()
             self.nhvp += 1
             self.used["H"] = "hessp"
-            Hv = np.asarray(self.hessp(point.x.copy(), v.copy(), *self.args))
-            if Hv.shape != (self.n,):
-                raise ValueError(
-                    f"hessp must return an array of shape ({self.n},), got {checks.describe(Hv)}"
-                )
-            return Hv.astype(self.dtype)
+            Hv = self.hessp(point.x.copy(), v.copy(), *self.args)
+            return vector_of("hessp", self.n, self.dtype, Hv)
         if self.strategy is not None:
             self.used["H"] = type(self.strategy).__name__
             return np.array(self.strategy.dot(v), dtype=self.dtype)
@@ -208,7 +205,7 @@ class FunctionObjective(CountedObjective):
             point.memo["product"] = reverse.product_function(self.as_traced, point.x)
         self._check_time()
         self.nhvp += 1
-        self.used["H"] = "autograd"
+        self._traces_twice(point)
         return np.array(point.memo["product"](v), dtype=self.dtype)
 
     def product_along(self, point: Point, v: np.ndarray) -> np.ndarray:
@@ -229,7 +226,8 @@ class FunctionObjective(CountedObjective):
             return super().third(point, w)
         self._check_time()
         self.nhvp += 1
-        self.used["H"] = self.used["T"] = "autograd"
+        self._traces_twice(point)
+        self.used["T"] = "autograd"
         slope = lambda x: anp.dot(w, reverse.gradient(self.as_traced, x))  # noqa: E731  its Hessian is T[w]
         Hw, backward = reverse.trace(lambda x: reverse.gradient(slope, x), point.x)
 
@@ -280,7 +278,7 @@ class FunctionObjective(CountedObjective):
         if not self._traces(point):
             self.used["H"] = differences.source_of(self)
             return differences.hessian(self, point)
-        self.used["H"] = "autograd"
+        self._traces_twice(point)
         return np.asarray(hessian(self.as_traced, point.x), dtype=self.dtype)
 
     def half_the_digits(self) -> bool:
@@ -297,7 +295,7 @@ class FunctionObjective(CountedObjective):
 
     def prepare(self, point: Point) -> None:
         if self.noise == "auto":
-            self.noise = finite.estimated_noise(lambda x: self.number(self.plain(x)), point.x, self.bounds)
+            self.noise = finite.estimated_noise(lambda x: one_number(self.plain(x)), point.x, self.bounds)
         if self.traced:
             self._falling_back(lambda start: following.check_start(self, start), point)
         if self.scheme == "cs":
@@ -316,7 +314,7 @@ class FunctionObjective(CountedObjective):
     def evaluated(self, x: np.ndarray) -> np.ndarray:
         """What `fun` gives by a plain call, to be compared with `traced_value`."""
         answer = self.plain(x)
-        return np.asarray(self.number(answer[0] if self.pair else answer))
+        return np.asarray(one_number(answer[0] if self.pair else answer))
 
     def traced_value(self, point: Point) -> Any:
         """What the tracer gives for it."""
@@ -347,6 +345,12 @@ class FunctionObjective(CountedObjective):
             self.traced = self.cause is None
         return self.traced
 
+    def _traces_twice(self, point: Point) -> None:
+        """Note that second derivatives come from a trace; the first time, see that they may."""
+        if self.used.get("H") != "autograd":
+            following.check_products(self, point)
+            self.used["H"] = "autograd"
+
     def _require_trace(self, point: Point, order: int) -> None:
         """Raise `TraceError` if derivatives of this order cannot be had, because `fun` is not traced."""
         if self.scheme is None and self.traced is None:
@@ -360,9 +364,11 @@ class FunctionObjective(CountedObjective):
             "differences" + (f". {self.cause}" if self.cause else "")
         ) from self.cause
 
-    def differentiate_gradients(self) -> None:
-        """From now on take the Hessian from differences of the gradient."""
+    def differentiate_gradients(self) -> bool:
+        if self.hess_scheme is not None or self._second_given() or self.strategy is not None:
+            return False
         self.hess_scheme = "3-point"
+        return True
 
     # ------------------------------------------------------------ Taylor series
 
@@ -419,33 +425,6 @@ class FunctionObjective(CountedObjective):
         if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):
             raise refusal.stored(self.fun)  # an earlier call at this x did depend on it
         return float(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else value
-
-    # ------------------------------------------------------------ answers, checked
-
-    def number(self, value: Any) -> float:
-        if value is None:
-            raise TypeError("fun returned None; it must return one real number (is a `return` missing?)")
-        if np.iscomplexobj(value):
-            raise TypeError(
-                f"fun returned a complex value, {checks.describe(value)}; it must return one real number"
-            )
-        if np.size(value) != 1:
-            raise ValueError(
-                f"fun must return one number, got {checks.describe(np.asarray(value))}; "
-                "if these are residuals, wrap them: refopt.LeastSquares(residuals)"
-            )
-        try:
-            return float(value) if np.ndim(value) == 0 else float(np.reshape(value, ()))
-        except (TypeError, ValueError):
-            raise TypeError(f"fun must return one real number, got {checks.describe(value)}") from None
-
-    def _gradient_array(self, g: Any) -> np.ndarray:
-        g = np.asarray(g)
-        if g.shape != (self.n,):
-            raise ValueError(f"jac must return an array of shape ({self.n},), got {checks.describe(g)}")
-        if np.iscomplexobj(g) or g.dtype == object:
-            raise TypeError(f"jac must return real numbers, got {checks.describe(g)}")
-        return g.astype(self.dtype)
 
 
 def directional(fun: Callable, v: np.ndarray) -> Callable:

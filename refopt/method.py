@@ -161,12 +161,13 @@ class Method:
         """The methods that this one holds, in the order of its fields."""
         return tuple(part for _, held in held_methods(self) for part in held)
 
-    def __call__(self, fun: Callable, x0: Any, args: Any = (), **keywords: Any) -> Any:
+    def __call__(self, fun: Callable, x0: Any = None, args: Any = (), **keywords: Any) -> Any:
         """SciPy's custom-minimizer protocol: ``scipy.optimize.minimize(fun, x0, method=instance)``.
 
         SciPy passes ``jac='2-point'`` and the like on as None. Here None means exact derivatives by autograd,
-        so no finite differences are taken. ``jac=True`` and `tol` work as usual. The options are those of
-        `refopt.minimize`, and `shapes` and `rng`.
+        and "3-point" differences if autograd cannot follow `fun`; ``res.derivatives`` says which.
+        ``jac=True`` and `tol` work as usual. The options are those of `refopt.minimize`, and `shapes` and
+        `rng`.
         """
         return Method.minimizer(self, fun, x0, args, **keywords)
 

@@ -21,7 +21,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from .derivatives import finite
@@ -33,10 +32,8 @@ __all__ = [
     "CountedObjective",
     "Objective",
     "Point",
-    "hessian_matrix",
     "locked",
     "quadratic_model",
-    "symmetrised",
 ]
 
 HVP_METHODS = ("autograd", "fd_forward", "fd_central")
@@ -273,6 +270,10 @@ class Objective:
     def prepare(self, point: Point) -> None:
         """Called once, before the first step of a run, with its start."""
 
+    def differentiate_gradients(self) -> bool:
+        """Take the Hessian from differences of the gradient from now on; False if that is no change."""
+        return False
+
     def moved(self, old: Point, new: Point) -> None:
         """Called after each step, with the points before and after it."""
 
@@ -356,31 +357,6 @@ class CountedObjective(Objective):
     def _keep_best(self, x: np.ndarray, f: float) -> None:
         if self.best_f > f > -np.inf:
             self.best_x, self.best_f = x, f
-
-
-def hessian_matrix(H: Any, n: int, dtype: np.dtype) -> Any:
-    """What `hess` returned, checked: an operator as it is, a matrix (n, n) symmetrised, in `dtype`."""
-    sparse = scipy.sparse.issparse(H)
-    if not (isinstance(H, LinearOperator) or sparse):
-        H = np.asarray(H)
-    if H.shape != (n, n):
-        raise ValueError(f"hess must return shape ({n}, {n}), got shape {H.shape}")
-    if isinstance(H, LinearOperator):
-        return H
-    return symmetrised((H.tocsr() if sparse else H).astype(dtype), "hess")
-
-
-def symmetrised(H: Any, who: str) -> Any:
-    """``(H + H^T)/2``; an error if H is not symmetric to half the digits of its dtype."""
-    gap = abs(H - H.T)
-    size = abs(H).max() if H.shape[0] else 0.0
-    worst = gap.max() if H.shape[0] else 0.0
-    if np.isfinite(worst) and worst > np.sqrt(np.finfo(H.dtype).eps) * size:
-        i, j = (int(k) for k in np.unravel_index(int(gap.argmax()), H.shape))
-        raise ValueError(
-            f"{who} must be symmetric, but entry [{i}, {j}] = {H[i, j]:.6g} and [{j}, {i}] = {H[j, i]:.6g}"
-        )
-    return (H + H.T) / 2
 
 
 def locked(a: np.ndarray) -> np.ndarray:

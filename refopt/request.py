@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult
+from scipy.optimize import OptimizeResult, OptimizeWarning
 
 from . import checks
 from .composite import LeastSquares, ModelLoss
@@ -18,11 +18,18 @@ from .method import NEEDS, Method
 from .objective import CountedObjective
 from .registry import names_supporting_bounds, resolve
 
+try:
+    # what SciPy makes of fun for jac=True
+    from scipy.optimize._optimize import MemoizeJac
+except ImportError:
+    MemoizeJac = None
+
 __all__ = ["COMMON_OPTIONS", "Request", "generator", "request"]
 
 # The options common to all methods, and their defaults. gtol is that of SciPy's BFGS. ftol and xtol are off
 # by default, because a small step proves nothing for methods that damp their steps. maxiter=None means
 # max(1000, 200 n), at most 10^5.
+DEFAULT_METHOD = "HigherOrderNewton"
 COMMON_OPTIONS: dict[str, Any] = {
     "maxiter": None,
     "maxfev": None,
@@ -37,16 +44,18 @@ COMMON_OPTIONS: dict[str, Any] = {
     "finite_diff_rel_step": None,
 }
 OPTION_RULES: dict[str, Any] = {
-    "maxiter": "whole >= 0",
-    "maxfev": ["whole >= 1"],
+    "maxiter": "limit >= 0",
+    "maxfev": ["limit >= 1"],
     "maxtime": ["[0, inf]"],
     "gtol": ["[0, inf]"],
     "ftol": ["[0, inf]"],
     "xtol": ["[0, inf]"],
-    "disp": bool,
-    "return_all": bool,
+    "disp": "switch",
+    "return_all": "switch",
     "fallback": [SCHEMES],
 }
+# What a method needs that is taken from `hess` or `hessp` where they were given.
+SECOND_ORDER = frozenset({"hvp", "hess", "taylor"})
 
 
 @dataclasses.dataclass
@@ -92,6 +101,7 @@ def request(
     rng: Any,
 ) -> Request:
     """The checked arguments of `refopt.minimize`; raises an error for a wrong one."""
+    fun, jac = without_memory(fun, jac)
     given = fun if isinstance(fun, CountedObjective) else None
     if given is not None:
         x = start_of(given, x0, args, jac, hess, hessp, shapes)
@@ -104,7 +114,10 @@ def request(
     needs = complete.all_needs()
     source = generator(rng, effective) if "rng" in needs else None
     box = box_bounds(bounds, x, complete)
+    if box is not None:
+        x = moved_inside(x, box)
     check_needs(complete, needs, fun)
+    warn_of_unused(name, needs, hess, hessp)
     limits = {"maxfev": effective["maxfev"], "maxtime": effective["maxtime"]}
     if given is not None:
         objective = given
@@ -129,6 +142,7 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
         raise TypeError(f"options must be a dict, got {checks.describe(options)}")
     given = dict(options or {})
     own = {k: v for k, v in given.items() if k not in COMMON_OPTIONS}
+    method = DEFAULT_METHOD if method is None else method
     complete, name = resolve(method, own, tuple(COMMON_OPTIONS))
     effective = {**COMMON_OPTIONS, **{k: v for k, v in given.items() if k in COMMON_OPTIONS}}
     if tol is not None:
@@ -149,12 +163,39 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
     return complete, name, effective
 
 
+def without_memory(fun: Any, jac: Any) -> tuple[Any, Any]:
+    """``(fun, jac)`` with SciPy's wrapper for ``jac=True`` taken off: its stored values cannot be traced.
+
+    The wrapper is known by its type: any other object may have an attribute `fun` of its own.
+    """
+    wrapped = type(fun) is MemoizeJac and getattr(jac, "__self__", None) is fun
+    return (fun.fun, True) if wrapped else (fun, jac)
+
+
 def refuse_constraints(name: str, constraints: Any) -> None:
-    """Raise an error for constraints other than bounds; SciPy's default, an empty tuple, means none."""
+    """Raise an error for constraints other than bounds; None and empty ones, as SciPy has it, are none."""
+    if constraints is None or (isinstance(constraints, dict) and not constraints):
+        return
     if isinstance(constraints, dict) or np.size(constraints) > 0:
         raise ValueError(
             f"{name} does not support constraints; scipy.optimize.minimize(method='trust-constr') does"
         )
+
+
+def warn_of_unused(name: str, needs: frozenset[str], hess: Any, hessp: Any) -> None:
+    """A warning, in SciPy's words, for second derivatives that a method never asks for."""
+    if needs & SECOND_ORDER:
+        return
+    for word, given, what in (
+        ("hess", hess, "Hessian information"),
+        ("hessp", hessp, "Hessian-vector product information"),
+    ):
+        if given is not None:
+            checks.warn(
+                f"Method {name} does not use {what} ({word}); leave it out, or choose a method whose needs "
+                "in refopt.methods() include hess or hvp",
+                RuntimeWarning,
+            )
 
 
 def start_of(
@@ -209,27 +250,10 @@ def generator(rng: Any, options: dict[str, Any]) -> np.random.Generator:
 
 
 def box_bounds(bounds: Any, x: np.ndarray, method: Method) -> tuple[np.ndarray, np.ndarray] | None:
-    """``(lower, upper)`` arrays from either form of SciPy's bounds, checked with the start and the method."""
+    """``(lower, upper)`` arrays from either form of SciPy's bounds, checked with the method."""
     if bounds is None:
         return None
-    if hasattr(bounds, "lb"):
-        low, high = bounds.lb, bounds.ub
-    else:
-        try:
-            pairs = [(lo, hi) for lo, hi in bounds]
-        except (TypeError, ValueError):
-            raise TypeError(
-                "bounds must be scipy.optimize.Bounds or a sequence of (low, high) pairs, "
-                f"got {checks.describe(bounds)}"
-            ) from None
-        if len(pairs) != x.size:
-            raise ValueError(
-                f"bounds has {len(pairs)} pairs, but x0 has {x.size} variables; they must be equal"
-            )
-        low = [-np.inf if lo is None else lo for lo, _ in pairs]
-        high = [np.inf if hi is None else hi for _, hi in pairs]
-    lower = np.broadcast_to(np.asarray(low, dtype=x.dtype), x.shape).copy()
-    upper = np.broadcast_to(np.asarray(high, dtype=x.dtype), x.shape).copy()
+    lower, upper = ends(bounds, x)
     if np.all(np.isneginf(lower)) and np.all(np.isposinf(upper)):
         return None
     if not method.keeps_bounds():
@@ -242,15 +266,63 @@ def box_bounds(bounds: Any, x: np.ndarray, method: Method) -> tuple[np.ndarray, 
     crossed = np.flatnonzero(~(lower <= upper))
     if crossed.size:
         i = int(crossed[0])
-        raise ValueError(f"bounds cross: lower bound {lower[i]} > upper bound {upper[i]} at variable {i}")
-    outside = np.flatnonzero((x < lower) | (x > upper))
-    if outside.size:
-        i = int(outside[0])
         raise ValueError(
-            f"x0[{i}] = {x[i]} lies outside its bounds [{lower[i]}, {upper[i]}]; start inside, "
-            "for example np.clip(x0, lower, upper)"
+            f"bounds cross at variable {i}: the lower bound {lower[i]} must not be above the upper bound "
+            f"{upper[i]}"
         )
     return lower, upper
+
+
+def ends(bounds: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The lower and the upper ends of either form of SciPy's bounds, each an array like x."""
+    if hasattr(bounds, "lb"):
+        sides: list[Any] = [np.asarray(bounds.lb), np.asarray(bounds.ub)]
+        for side, word in zip(sides, ("lower", "upper"), strict=True):
+            if side.size not in (1, x.size) or side.ndim > 1:
+                raise ValueError(
+                    f"bounds has {side.size} {word} bounds, but x0 has {x.size} variables; give Bounds with "
+                    "one number for each variable, or a single number for all"
+                )
+    else:
+        try:
+            pairs = [(lo, hi) for lo, hi in bounds]
+        except (TypeError, ValueError):
+            raise TypeError(
+                "bounds must be scipy.optimize.Bounds or a sequence of (low, high) pairs, "
+                f"got {checks.describe(bounds)}"
+            ) from None
+        if len(pairs) != x.size:
+            raise ValueError(
+                f"bounds has {len(pairs)} pairs, but x0 has {x.size} variables; they must be equal"
+            )
+        # numbers may come as arrays of one element
+        sides = [
+            [free if value is None else np.reshape(value, -1)[0] for value in side]
+            for side, free in zip(zip(*pairs, strict=True), (-np.inf, np.inf), strict=True)
+        ]
+    try:
+        if any(np.iscomplexobj(side) for side in sides):
+            raise TypeError("some are complex")
+        lower, upper = (np.broadcast_to(np.asarray(side, dtype=x.dtype), x.shape).copy() for side in sides)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"bounds must hold real numbers, or None for no bound, got {checks.describe(bounds)} ({error})"
+        ) from None
+    return lower, upper
+
+
+def moved_inside(x: np.ndarray, box: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """The point of the box nearest to x, with SciPy's warning if it is not x."""
+    outside = np.flatnonzero((x < box[0]) | (x > box[1]))
+    if outside.size == 0:
+        return x
+    # without the numbers: the same text again, as from basinhopping, is shown only once
+    checks.warn(
+        f"Initial guess is not within the specified bounds at variable {int(outside[0])}; the run starts at "
+        "the nearest point inside, np.clip(x0, lower, upper)",
+        OptimizeWarning,
+    )
+    return np.clip(x, *box)
 
 
 def adapt_callback(callback: Any) -> Callable[[Any], None] | None:

@@ -10,8 +10,9 @@ Let p be the decrease of f that was predicted for a step, and a = f(x) - f(x + s
 
 The first term of e is the error of a well-computed f: two roundings for the sum and two for its terms. Long
 sums and cancellation inside f lose up to 1000 times that. The second term is the rise of f if every x_i is
-wrong by its own rounding error. The Newton decrement is what the gradient itself promises: a method may predict
-little because its step is poor, because a box is small, or because its model has a tie where f has a slope.
+wrong by its own rounding error. The Newton decrement is what the gradient itself promises: a method may
+predict little because its step is poor, because a box is small, or because its model has a tie where f has a
+slope.
 
 Source: W. W. Hager, H. Zhang, SIAM J. Optim. 16 (2005) 170-192, doi:10.1137/030601880, section 4 (slopes
 instead of values near a minimiser, and the factor 0.9); A. R. Conn, N. I. M. Gould, Ph. L. Toint,
@@ -109,9 +110,9 @@ def nothing_left(tried: str, promised: float, error: float) -> Stop:
 def newton_decrement(point: Point) -> float:
     """The decrease of f that its gradient and Hessian promise, ``g^T H^-1 g / 2``, over the free variables.
 
-    H is scaled by its diagonal first, so that the units of the variables do not matter. Its eigenvalues count as
-    at least n eps times the largest. Negative curvature beyond rounding promises an infinite decrease. Above
-    n = 200 conjugate gradients give a lower bound with at most 50 products.
+    H is scaled by its diagonal first, so that the units of the variables do not matter. Its eigenvalues count
+    as at least n eps times the largest. Negative curvature beyond rounding promises an infinite decrease.
+    Above n = 200 conjugate gradients give a lower bound with at most 50 products.
 
     Source: S. Boyd, L. Vandenberghe, Convex Optimization, 2004, section 9.5.1, eq. (9.30).
 

@@ -197,12 +197,17 @@ class Run(Iterator[Record]):
             try:
                 return self.method.step(point, point.g, self.state)
             except TraceError as error:
-                lower = self.method.without_taylor() if self.bare and self.nit == 0 else None
-                if lower is None:
+                if not self.bare or self.nit > 0 or not self._lowered(error):
                     raise
-                self.method = lower
-                self.note = f"{lower!r} instead of higher order: {error}"
                 self.state = self.method.init(point.x, self.objective.shapes, self.rng)
+
+    def _lowered(self, error: TraceError) -> bool:
+        """Whether the method has a lower order, or its Hessian another source, that is tried in the place."""
+        lower = self.method.without_taylor()
+        if lower is not None:
+            self.method, self.note = lower, f"order=2, because higher derivatives are not to be had: {error}"
+            return True
+        return "hess" in self.method.all_needs() and self.objective.differentiate_gradients()
 
     def _record(self, old: Point, point: Point, f: float, length: float, figures: dict[str, Any]) -> Record:
         objective = self.objective
@@ -309,13 +314,21 @@ class Run(Iterator[Record]):
             status=stop.status.number if stop else -1,
             message=stop.message if stop else "still running",
             method=repr(self.method),
-            derivatives={**objective.derivatives, **({"note": self.note} if self.note else {})},
+            derivatives=self.derivatives,
             options=dict(self.options),
         )
         if self.options["return_all"]:
             result.history = list(self.history)
             result.allvecs = [self.start.copy()] + [r.x.copy() for r in self.history]
         return result
+
+    @property
+    def derivatives(self) -> dict[str, str]:
+        """Where the derivatives came from, and in "note" what was done because fun cannot be followed."""
+        used = dict(self.objective.derivatives)
+        if self.note:
+            used["note"] = "; ".join(filter(None, (used.get("note"), self.note)))
+        return used
 
     @property
     def answer(self) -> Point:

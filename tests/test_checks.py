@@ -101,3 +101,42 @@ def test_choices_and_options():
 def test_optional_lets_none_pass():
     assert checks.optional(checks.real_number, "X", "a", None) is None
     assert checks.optional(checks.in_interval, "X", "a", 0.5, "[0, 1]") == 0.5
+
+
+@pytest.mark.parametrize(
+    "value, is_on",
+    [(True, True), (np.False_, False), (None, False), (0, False), (2, True), (np.int8(1), True)],
+)
+def test_switches_are_truth_values_or_counts(value, is_on):
+    assert checks.switch("X", "show", value) is is_on
+
+
+@pytest.mark.parametrize("wrong", ["yes", -1, 0.5, [1], np.nan])
+def test_what_no_switch_can_be(wrong):
+    with pytest.raises(
+        TypeError, match=r"X: show must be True, False or a whole number >= 0 \(0 is off\), got"
+    ):
+        checks.switch("X", "show", wrong)
+
+
+def test_limits_count_in_whole_numbers_and_may_be_absent():
+    assert [checks.limit("X", "most", v) for v in (3, 3.9, np.int64(3), np.inf)] == [3, 3, 3, np.inf]
+    assert type(checks.limit("X", "most", np.float64(3))) is int
+    for wrong, error in [(-1, ValueError), (-np.inf, ValueError), (np.nan, ValueError), (True, TypeError)]:
+        with pytest.raises(error, match="X: most must be a number >= 0, or inf, got"):
+            checks.limit("X", "most", wrong)
+    with pytest.raises(ValueError, match="X: most must be a number >= 1, or inf, got 0.5"):
+        checks.limit("X", "most", 0.5, 1)
+
+
+def test_an_array_of_no_dimension_is_the_number_in_it():
+    held = checks.held("X", {"a": np.array(0.5), "k": np.array(3)}, {"a": "[0, 1]", "k": "whole >= 1"})
+    assert held == {"a": 0.5, "k": 3} and not any(isinstance(v, np.ndarray) for v in held.values())
+    with pytest.raises(TypeError, match="X: a must be a real number, got an array of shape"):
+        checks.held("X", {"a": np.array([0.5])}, {"a": "[0, 1]"})
+
+
+def test_a_warning_names_the_line_outside_the_package():
+    with pytest.warns(UserWarning, match="words") as seen:
+        checks.warn("words", UserWarning)
+    assert seen[0].filename == __file__

@@ -219,7 +219,11 @@ def test_jac_true_without_a_gradient():
             r"jac must return an array of shape \(2,\), got an array of shape \(3,\)",
         ),
         (lambda x: np.ones(2) * 1j, TypeError, "jac must return real numbers"),
-        ("4-point", ValueError, "jac='4-point' is not available: give .*, '2-point', '3-point', 'cs' for finite"),
+        (
+            "4-point",
+            ValueError,
+            "jac='4-point' is not available: give .*, '2-point', '3-point', 'cs' for finite",
+        ),
         (7, TypeError, "jac must be a function, True .* or None, got 7"),
     ],
 )

@@ -26,6 +26,7 @@ ORDER = [
     "derivatives",
     "composite",
     "objective",
+    "returned",
     "differences",
     "following",
     "function",
@@ -220,8 +221,8 @@ def test_a_point_passes_few_files():
     """Calls from one file into another while `minimize` takes one iteration of HigherOrderNewton at n = 2.
 
     Half of them are the tracer following the function's own operations. There were 200 when each piece of the
-    way had a file of its own; what makes the number grow makes the program harder to follow. The comparison of
-    the traced value with a plain call at the start takes ten.
+    way had a file of its own; what makes the number grow makes the program harder to follow. The comparison
+    of the traced value with a plain call at the start takes ten.
     """
 
     def rosenbrock(x):

@@ -9,7 +9,7 @@ import pytest
 import refopt
 from refopt import minimize
 from refopt.function import FunctionObjective
-from refopt.objective import Objective, locked, symmetrised
+from refopt.objective import Objective, locked
 from refopt.status import Status, Stop
 
 START = np.array([-1.2, 1.0])
@@ -121,13 +121,7 @@ def test_what_an_objective_does_not_have_it_says():
             ask()
 
 
-def test_symmetrised_and_locked():
-    H = np.array([[1.0, 2.0], [2.0 + 1e-12, 3.0]])
-    assert np.array_equal(symmetrised(H, "hess"), (H + H.T) / 2)
-    with pytest.raises(
-        ValueError, match=r"hess must be symmetric, but entry \[0, 1\] = 2 and \[1, 0\] = 2.1"
-    ):
-        symmetrised(np.array([[1.0, 2.0], [2.1, 3.0]]), "hess")
+def test_locked():
     a = np.arange(4.0)
     view = locked(a[:2])
     assert a.flags.writeable and not view.flags.writeable and view.base is None

@@ -151,7 +151,11 @@ def test_fun_raising_at_call_k(k):
         minimize(fun, START, method="LBFGS")
     partial = caught.value.partial_result
     # call 1 is the plain one; after an error in a traced call, one plain and one traced call tell whose it is
-    assert partial.nfev == (1 if k == 1 else k + 2) == calls and "ArithmeticError" in partial.message and not partial.success
+    assert (
+        partial.nfev == (1 if k == 1 else k + 2) == calls
+        and "ArithmeticError" in partial.message
+        and not partial.success
+    )
     assert np.isnan(partial.fun) if k == 1 else partial.fun <= rosenbrock(START)
 
 

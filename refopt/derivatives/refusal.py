@@ -179,12 +179,12 @@ def changed(fun: Callable, expected: Any, got: Any, traced: Callable[[], Any]) -
     )
 
 
-def lost(fun: Callable) -> TraceError:
-    """The error for a function whose result depends on x in a way that the tracer did not see."""
+def lost(fun: Callable, what: str = "the result") -> TraceError:
+    """The error for a result, or a gradient, that depends on x in a way that the tracer did not see."""
     where = suspicious(fun)
     return TraceError(
-        f"the result of {name_of(fun)} depends on x, but the tracer did not see how: a gradient of zero "
-        "would be wrong. It leaves autograd on the way (numpy.asarray, float(), x._value, a cache)"
+        f"{what} of {name_of(fun)} depends on x, but the tracer did not see how: its derivative would be "
+        "wrong. It leaves autograd on the way (numpy.asarray, float(), x._value, a cache)"
         + (f". Likely cause: {where}" if where else "")
         + f". {ADVICE}."
     )

@@ -17,7 +17,8 @@ from scipy.optimize import HessianUpdateStrategy
 from scipy.sparse.linalg import LinearOperator
 
 from .. import checks
-from ..objective import Point, hessian_matrix
+from ..objective import Point
+from ..returned import hessian_matrix
 from ..rounding import NEGATIVE
 from ..status import Status, Stop
 

@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..objective import Objective, Point, quadratic_model, symmetrised
+from ..objective import Objective, Point, quadratic_model
+from ..returned import symmetrised
 
 __all__ = ["GradientSize", "Mixture", "mixture"]
 

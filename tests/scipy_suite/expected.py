@@ -1,0 +1,213 @@
+"""The tests of SciPy that fail with methods of refopt in the place of SciPy's, each with its reason.
+
+A pattern names tests as ``module::class::test[parameters]``; ``*`` stands for any text, ``{a,b}`` for a or b.
+It speaks of the tests that reach refopt: all of these must fail, with an error in which the regular
+expression `error` of one of their groups is found.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Group(NamedTuple):
+    """Tests that fail for one reason."""
+
+    reason: str
+    error: str
+    tests: tuple[str, ...]
+
+
+CLASSES = "test_optimize::TestOptimize{}::"
+FOUR = ("WrapperDisp", "WrapperNoDisp", "NoWrapperDisp", "NoWrapperNoDisp")
+SIMPLE = CLASSES.format("Simple")
+CONSTRAINED = "test_minimize_constrained::TestTrustRegionConstr::"
+
+
+def of_each(test: str, classes: tuple[str, ...] = FOUR) -> tuple[str, ...]:
+    """The test in each of the classes that call the same tests with and without `disp`."""
+    return tuple(CLASSES.format(name) + test for name in classes)
+
+
+REFUSED = [
+    Group(
+        "a negative maxiter is refused; SciPy runs no iteration",
+        "maxiter must be a number >= 0, or inf, got -1",
+        of_each("test_ncg_negative_maxiter"),
+    ),
+    Group(
+        "a value that is no number is refused in other words",
+        "(?s)Expected regex: 'The user-provided objective .* Actual message: 'fun must return one n",
+        ("test_optimize::test_obj_func_returns_scalar",),
+    ),
+    Group(
+        "a start of two dimensions is refused in other words",
+        "(?s)Expected regex: \"'x0' must only .* Actual message: 'x0 has shape",
+        (SIMPLE + "test_ndim_error",),
+    ),
+    Group(
+        "bounds of the wrong length are refused in other words",
+        "(?s)Expected regex: 'The number of bounds is not .* Actual message: 'bounds has",
+        (SIMPLE + "test_minimize_invalid_bounds[*]",),
+    ),
+]
+
+PRIVATE = [
+    Group(
+        "numbers of calls that only SciPy's own method makes",
+        "assert (7 == 9|6 == 7|[0-9]+ == 5)$|assert (7 == 9|6 == 7|[0-9]+ == 5)\\n",
+        (
+            *of_each("test_cg", FOUR[:2]),
+            *of_each("test_ncg", FOUR[:2]),
+            SIMPLE + "test_minimize_l_bfgs_b",
+        ),
+    ),
+    Group(
+        "a number of iterations, 1 for every quadratic, and `niter`, which only trust-constr has",
+        "AssertionError",
+        (CONSTRAINED + "test_issue_9044",),
+    ),
+    Group(
+        "dogleg must take fewer iterations than Newton-CG: a race between two of SciPy's methods",
+        "AssertionError",
+        ("test_trustregion::TestTrustRegionSolvers::test_solver_concordance",),
+    ),
+    Group(
+        "numbers of status: refopt has one table for all methods, `refopt.Status`",
+        "DESIRED: 1|assert (31|30|10|0) == 9|Invalid termination condition: 0",
+        (
+            SIMPLE + "test_l_bfgs_b_maxiter",
+            CONSTRAINED + "test_list_of_problems[*-prob9]",
+            CONSTRAINED + "test_list_of_problems[*-prob12]",
+        ),
+    ),
+    Group(
+        "the text of a message",
+        "`callback` raised `StopIteration`|All independent variables were fixed by bounds",
+        (
+            SIMPLE + "test_callback_stopiteration[*]",
+            "test_slsqp::TestSLSQP::test_callback",
+            "test_optimize::test_all_bounds_equal[*]",
+        ),
+    ),
+    Group(
+        "warnings that SciPy's methods print for disp=True, where refopt prints its message",
+        "DID NOT WARN",
+        (SIMPLE + "test_minimize_warnings_gh1953[*]",),
+    ),
+    Group(
+        "a warning that dogleg gives for an indefinite matrix and CG for bounds",
+        "DID NOT WARN",
+        (
+            "test_trustregion::TestTrustRegionSolvers::test_dogleg_user_warning",
+            "test__dual_annealing::TestDualAnnealing::test_deprecated_local_search_options_bounds",
+            "test__dual_annealing::TestDualAnnealing::test_minimizer_kwargs_bounds",
+        ),
+    ),
+    Group(
+        "hess_inv, which BFGS and L-BFGS-B have",
+        "hess_inv",
+        (*of_each("test_bfgs", FOUR[:2]), "test_lbfgsb_hessinv::test_*"),
+    ),
+    Group(
+        "options of BFGS: its first matrix and the constants of its line search",
+        r"DID NOT RAISE ValueError|assert 43 > 43|assert 27 > 27",
+        (
+            *of_each("test_bfgs_hess_inv0_neg"),
+            *of_each("test_bfgs_hess_inv0_semipos"),
+            *of_each("test_bfgs_c1"),
+            *of_each("test_bfgs_c2"),
+            *of_each("test_invalid_c1_c2[*]"),
+        ),
+    ),
+    Group(
+        "an option of L-BFGS-B: one trial in each line search must not be enough",
+        "assert not True",
+        (SIMPLE + "test_minimize_l_bfgs_maxls",),
+    ),
+    Group(
+        "SLSQP gives 7 digits of a quadratic; gtol = 1e-5 gives the 5 digits that it asks for",
+        "(?s)Not equal to tolerance rtol=1e-07, atol=0.*2.00000",
+        (
+            "test_slsqp::TestSLSQP::test_minimize_unbounded_approximated",
+            "test_slsqp::TestSLSQP::test_minimize_unbounded_given",
+            "test_slsqp::TestSLSQP::test_minimize_unbounded_combined",
+        ),
+    ),
+    Group(
+        "refopt returns the best finite point, with success False; SciPy's BFGS returns -inf",
+        r"assert not array\(\[ True\]\)",
+        of_each("test_bfgs_infinite", FOUR[:2]),
+    ),
+    Group(
+        "refopt returns the best finite point, with success False; SciPy's BFGS returns nan",
+        r"<ufunc 'isnan'>\(0.0\)",
+        (SIMPLE + "test_bfgs_nan_return",),
+    ),
+]
+
+# Faults of refopt that are known and stand in the issues.
+FAULTS = [
+    Group(
+        "f scaled by 1e-50: the step -g is lost in the rounding of x, which says nothing of longer steps",
+        "converged to rounding error: no further decrease can be measured",
+        (SIMPLE + "test_initial_step_scaling",),
+    ),
+    Group(
+        "a function that stores its last value has the traced gradient 0, which is taken for a minimum",
+        r"(?s)assert 0 == 4.*gradient small: \|g\|_inf = 0 ",
+        (SIMPLE + "test_respect_maxiter[{CG,BFGS,L-BFGS-B,SLSQP}]",),
+    ),
+    Group(
+        "a random number has the traced gradient 0, which is taken for a minimum",
+        "(?s)ACTUAL: True.*DESIRED: False",
+        (SIMPLE + "test_nan_values[{cg,bfgs,l-bfgs-b,tnc,slsqp,trust-constr}]",),
+    ),
+]
+
+# These end when refopt takes finite differences.
+DIFFERENCES = [
+    Group(
+        "needs finite differences: fun is plain NumPy, jac is not given",
+        "TraceError",
+        (
+            *of_each("test_ncg", FOUR[:2]),
+            SIMPLE + "test_minimize_l_bfgs_b",
+            SIMPLE + "test_duplicate_evaluations[{cg,bfgs,l-bfgs-b,tnc,slsqp,trust-constr}]",
+            "test_optimize::test_equal_bounds[*-kwds0-*]",
+            "test_optimize::TestGlobalOptimization::test_optimize_result_attributes",
+            "test_tnc::TestTnc::test_minimize_tnc1b",
+            "test__basinhopping::TestBasinHopping::test_all_minimizers",
+        ),
+    ),
+    Group(
+        "needs finite differences: jac is a string",
+        r"jac='[23]-point' is not available",
+        (
+            SIMPLE + "test_finite_differences_jac",
+            "test_optimize::TestLBFGSBBounds::test_minimize_l_bfgs_b_bounds_FD",
+            CONSTRAINED + "test_list_of_problems[{prob.hess,<lambda>0}-3-point-prob{9,12}]",
+            CONSTRAINED + "test_list_of_problems[{<lambda>1,<lambda>2}-3-point-prob9]",
+            CONSTRAINED + "test_default_hess",
+            CONSTRAINED + "test_no_constraints",
+            "test_slsqp::TestSLSQP::test_minimize_bounded_approximated",
+        ),
+    ),
+    Group(
+        "needs finite differences: hess is a string or one of SciPy's update formulas",
+        "hess must be a function or None, got",
+        (
+            SIMPLE + "test_finite_differences_hess",
+            "test_optimize::TestNewtonCg::test_finite_difference",
+            "test_optimize::TestNewtonCg::test_hessian_update_strategy",
+            "test_optimize::TestWorkers::test_smoke[Newton-CG-*]",
+            "test_optimize::TestWorkers::test_smoke[trust-ncg-*]",
+            "test_optimize::TestWorkers::test_smoke[trust-krylov-*]",
+            CONSTRAINED
+            + "test_list_of_problems[{3-point,<lambda>0,<lambda>1,<lambda>2}-prob.grad-prob{9,12}]",
+            CONSTRAINED + "test_list_of_problems[{<lambda>0,<lambda>1,<lambda>2}-False-prob{9,12}]",
+        ),
+    ),
+]
+
+GROUPS = [*REFUSED, *PRIVATE, *FAULTS, *DIFFERENCES]
