@@ -35,6 +35,7 @@ from .parts.momentum import EMA, HeavyBall
 from .parts.newton import Newton
 from .parts.subspace import SubspaceAdam
 from .registry import methods
+from .result import CovarianceWarning, OptimizeResult
 from .run import Record
 from .status import Status
 
@@ -47,6 +48,7 @@ __all__ = [
     "BlockPartition",
     "BroydenClass",
     "CoordinateMomentum",
+    "CovarianceWarning",
     "CubicAdam",
     "CurveBall",
     "DCTProjection",
@@ -67,6 +69,7 @@ __all__ = [
     "Newton",
     "NewtonNewton",
     "NewtonSolver",
+    "OptimizeResult",
     "PSB",
     "Record",
     "ReduceOutwardLR",

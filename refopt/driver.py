@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scipy.optimize import OptimizeResult
-
 from .method import Method
 from .objective import CountedObjective
 from .request import refuse_constraints, request
+from .result import OptimizeResult
 from .run import Run
 
 __all__ = ["iterate", "minimize"]
@@ -76,7 +75,8 @@ def minimize(
 
     Returns
     -------
-    scipy.optimize.OptimizeResult
+    OptimizeResult
+        That of SciPy, with ``hess, hess_inv, covariance(), standard_errors()``; see `refopt.OptimizeResult`.
         ``x, fun, jac, nit, nfev, njev, nhev, nhvp, ntaylor, success, status, message, method, options``, and
         with ``return_all`` also ``history`` (one `Record` per iteration) and ``allvecs``. If no convergence
         test was met, ``x`` is the best point evaluated. `nfev` counts every call of `fun`.

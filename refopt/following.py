@@ -32,6 +32,7 @@ __all__ = ["check_complex", "check_products", "check_start", "check_still", "ref
 # fuse or reorder operations on arrays of different layout.
 SLACK = 100
 AGREED = 16  # jac and autograd's gradient may differ by this times half the digits, as differences do
+STEP = 1e-4  # relative length of the longer step of `check_still`
 FLAT = 0.5  # a slope that stays above this share of itself at an eighth of the distance is not zero
 
 
@@ -177,16 +178,17 @@ def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
     if not still.any():
         return
     eps = float(np.finfo(point.x.dtype).eps)
-    slopes = []
+    slopes, noise = [], 0.0
     for share in (1.0, 0.125):
         lengths = np.maximum(1, np.abs(point.x)) * (1 + 0.3 * np.cos(np.arange(point.x.size)))
-        step = (1e-4 * share * lengths * still).astype(point.x.dtype)
+        step = (STEP * share * lengths * still).astype(point.x.dtype)
         ends = [point.x + step, point.x - step]
         if objective.bounds is not None:
             ends = [np.clip(end, *objective.bounds) for end in ends]
-        f = [one_number(objective.plain(end)) for end in ends]
-        slopes.append(abs(f[0] - f[1]) / share)
-    noise = 8 * SLACK * eps * abs(point.f)
+        f = np.array([point.f, *(one_number(objective.plain(end)) for end in ends)])
+        slopes.append(abs(f[1] - f[2]) / share)
+        # the rounding of f, and of the ends, which makes the two steps differ in length
+        noise = SLACK * eps * (np.abs(f).max() + np.ptp(f) / (STEP * share)) / share
     if np.all(np.isfinite(slopes)) and slopes[1] > max(FLAT * slopes[0], noise):
         raise refusal.lost(objective.as_traced)
 

@@ -149,6 +149,8 @@ class FunctionObjective(CountedObjective):
         else:
             value, backward = reverse.trace(self.as_traced, point.x)
             point.memo["backward"] = lambda: backward(np.ones_like(value))
+        if isinstance(value, float):
+            return float(value)
         try:
             return one_number(value)
         except (TypeError, ValueError):

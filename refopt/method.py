@@ -137,10 +137,6 @@ class Method:
         """Whether a point with |g|_inf <= gtol may end the run; False where the method can leave a saddle."""
         return all(m.settled(point) for m in self.parts())
 
-    def without_taylor(self) -> Method | None:
-        """The method with the highest order that needs second derivatives at most, or None."""
-        return None
-
     def keeps_bounds(self) -> bool:
         """Whether the iterates of this method satisfy box constraints."""
         return self.supports_bounds

@@ -7,17 +7,18 @@ any time.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from .derivatives.refusal import TraceError
 from .objective import Point
 from .request import Request
+from .result import OptimizeResult, remember
 from .rounding import proven
 from .solvers.norm import nrm2
 from .status import Status, Stop
@@ -203,11 +204,14 @@ class Run(Iterator[Record]):
 
     def _lowered(self, error: TraceError) -> bool:
         """Whether the method has a lower order, or its Hessian another source, that is tried in the place."""
-        lower = self.method.without_taylor()
-        if lower is not None:
-            self.method, self.note = lower, f"order=2, because higher derivatives are not to be had: {error}"
+        if "taylor" in self.method.all_needs():  # HigherOrderNewton above order 2
+            self.method = dataclasses.replace(self.method, order=2)  # type: ignore[call-arg]
+            self.note = f"order=2, because higher derivatives are not to be had: {error}"
             return True
-        return "hess" in self.method.all_needs() and self.objective.differentiate_gradients()
+        changed = bool({"hess", "hvp"} & self.method.all_needs()) and self.objective.differentiate_gradients()
+        if changed:
+            self.note = "; ".join(filter(None, (self.note, f"the gradient cannot be traced again: {error}")))
+        return changed
 
     def _record(self, old: Point, point: Point, f: float, length: float, figures: dict[str, Any]) -> Record:
         objective = self.objective
@@ -320,6 +324,7 @@ class Run(Iterator[Record]):
         if self.options["return_all"]:
             result.history = list(self.history)
             result.allvecs = [self.start.copy()] + [r.x.copy() for r in self.history]
+        remember(result, objective, point, ended=stop is not None)
         return result
 
     @property

@@ -135,6 +135,7 @@ def test_a_variable_that_the_tracer_lost_is_not_at_its_minimum(method):
         lambda x: (x[0] - 1) ** 2 + x[1] ** 4 - x[1] ** 3,  # at a flat place
         lambda x: (x[0] - 1) ** 2 + anp.abs(x[1]),  # at a kink
         lambda x: 1e6 + (x[0] - 1) ** 2 + 1e-7 * x[1] ** 2,  # f is rounded
+        lambda x: (x[0] - 1) ** 2 + 100 * (x[1] - 1 + (1 - x[0]) ** 2) ** 2 if x[0] > 0 else (x[0] - 1) ** 2,
     ],
 )
 def test_a_true_zero_gradient_ends_the_run(fun):
@@ -222,3 +223,10 @@ def test_slack_counts_the_rounding_of_x():
     assert slack(point, point.f) == 100 * eps * 8 and np.array_equal(
         slack(point, [1.0, 3.0]), 100 * eps * np.array([4.0, 6.0])
     )
+
+
+@pytest.mark.parametrize("n", [2, 5, 10, 40])
+@pytest.mark.parametrize("method", ["LBFGS", "HigherOrderNewton", "Newton"])
+def test_rosenbrock_from_zero_ends_with_a_variable_that_began_at_gradient_zero(n, method):
+    fun = lambda x: anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)  # noqa: E731
+    assert refopt.minimize(fun, np.zeros(n), method=method).success

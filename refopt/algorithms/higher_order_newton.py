@@ -214,9 +214,6 @@ class HigherOrderNewton(Method):
         looks = self.order > 1 and prefers_tensors(point.x.size, 2)
         return not (looks and indefinite(point.dense_hessian()))
 
-    def without_taylor(self):
-        return dataclasses.replace(self, order=2) if self.order > 2 else None
-
     def figures(self, state):
         scale = "sigma" if self.trust_method == "regularized" else "radius"
         certificate = {name: getattr(state.answer, name) for name in CERTIFICATE}

@@ -63,6 +63,8 @@ class Problem:
         NIST only: certified parameters and their certified standard deviations.
     certified_rss : float or None
         NIST only: certified residual sum of squares.
+    certified_residual_sd : float or None
+        NIST only: certified residual standard deviation.
 
     Examples
     --------
@@ -88,6 +90,7 @@ class Problem:
     certified: np.ndarray | None = None
     certified_sd: np.ndarray | None = None
     certified_rss: float | None = None
+    certified_residual_sd: float | None = None
 
     @classmethod
     def build(

@@ -43,6 +43,7 @@ class Dataset(NamedTuple):
     certified: tuple[float, ...]
     certified_sd: tuple[float, ...]
     certified_rss: float
+    certified_residual_sd: float
     reference: str
 
 
@@ -81,7 +82,8 @@ def read(key: str) -> Dataset:
         raise ValueError(f"{key}.dat: {len(rows)} rows of data, not the number it states")
     reference = " ".join(re.split(r"Reference:", text, maxsplit=1)[1].split("Data:")[0].split())
     rss = float(_after(text, "Residual Sum of Squares:"))
-    return Dataset(columns, (start1, start2), certified, sd, rss, reference)
+    residual_sd = float(_after(text, "Residual Standard Deviation:"))
+    return Dataset(columns, (start1, start2), certified, sd, rss, residual_sd, reference)
 
 
 def _line_range(lines: list[str], title: str) -> slice:
@@ -122,4 +124,5 @@ def build(key: str, **options: Any) -> Problem:
         certified=frozen(dataset.certified),
         certified_sd=frozen(dataset.certified_sd),
         certified_rss=dataset.certified_rss,
+        certified_residual_sd=dataset.certified_residual_sd,
     )

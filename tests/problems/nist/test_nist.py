@@ -30,6 +30,8 @@ def test_starts_fields_and_derivatives(key):
     assert isinstance(p.fun, LeastSquares) and p.fun.residuals is p.residuals
     assert len(p.starts) == 2 and p.starts[0] is p.x0 and p.starts[1].shape == (p.n,)
     assert p.f_opt == p.certified_rss and np.all(p.x_opt == p.certified) and p.certified_sd.shape == (p.n,)
+    freedom = p.residuals(p.x0).size - p.n
+    assert p.certified_residual_sd == pytest.approx(np.sqrt(p.certified_rss / freedom), rel=1e-10)
     observations = int(re.search(r"Number of Observations: +(\d+)", text_of(key))[1])
     parameters = int(re.search(r"(\d+) Parameters", text_of(key))[1])
     assert p.n == parameters and p.residuals(p.x0).shape == (observations,)
