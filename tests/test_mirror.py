@@ -23,6 +23,7 @@ OVER_ALL = {
     "contract/test_contract.py": "every method of the registry",
     "notebooks/test_notebooks.py": "the lessons",
     "notebooks/test_fifteenth.py": "the method that a lesson writes",
+    "objectives/test_objectives.py": "realistic objectives with every method",
     "scipy_suite/test_scipy_suite.py": "SciPy's own tests, run on methods of refopt",
     "test_benchmarks.py": "the programs that print tables",
     "test_docstrings.py": "help of every method",
