@@ -137,7 +137,7 @@ class InfinityNormTrustRegion(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("rho", "attempts", "active", "solver", "accepted")
-    supports_bounds: ClassVar[bool] = True
+    in_bounds: ClassVar[str] = "step"
 
     def __post_init__(self):
         super().__post_init__()
