@@ -13,9 +13,11 @@ from ..models.curvature import indefinite
 from ..models.taylor import prefers_tensors, taylor_model, transient
 from ..objective import Point
 from ..solvers.ball import BallAnswer
+from ..solvers.box import onto_bounds
 from ..solvers.norm import nrm2
 from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, subproblem
 from ..trust import Rule, Trial, judged, started
+from ..views.face import face_of, inward, reciprocal
 
 __all__ = ["HigherOrderNewton"]
 
@@ -45,6 +47,19 @@ class HigherOrderNewtonState(NamedTuple):
     flattest: float = np.inf  # least |g|_inf since rounding began to hide the change of f
 
 
+def room(point: Point) -> tuple[np.ndarray, np.ndarray] | None:
+    """The bounds ``l - x <= s <= u - x`` of a step; None without bounds."""
+    bounds = point.objective.bounds
+    return None if bounds is None else (bounds[0] - point.x, bounds[1] - point.x)
+
+
+def update_of(s: np.ndarray, point: Point, box: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+    """The output -s; with bounds, one that meets those that s meets exactly."""
+    if box is None:
+        return (-s).astype(point.x.dtype)
+    return onto_bounds(-s, point.x, -box[1], -box[0], point.objective.bounds)
+
+
 @dataclasses.dataclass(frozen=True)
 class HigherOrderNewton(Method):
     """Minimise the Taylor polynomial of any order, inside a trust region or with a penalty.
@@ -71,6 +86,9 @@ class HigherOrderNewton(Method):
     argmin_local is the local minimiser that monotone descent from s = 0 finds. For p >= 3 the *global*
     minimiser of m is the wrong target: often it is far away, where the polynomial does not approximate f, and
     rates of convergence can be lost (arXiv 2510.25643). `de_iters` (global search) is there for comparison.
+
+    With bounds on x, s is also kept inside them, and meets those that are active exactly; |s| of "bounds" and
+    "none" is then |s|_inf, so that the region is a box too. `solver` must be "native" and `de_iters` None.
 
     `refopt.trust` describes how a run ends. A point with small gradient but negative curvature does not end
     it. The incoming update is not used, and no line search is needed. From order 3 on all derivatives come
@@ -116,7 +134,8 @@ class HigherOrderNewton(Method):
     constants; Birgin, Gardenghi, Martinez, Santos 2019, doi 10.1007/s11590-019-01395-z, and Cartis, Hauser,
     Liu, Welzel, Zhu, arXiv 2501.00404, for "regularized" and transient minimisers, those not on the branch of
     minimisers that starts from s = 0, sigma = inf; Gould, Porcelli, Toint 2012, doi
-    10.1007/s10589-011-9446-7, for the interpolation of sigma.
+    10.1007/s10589-011-9446-7, for the interpolation of sigma; C. Cartis, N. I. M. Gould, Ph. L. Toint, arXiv
+    1705.04895, for "regularized" inside bounds.
 
     Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal"
     works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" is added.
@@ -150,6 +169,7 @@ class HigherOrderNewton(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})  # and by order, see `all_needs`
     shown: ClassVar[tuple[str, ...]] = ("rho", "accepted", "attempts", "trials", "unbounded", "decrease")
+    in_bounds: ClassVar[str] = "step"
 
     def __post_init__(self):
         super().__post_init__()
@@ -167,17 +187,18 @@ class HigherOrderNewton(Method):
 
     def step(self, point, update, state):
         model = taylor_model(point, self.order, self.derivatives, check=not state.scale and self.order >= 3)
-        rule = self.rule(point)
+        rule, box = self.rule(point), room(point)
         state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
         while state.attempts < self.max_attempts:
-            state = self.solved(model, state)
+            state = self.solved(model, state, box)
             if refused := self.refused(model, state):
                 state = state._replace(scale=state.scale * refused)
                 continue
             s, last = state.answer.s, state.attempts == self.max_attempts
-            update = (-s).astype(point.x.dtype)
+            update = update_of(s, point, box)
             held = held_back(state.answer, self.trust_method, state.tried, self.order)
-            trial = Trial(point.after(update), s, state.decrease, nrm2(s), held)
+            size = nrm2(s) if box is None or rule.kind == "sigma" else float(np.abs(s).max())
+            trial = Trial(point.after(update), s, state.decrease, size, held)
             state = judged(rule, state._replace(trials=state.trials + 1), point, trial, last)
             if state.accepted:
                 return update, state
@@ -187,14 +208,14 @@ class HigherOrderNewton(Method):
         """The rule of the region; the first sigma gives a step about as long as the first radius."""
         radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
         if self.trust_method == "regularized":
-            sigma = (nrm2(point.g) or 1.0) / radius**self.order
+            sigma = (nrm2(inward(point.x, point.g, point.objective.bounds)) or 1.0) / radius**self.order
             return Rule.of(self, "sigma", sigma, rho_good=REGULAR, power=self.order + 1)
         kind = "proximal" if self.trust_method == "proximal" else "radius"
         return Rule.of(self, kind, radius, takes_all=self.trust_method == "none")
 
-    def solved(self, model: Any, state: HigherOrderNewtonState) -> HigherOrderNewtonState:
+    def solved(self, model: Any, state: HigherOrderNewtonState, box: Any) -> HigherOrderNewtonState:
         """The state with the answer of the subproblem at the current scale, and its predicted decrease."""
-        how = {"solver": self.solver, "de_iters": self.de_iters, "rng": state.rng}
+        how = {"solver": self.solver, "de_iters": self.de_iters, "rng": state.rng, "box": box}
         form = (self.trust_method, state.scale, self.order, self.theta, state.attempts == 0)
         answer = subproblem(model, *form, **how)
         state = state._replace(tried=state.scale, attempts=state.attempts + 1, answer=answer)
@@ -211,8 +232,16 @@ class HigherOrderNewton(Method):
 
     def settled(self, point):
         """Whether a point with a small gradient may be a minimiser; checked if a dense Hessian is cheap."""
-        looks = self.order > 1 and prefers_tensors(point.x.size, 2)
-        return not (looks and indefinite(point.dense_hessian()))
+        if not (self.order > 1 and prefers_tensors(point.x.size, 2)):
+            return True
+        H = point.dense_hessian()
+        return not indefinite(face_of(point, lambda: reciprocal(np.diag(H))).block(H))
+
+    def outside_bounds(self):
+        for name, usual in (("solver", "native"), ("de_iters", None)):
+            if getattr(self, name) != usual:
+                return f"HigherOrderNewton with {name}={getattr(self, name)!r}"
+        return ""
 
     def figures(self, state):
         scale = "sigma" if self.trust_method == "regularized" else "radius"

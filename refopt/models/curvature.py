@@ -28,13 +28,15 @@ NEEDS = {"exact": "hess", "gauss-newton": "gauss-newton"}
 
 
 def indefinite(H: np.ndarray) -> bool:
-    """Whether a symmetric matrix has negative curvature beyond rounding.
+    """Whether a symmetric matrix has negative curvature beyond rounding; False for one without rows.
 
     Examples
     --------
     >>> indefinite(np.diag([1.0, -1e-3])), indefinite(np.diag([1.0, -1e-12]))
     (True, False)
     """
+    if not H.size:
+        return False
     w = np.linalg.eigvalsh(H)
     return bool(w[0] < -NEGATIVE * np.abs(w).max())
 

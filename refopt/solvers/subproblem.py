@@ -2,7 +2,8 @@
 
     in_ball    min m(s) over |s| <= r            freely    min m(s)
 
-The native solver (`refopt.solvers.ball`) descends from s = 0. SciPy's solvers start there too. They are for
+The native solver (`refopt.solvers.ball`) descends from s = 0, with bounds inside them
+(`refopt.solvers.box_model`). SciPy's solvers start there too. They are for
 comparison, and their answers get the same certificate. The global search is differential evolution (Storn and
 Price 1997, doi:10.1023/A:1008202821328) over the ball. The native solver then also descends from its best
 point, and the lower of the two minimisers is the answer.
@@ -18,7 +19,18 @@ import numpy as np
 import scipy.optimize
 
 from ..models.taylor import MatrixFree, Model, Penalised, TensorModel
-from .ball import BALLS, GROWTH, BallAnswer, certificate, minimise_freely, minimise_in_ball
+from .ball import (
+    BALLS,
+    GROWTH,
+    Ball,
+    BallAnswer,
+    Region,
+    certificate,
+    minimise_freely,
+    minimise_in,
+    minimise_in_ball,
+)
+from .box_model import Box
 from .norm import nrm2
 
 __all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "held_back", "in_ball", "subproblem"]
@@ -48,15 +60,17 @@ def subproblem(
     p: int,
     theta: float,
     first: bool,
+    box: tuple[np.ndarray, np.ndarray] | None = None,
     **how: Any,
 ) -> BallAnswer:
     """The step for a model and a radius or sigma, `scale`; `first` marks the first attempt of a step.
 
     "none" minimises without constraint at the first attempt. If the model is unbounded, the step is the one
-    in the ball, and `bounded` is False.
+    in the ball, and `bounded` is False. `box` holds the bounds of s; the ball is then that of the infinity norm.
     """
     tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
-    length = nrm2(model.expand(np.zeros(model.n)).gradient)
+    length = nrm2(region_of(box)(1.0).gradient(np.zeros(model.n), model.expand(np.zeros(model.n)).gradient))
+    how["box"] = box
     if trust_method == "proximal":
         return freely(Penalised(model, 1 / scale, 2), scale * length or 1.0, tol, **how)
     if trust_method == "regularized":
@@ -66,6 +80,11 @@ def subproblem(
         answer = freely(model, scale, tol, **how)
         return answer if answer.bounded else in_ball(model, scale, tol, **how)._replace(bounded=False)
     return in_ball(model, scale, tol, **how)
+
+
+def region_of(box: tuple[np.ndarray, np.ndarray] | None) -> Callable[[float], Region]:
+    """``r -> region``: the balls of radius r, or the bounds of s within ``|s|_inf <= r``."""
+    return Ball if box is None else lambda r: Box(*box, r)
 
 
 def held_back(answer: BallAnswer, trust_method: str, scale: float, p: int) -> bool:
@@ -85,6 +104,7 @@ def in_ball(
     solver: str = "native",
     de_iters: int | None = None,
     rng: np.random.Generator | None = None,
+    box: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> BallAnswer:
     """A local minimiser of `model` over ``|s| <= r``.
 
@@ -100,6 +120,8 @@ def in_ball(
         Generations of the global search.
     rng : numpy.random.Generator
         For the global search.
+    box : (low, high) or None
+        Bounds of s. With them the region is ``|s|_inf <= r``, the solver "native", without a global search.
 
     Examples
     --------
@@ -111,7 +133,7 @@ def in_ball(
     """
     start = np.zeros(model.n)
     native = solver == "native"
-    answer = minimise_in_ball(model, r, start, tol) if native else by_scipy(model, solver, r, True)
+    answer = minimise_in(model, region_of(box)(r), start, tol) if native else by_scipy(model, solver, r, True)
     return lower_by_evolution(model, answer, r, tol, de_iters, rng) if de_iters is not None else answer
 
 
@@ -123,10 +145,13 @@ def freely(
     solver: str = "native",
     de_iters: int | None = None,
     rng: np.random.Generator | None = None,
+    box: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> BallAnswer:
     """A local minimiser of `model`, found over balls of radius r and more; `bounded` may be False."""
     native = solver == "native"
-    answer = minimise_freely(model, r, tol, theta) if native else by_scipy(model, solver, r, False)
+    answer = (
+        minimise_freely(model, r, tol, theta, region_of(box)) if native else by_scipy(model, solver, r, False)
+    )
     if de_iters is None or not answer.bounded:
         return answer
     return lower_by_evolution(model, answer, max(r, 2 * float(np.linalg.norm(answer.s))), tol, de_iters, rng)
