@@ -69,7 +69,7 @@ BOUNDED = {
     "a saddle": (saddle, [0.5, 0.0], [-1, -1], [1, 1]),
     "a domain": (log_barrier, [1.0, 2.0], [0, 0], [INF, INF]),
     "a narrow box": (rosenbrock, [1e-3, 1e-3], [0, 0], [2e-3, 1e-3]),
-    "ten variables": (rosenbrock, [-1.0] * 10, [-2] * 10, [0.8] * 5 + [2] * 5),
+    "ten variables": (rosenbrock, [0.3] * 10, [-2] * 10, [0.8] * 5 + [2] * 5),
     "ill-conditioned": (skew(), [0.0] * 20, [-0.5] * 20, [0.5] * 20),
 }
 
