@@ -13,6 +13,7 @@ from .. import checks
 from ..method import Method, option
 from ..objective import Point
 from ..rounding import flatter, nothing_left, rounding_error, values_decide
+from ..status import Status, Stop
 from ..views.face import inward
 
 __all__ = ["Backtracking", "StrongWolfe"]
@@ -29,15 +30,22 @@ class LineSearchState(NamedTuple):
 def descent(point: Point, update: np.ndarray) -> tuple[np.ndarray, float, bool]:
     """``(u, g^T u, fallback)``, where u is the update, or the gradient if the update does not descend.
 
-    With bounds, the entries of u that would leave them at once are zero.
+    With bounds, the entries of u that would leave them at once are zero. Those that go uphill count in the test:
+    without them a direction of negative curvature might still descend a little.
     """
     bounds = point.objective.bounds
-    update = inward(point.x, update, bounds)
-    slope = float(np.dot(point.g, update))
-    if slope > 0:
-        return update, slope, False
-    g = inward(point.x, point.g, bounds)
-    return g, float(np.dot(g, g)), True
+    inside = inward(point.x, update, bounds)
+    slope = float(np.dot(point.g, inside))
+    uphill = 0.0 if bounds is None else float(np.minimum(point.g * (update - inside), 0).sum())
+    if slope + uphill > 0:
+        return inside, slope, False
+    return *steepest(point), True
+
+
+def steepest(point: Point) -> tuple[np.ndarray, float]:
+    """The projected gradient and its slope."""
+    g = inward(point.x, point.g, point.objective.bounds)
+    return g, float(np.dot(g, g))
 
 
 def first_bound(point: Point, direction: np.ndarray) -> float:
@@ -90,6 +98,25 @@ def backtrack(
         promise,
         error,
     )
+
+
+def armijo(
+    point: Point, direction: np.ndarray, slope: float, fallback: bool, first: float, rule: Backtracking, who: str
+) -> tuple[np.ndarray, LineSearchState]:
+    """``(update, state)`` of `backtrack` with the constants of `rule`.
+
+    Inside bounds the arc of a direction may bend so soon that it says little about x. So the projected gradient
+    is tried too before the run ends.
+    """
+    constants = (rule.shrink, rule.c1, rule.maxiter, who)
+    try:
+        update, a, trials = backtrack(point, direction, slope, first, *constants)
+    except Stop as stop:
+        if fallback or point.objective.bounds is None or stop.status not in (Status.ROUNDING, Status.STALLED):
+            raise
+        update, a, trials = backtrack(point, *steepest(point), rule.init_step, *constants)
+        fallback = True
+    return update, LineSearchState(a, trials, fallback)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,10 +201,7 @@ class Backtracking(Method):
     def step(self, point, update, state):
         direction, slope, fallback = descent(point, update)
         first = self.init_step if self.growth is None or state.trials == 0 else state.step_size * self.growth
-        update, a, trials = backtrack(
-            point, direction, slope, first, self.shrink, self.c1, self.maxiter, "Backtracking"
-        )
-        return update, LineSearchState(a, trials, fallback)
+        return armijo(point, direction, slope, fallback, first, self, "Backtracking")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,25 +272,25 @@ class StrongWolfe(Method):
     def step(self, point, update, state):
         direction, slope, fallback = descent(point, update)
         longest, plain = first_bound(point, direction), Backtracking()
-        a, tried = self.search(point, direction, longest) if longest >= 1 else (None, 0)
+        a, tried, falls = self.search(point, direction, longest) if longest >= 1 else (None, 0, False)
         if a is not None:
             update = direction * point.x.dtype.type(a)
             if point.after(update).f < point.f:
                 return update, LineSearchState(float(a), tried, fallback)
-        first = longest if 1 < longest < np.inf else plain.init_step
-        update, a, trials = backtrack(
-            point, direction, slope, first, plain.shrink, plain.c1, plain.maxiter, "StrongWolfe"
-        )
-        return update, LineSearchState(a, tried + trials, fallback)
+        first = longest if falls else plain.init_step
+        update, state = armijo(point, direction, slope, fallback, first, plain, "StrongWolfe")
+        return update, state._replace(trials=tried + state.trials)
 
-    def search(self, point: Point, direction: np.ndarray, longest: float) -> tuple[float | None, int]:
-        """``(a, values of f tried)`` of SciPy's search up to `longest`; a is None if it fails."""
-        at, bounds, tried = point.objective.at, point.objective.bounds, 0
+    def search(self, point: Point, direction: np.ndarray, longest: float) -> tuple[float | None, int, bool]:
+        """``(a, values of f tried, whether f fell up to `longest`)`` of SciPy's search; a is None if it fails."""
+        at, bounds, tried, falls = point.objective.at, point.objective.bounds, 0, False
+        edge = point.x - direction * point.x.dtype.type(longest) if longest < np.inf else None
 
         def value(x):
-            nonlocal tried
+            nonlocal tried, falls
             tried += 1
             f = point.objective.trial(inside(x)).f
+            falls = falls or (edge is not None and f < point.f and np.allclose(x, edge, rtol=1e-12, atol=0))
             return f if np.isfinite(f) else np.inf
 
         def inside(x):
@@ -286,4 +310,4 @@ class StrongWolfe(Method):
                 amax=longest if longest < np.inf else None,
                 maxiter=self.maxiter,
             )[0]
-        return a, tried
+        return a, tried, falls
