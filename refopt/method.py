@@ -156,7 +156,8 @@ class Method:
             return f"{part} does not support bounds"
         if works_elementwise(self) or self.ends_in_bounds():
             return ""
-        return f"{self!r} supports bounds only with a line search after it"
+        names = [type(m).__name__ for m in walk(self) if not isinstance(m, Chain)]
+        return f"{', '.join(names)} without a line search after it does not support bounds"
 
     def ends_in_bounds(self) -> bool:
         """Whether the method, or the last of a chain, chooses a step that satisfies box constraints."""

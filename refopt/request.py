@@ -218,7 +218,7 @@ def box_bounds(bounds: Any, x: np.ndarray, method: Method) -> tuple[np.ndarray, 
     if np.all(np.isneginf(lower)) and np.all(np.isposinf(upper)):
         return None
     if reason := method.without_bounds():
-        raise ValueError(f"{reason}; methods that do: {', '.join(names_supporting_bounds())}")
+        raise ValueError(f"{reason}; by name these do: {', '.join(names_supporting_bounds())}")
     crossed = np.flatnonzero(~(lower <= upper))
     if crossed.size:
         i = int(crossed[0])

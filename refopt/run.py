@@ -167,6 +167,8 @@ class Run(Iterator[Record]):
             )
         figures = self.method.figures(self.state)
         new = point.after(update) if length else point
+        if self.objective.bounds is not None:  # which may have shortened the step
+            length = float(nrm2(point.x - new.x))
         f = new.f
         self.nit += 1
         if not np.isfinite(f):
