@@ -120,7 +120,7 @@ def reciprocal(curvature: np.ndarray) -> np.ndarray:
     >>> reciprocal(np.array([4.0, -0.5, 0.0]))
     array([0.25, 2.  , 1.  ])
     """
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         scale = 1 / np.abs(curvature)
     return np.where(np.isfinite(scale) & (scale > 0), scale, 1)
 
