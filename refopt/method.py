@@ -71,9 +71,9 @@ class Method:
         evaluation.
     shown : names of the fields of the state that describe the last step, for the record of the iteration.
     elementwise : each coordinate is treated by itself, so parameter groups and kernels apply.
-    in_bounds : what the method does inside box constraints, if it is not elementwise. "step": it chooses a step
-        that satisfies them, by values of f. "direction": a direction that is right if a line search follows,
-        see `refopt.views.face`. "": it refuses them.
+    in_bounds : what the method does inside box constraints, if it is not elementwise. "step": it chooses a
+        step that satisfies them, by values of f. "direction": a direction that is right if a line search
+        follows, see `refopt.views.face`. "": it refuses them.
     abstract : a base class, which is not in the registry.
     """
 

@@ -30,8 +30,8 @@ class LineSearchState(NamedTuple):
 def descent(point: Point, update: np.ndarray) -> tuple[np.ndarray, float, bool]:
     """``(u, g^T u, fallback)``, where u is the update, or the gradient if the update does not descend.
 
-    With bounds, the entries of u that would leave them at once are zero. Those that go uphill count in the test:
-    without them a direction of negative curvature might still descend a little.
+    With bounds, the entries of u that would leave them at once are zero. Those that go uphill count in the
+    test: without them a direction of negative curvature might still descend a little.
     """
     bounds = point.objective.bounds
     inside = inward(point.x, update, bounds)
@@ -70,8 +70,8 @@ def backtrack(
 ) -> tuple[np.ndarray, float, int]:
     """``(update, step size, trials)`` by Armijo's rule; raises `Stop` if no trial is accepted.
 
-    With bounds the trials are on the arc ``P(x - a direction)``, where P projects onto them. The decrease that
-    the gradient predicts, and the flatness where rounding hides the change of f, are those of the arc.
+    With bounds the trials are on the arc ``P(x - a direction)``, where P projects onto them. The decrease
+    that the gradient predicts, and the flatness where rounding hides the change of f, are those of the arc.
     """
     error = rounding_error(point.f, point.x.dtype)
     bounded = point.objective.bounds is not None
@@ -101,20 +101,28 @@ def backtrack(
 
 
 def armijo(
-    point: Point, direction: np.ndarray, slope: float, fallback: bool, first: float, rule: Backtracking, who: str
+    point: Point,
+    direction: np.ndarray,
+    slope: float,
+    fallback: bool,
+    first: float,
+    rule: Backtracking,
+    who: str,
 ) -> tuple[np.ndarray, LineSearchState]:
     """``(update, state)`` of `backtrack` with the constants of `rule`.
 
-    Inside bounds the arc of a direction may bend so soon that it says little about x. So the projected gradient
-    is tried too before the run ends.
+    Inside bounds the arc of a direction may bend so soon that it says little about x. So the projected
+    gradient is tried too before the run ends.
     """
-    constants = (rule.shrink, rule.c1, rule.maxiter, who)
     try:
-        update, a, trials = backtrack(point, direction, slope, first, *constants)
+        update, a, trials = backtrack(point, direction, slope, first, rule.shrink, rule.c1, rule.maxiter, who)
     except Stop as stop:
         if fallback or point.objective.bounds is None or stop.status not in (Status.ROUNDING, Status.STALLED):
             raise
-        update, a, trials = backtrack(point, *steepest(point), rule.init_step, *constants)
+        g, slope = steepest(point)
+        update, a, trials = backtrack(
+            point, g, slope, rule.init_step, rule.shrink, rule.c1, rule.maxiter, who
+        )
         fallback = True
     return update, LineSearchState(a, trials, fallback)
 
@@ -139,10 +147,11 @@ class Backtracking(Method):
     hide the decrease a_0 s predicted for the first trial, else with STALLED.
 
     With bounds the trials are on the arc P(x - a u), where P projects onto the bounds, g^T (x - P(x - a u))
-    takes the place of a s, and entries of u that would leave a bound at x are zero. The methods before it have
-    to give a direction that descends along this arc: `Newton`, `ScipyNewtonCG`, `NewtonSolver`, `LBFGS`,
+    takes the place of a s, and entries of u that would leave a bound at x are zero. The methods before it
+    have to give a direction that descends along this arc: `Newton`, `ScipyNewtonCG`, `NewtonSolver`, `LBFGS`,
     `GaussNewton` and the elementwise methods do. Where rounding hides the change of f, the projected gradient
-    |x - P(x - g)|_inf must fall to 0.9 of its value.
+    |x - P(x - g)|_inf must fall to 0.9 of its value. If nothing is found along a direction, the projected
+    gradient is tried.
 
     Parameters
     ----------
@@ -171,8 +180,8 @@ class Backtracking(Method):
     10.1137/030601880, eq. (4.1); with bounds D. P. Bertsekas 1982, doi 10.1137/0320018, eq. (32) to (37).
 
     Deviations: `torchzero` 0.4.4 returns a zero step if no trial satisfies Armijo's rule, because of rounding
-    or because the update goes uphill. Bertsekas predicts the decrease of the free variables by a s, also where
-    the arc bends; here it is that of the arc.
+    or because the update goes uphill. Bertsekas predicts the decrease of the free variables by a s, also
+    where the arc bends; here it is that of the arc.
 
     Cost per step: one value of f for each trial; a gradient for a trial whose slope decides. No memory.
 
@@ -282,7 +291,7 @@ class StrongWolfe(Method):
         return update, state._replace(trials=tried + state.trials)
 
     def search(self, point: Point, direction: np.ndarray, longest: float) -> tuple[float | None, int, bool]:
-        """``(a, values of f tried, whether f fell up to `longest`)`` of SciPy's search; a is None if it fails."""
+        """``(a, values of f tried, whether f fell up to `longest`)`` by SciPy; a is None if it fails."""
         at, bounds, tried, falls = point.objective.at, point.objective.bounds, 0, False
         edge = point.x - direction * point.x.dtype.type(longest) if longest < np.inf else None
 

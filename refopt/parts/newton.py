@@ -50,8 +50,8 @@ class Newton(Method):
                 D^-1 V |L|^-1 V^T D^-1 u,   S = V L V^T      otherwise; |l_i| is at least delta max_j |l_j|
                 u                                            where H = 0
 
-    H is the user's `hess`, or computed by n Hessian-vector products. With bounds all this is done for the free
-    variables alone (`refopt.views.face`), and the bound ones go g_i / |H_ii|.
+    H is the user's `hess`, or computed by n Hessian-vector products. With bounds all this is done for the
+    free variables alone (`refopt.views.face`), and the bound ones go g_i / |H_ii|.
 
     Parameters
     ----------

@@ -406,7 +406,11 @@ def lower(model: Model, region: Region, quadratic: Any, here: Iterate, budget: i
         if (
             fall > rounding
             and actual >= FAIR * fall
-            or (0 < fall <= rounding and actual >= -rounding and halves(here.residual, z, new.gradient, region))
+            or (
+                0 < fall <= rounding
+                and actual >= -rounding
+                and halves(here.residual, z, new.gradient, region)
+            )
         ):
             if actual >= GOOD * fall:
                 mu = mu / 8 if mu > 1e-3 * here.residual / step else 0.0

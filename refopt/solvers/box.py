@@ -70,8 +70,8 @@ def onto_bounds(
 ) -> np.ndarray:
     """`d` in the dtype of x, where ``x - d``, clipped, meets the bounds that d meets exactly.
 
-    Rounding may leave x - d one unit inside; such a d goes one unit further. An edge of the box at `radius` is
-    no bound.
+    Rounding may leave x - d one unit inside; such a d goes one unit further. An edge of the box at `radius`
+    is no bound.
 
     Examples
     --------

@@ -44,7 +44,8 @@ class Box:
         return inward(y, g, (self.low, self.high))
 
     def certificate(self, y: np.ndarray, g: np.ndarray) -> tuple[float, np.ndarray]:
-        """``(lam, left)``: what is left of the gradient g; lam |y| is the force of the edges that are no bounds.
+        """``(lam, left)``: what is left of the gradient g; lam |y| is the force of the edges that are no
+        bounds.
 
         Examples
         --------

@@ -66,7 +66,8 @@ def subproblem(
     """The step for a model and a radius or sigma, `scale`; `first` marks the first attempt of a step.
 
     "none" minimises without constraint at the first attempt. If the model is unbounded, the step is the one
-    in the ball, and `bounded` is False. `box` holds the bounds of s; the ball is then that of the infinity norm.
+    in the ball, and `bounded` is False. `box` holds the bounds of s; the ball is then that of the infinity
+    norm.
     """
     tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
     length = nrm2(region_of(box)(1.0).gradient(np.zeros(model.n), model.expand(np.zeros(model.n)).gradient))

@@ -1,4 +1,4 @@
-"""A point inside bounds, seen by methods that compute a direction: its free variables, and what the others do.
+"""A point inside bounds, seen by methods that compute a direction: its free variables, and the others' step.
 
     minimise f over  l <= x <= u,    P(y) = clip(y, l, u),    M > 0 diagonal, a guess of the inverse curvature
 

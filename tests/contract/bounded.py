@@ -40,7 +40,7 @@ def log_barrier(x):
 
 
 def skew(n=20, condition=1e4, seed=7):
-    """A strictly convex quadratic whose axes are not those of the variables; about half the bounds are active."""
+    """A strictly convex quadratic, its axes not those of the variables; about half the bounds are active."""
     rng = np.random.default_rng(seed)
     Q = np.linalg.qr(rng.normal(size=(n, n)))[0]
     A = (Q * np.geomspace(1 / condition, 1, n)) @ Q.T

@@ -61,7 +61,9 @@ def kept(fun, x0, method, lower, upper, **options):
     run = refopt.iterate(
         fun, x0, method=method, bounds=scipy.optimize.Bounds(lower, upper), rng=1, options=options
     )
-    low, high = (np.broadcast_to(np.asarray(b, dtype=run.start.dtype), run.start.shape) for b in (lower, upper))
+    low, high = (
+        np.broadcast_to(np.asarray(b, dtype=run.start.dtype), run.start.shape) for b in (lower, upper)
+    )
     for record in run:
         assert np.all(record.x >= low) and np.all(record.x <= high)
     return run.result
@@ -140,7 +142,9 @@ def test_a_method_keeps_bounds_or_refuses_in_one_line(entry):
     if entry.name in ABLE:
         assert method.keeps_bounds()
         return
-    with pytest.raises(ValueError, match="^[A-Za-z]+ does not support bounds; by name these do: Red") as error:
+    with pytest.raises(
+        ValueError, match="^[A-Za-z]+ does not support bounds; by name these do: Red"
+    ) as error:
         minimize(never, [1.0, 1.0], method=method, bounds=[(0, 1), (0, 2)])
     assert "\n" not in str(error.value) and len(str(error.value)) < 300
 

@@ -59,7 +59,9 @@ def test_parts_and_the_whole():
 
 
 def test_bound_variables_go_along_their_own_gradient():
-    face = face_of(point_at([0.0, 0.5, 1.0, 2.0], [3.0, 1.0, -5.0, 2.0]), lambda: np.array([1.0, 9.0, 2.0, 1.0]))
+    face = face_of(
+        point_at([0.0, 0.5, 1.0, 2.0], [3.0, 1.0, -5.0, 2.0]), lambda: np.array([1.0, 9.0, 2.0, 1.0])
+    )
     assert face.direction(np.array([0.25])).tolist() == [3.0, 0.25, -10.0, 2.0]
 
 
@@ -76,9 +78,7 @@ def test_inward_is_the_limit_of_the_projected_path():
 def test_scales():
     assert reciprocal(np.array([2.0, -4.0, 0.0, np.inf, np.nan, 5e-324])).tolist() == [0.5, 0.25, 1, 1, 1, 1]
     x = np.array([0.0, 1.0])
-    point = FunctionObjective(
-        lambda x: x[0] + 4 * x[1] ** 2, x, bounds=(np.zeros(2), np.full(2, 9.0))
-    ).at(x)
+    point = FunctionObjective(lambda x: x[0] + 4 * x[1] ** 2, x, bounds=(np.zeros(2), np.full(2, 9.0))).at(x)
     assert along_gradient(point, point.hvp) == pytest.approx(1 / 8)  # x_0 is held and does not count
     still = point_at([0.0, 0.0, 0.0, 2.0], [1.0] * 4)
     assert along_gradient(still, lambda v: 1 / 0) == 1.0
