@@ -74,6 +74,7 @@ class Method:
     in_bounds : what the method does inside box constraints, if it is not elementwise. "step": it chooses a
         step that satisfies them, by values of f. "direction": a direction that is right if a line search
         follows, see `refopt.views.face`. "": it refuses them.
+    only_in_bounds : hyperparameters that must have these values inside box constraints.
     abstract : a base class, which is not in the registry.
     """
 
@@ -81,6 +82,7 @@ class Method:
     shown: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = False
     in_bounds: ClassVar[str] = ""
+    only_in_bounds: ClassVar[dict[str, Any]] = {}
     abstract: ClassVar[bool] = False
     inner_first: ClassVar[bool] = False  # set by `takes_inner`
     option = staticmethod(option)  # for methods written outside the package
@@ -143,6 +145,9 @@ class Method:
         """The part, by name, that is not right inside box constraints; empty if all parts are."""
         if not (self.elementwise or self.in_bounds):
             return type(self).__name__
+        for name, value in self.only_in_bounds.items():
+            if getattr(self, name) != value:
+                return f"{type(self).__name__} with {name}={getattr(self, name)!r}"
         return next(filter(None, (m.outside_bounds() for m in self.parts())), "")
 
     def without_bounds(self) -> str:

@@ -167,12 +167,11 @@ class ScipyNewtonCG(Method):
         eta, gnorm = state.eta, float(np.linalg.norm(point.g))
         if self.forcing is not None and np.isfinite(state.gnorm):
             eta = forcing.eisenstat_walker(eta, gnorm, state.gnorm)
-        who = f"{type(self).__name__} ({self.solver})"
         hvp = lambda v: point.hvp(v, self.hvp_method, self.h)  # noqa: E731
         face = face_of(point, lambda: along_gradient(point, hvp))
         product = krylov.Product(
             lambda v: face.part(hvp(face.whole(v))),
-            who,
+            f"{type(self).__name__} ({self.solver})",
             truncate=self.direction == "truncated",
             rough=self.hvp_method != "autograd",
         )
@@ -208,18 +207,13 @@ class ScipyNewtonCG(Method):
         return None, keywords
 
     def preconditioner(self, point: Point, face: Face) -> Any:
-        """M at this point, checked; in the free variables, where it is positive definite too."""
+        """M at this point, checked; its part in the free variables is positive definite too."""
         M = self.M
         if M is None:
             return None
         if callable(M) and not isinstance(M, LinearOperator) and not scipy.sparse.issparse(M):
             M = M(point)
-        whole = krylov.operator(type(self).__name__, M, point.x.size)
-        if face.free is None:
-            return whole
-        m = int(np.count_nonzero(face.free))
-        part = lambda v: face.part(whole @ face.whole(np.ravel(v)))  # noqa: E731
-        return LinearOperator((m, m), matvec=part, rmatvec=part, dtype=whole.dtype)
+        return face.operator(krylov.operator(type(self).__name__, M, point.x.size))
 
     def figures(self, state):
         own = super().figures(state)

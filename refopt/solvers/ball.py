@@ -72,6 +72,10 @@ class BallAnswer(NamedTuple):
     quadratics: int = 0  # number of quadratics solved
     bounded: bool = True  # False: m still descends at the boundary of the largest ball
 
+    def figures(self) -> dict[str, float]:
+        """The certificate, for the record of an iteration."""
+        return {name: getattr(self, name) for name in ("residual", "multiplier", "curvature", "quadratics")}
+
 
 # ---------------------------------------------------------------- one quadratic
 

@@ -30,10 +30,21 @@ from .ball import (
     minimise_in,
     minimise_in_ball,
 )
+from .box import onto_bounds
 from .box_model import Box
 from .norm import nrm2
 
-__all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "held_back", "in_ball", "subproblem"]
+__all__ = [
+    "BALL_SOLVERS",
+    "SOLVERS",
+    "freely",
+    "held_back",
+    "in_ball",
+    "length",
+    "room",
+    "subproblem",
+    "update_of",
+]
 
 TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
 
@@ -48,6 +59,8 @@ TIGHT: dict[str, dict[str, float]] = {  # options that make SciPy's solvers as a
     "BFGS": {"gtol": 1e-10},
     "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
 }
+Bounds = tuple[np.ndarray, np.ndarray] | None
+
 HALF = 0.5  # see `held_back`
 POPULATION = 15  # members per variable, SciPy's default
 
@@ -60,7 +73,7 @@ def subproblem(
     p: int,
     theta: float,
     first: bool,
-    box: tuple[np.ndarray, np.ndarray] | None = None,
+    box: Bounds = None,
     **how: Any,
 ) -> BallAnswer:
     """The step for a model and a radius or sigma, `scale`; `first` marks the first attempt of a step.
@@ -70,12 +83,13 @@ def subproblem(
     norm.
     """
     tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
-    length = nrm2(region_of(box)(1.0).gradient(np.zeros(model.n), model.expand(np.zeros(model.n)).gradient))
+    zero = np.zeros(model.n)
+    size = nrm2(region_of(box)(1.0).gradient(zero, model.expand(zero).gradient))
     how["box"] = box
     if trust_method == "proximal":
-        return freely(Penalised(model, 1 / scale, 2), scale * length or 1.0, tol, **how)
+        return freely(Penalised(model, 1 / scale, 2), scale * size or 1.0, tol, **how)
     if trust_method == "regularized":
-        r = (length / scale) ** (1 / p) or 1.0
+        r = (size / scale) ** (1 / p) or 1.0
         return freely(Penalised(model, scale, p + 1), r, tol, (theta, p), **how)
     if trust_method == "none" and first:
         answer = freely(model, scale, tol, **how)
@@ -83,18 +97,35 @@ def subproblem(
     return in_ball(model, scale, tol, **how)
 
 
-def region_of(box: tuple[np.ndarray, np.ndarray] | None) -> Callable[[float], Region]:
+def room(x: np.ndarray, bounds: Bounds) -> Bounds:
+    """The bounds ``l - x <= s <= u - x`` of a step from x (n,); None without bounds."""
+    return None if bounds is None else (bounds[0] - x, bounds[1] - x)
+
+
+def update_of(s: np.ndarray, x: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """The update -s in the dtype of x; with bounds, one that meets those that s meets exactly."""
+    box = room(x, bounds)
+    return (-s).astype(x.dtype) if box is None else onto_bounds(-s, x, -box[1], -box[0], bounds)
+
+
+def length(s: np.ndarray, trust_method: str, bounds: Bounds) -> float:
+    """|s| in the norm of the region: the infinity norm for "bounds" and "none" inside bounds, else 2."""
+    region_is_box = bounds is not None and trust_method in ("bounds", "none")
+    return float(np.abs(s).max()) if region_is_box else nrm2(s)
+
+
+def region_of(box: Bounds) -> Callable[[float], Region]:
     """``r -> region``: the balls of radius r, or the bounds of s within ``|s|_inf <= r``."""
     return Ball if box is None else lambda r: Box(*box, r)
 
 
 def held_back(answer: BallAnswer, trust_method: str, scale: float, p: int) -> bool:
     """Whether the step is limited by the region or the solver, not by the model: over half of |g| is left."""
-    length = nrm2(answer.s)
+    size = nrm2(answer.s)
     if trust_method == "regularized":
-        pull = scale * length**p
+        pull = scale * size**p
     else:
-        pull = length / scale if trust_method == "proximal" else length * answer.multiplier
+        pull = size / scale if trust_method == "proximal" else size * answer.multiplier
     return answer.residual + pull > HALF * answer.first
 
 
@@ -105,7 +136,7 @@ def in_ball(
     solver: str = "native",
     de_iters: int | None = None,
     rng: np.random.Generator | None = None,
-    box: tuple[np.ndarray, np.ndarray] | None = None,
+    box: Bounds = None,
 ) -> BallAnswer:
     """A local minimiser of `model` over ``|s| <= r``.
 
@@ -146,7 +177,7 @@ def freely(
     solver: str = "native",
     de_iters: int | None = None,
     rng: np.random.Generator | None = None,
-    box: tuple[np.ndarray, np.ndarray] | None = None,
+    box: Bounds = None,
 ) -> BallAnswer:
     """A local minimiser of `model`, found over balls of radius r and more; `bounded` may be False."""
     native = solver == "native"

@@ -24,10 +24,11 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator
 
 from ..objective import Point
 
-__all__ = ["Face", "along_gradient", "face_of", "inward", "reciprocal"]
+__all__ = ["Face", "along_gradient", "face_of", "free_hessian", "inward", "reciprocal"]
 
 MARGIN = 1e-3  # the greatest e_i, in units of x and of the width of the box; the paper's constant epsilon
 
@@ -52,6 +53,14 @@ class Face:
     def block(self, A: np.ndarray) -> np.ndarray:
         """The rows and columns of the free variables of a matrix A (n, n)."""
         return A if self.free is None else A[np.ix_(self.free, self.free)]
+
+    def operator(self, A: LinearOperator) -> LinearOperator:
+        """The rows and columns of the free variables of a symmetric operator A (n, n)."""
+        if self.free is None:
+            return A
+        m = int(np.count_nonzero(self.free))
+        product = lambda v: self.part(A @ self.whole(np.ravel(v)))  # noqa: E731
+        return LinearOperator((m, m), matvec=product, rmatvec=product, dtype=A.dtype)
 
     def whole(self, v: np.ndarray) -> np.ndarray:
         """`v` (m,) with zeros for the bound variables, shape (n,)."""
@@ -94,6 +103,12 @@ def face_of(point: Point, scale: Callable[[], np.ndarray | float]) -> Face:
         margin = np.minimum(w, MARGIN * np.minimum(upper - lower, 1))
         bound = ((x - lower <= margin) & (g > 0)) | ((upper - x <= margin) & (g < 0)) | (lower == upper)
     return Face(~bound, np.where(bound, step, 0))
+
+
+def free_hessian(point: Point) -> np.ndarray:
+    """The Hessian in the free variables, dense."""
+    H = point.dense_hessian()
+    return face_of(point, lambda: reciprocal(np.diag(H))).block(H)
 
 
 def inward(x: np.ndarray, v: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
