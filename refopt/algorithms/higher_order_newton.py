@@ -14,7 +14,7 @@ from ..models.taylor import prefers_tensors, taylor_model, transient
 from ..objective import Point
 from ..solvers.ball import BallAnswer
 from ..solvers.norm import nrm2
-from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, length, room, subproblem, update_of
+from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, subproblem, update_of
 from ..trust import Rule, Trial, judged, started
 from ..views.face import free_hessian, inward
 
@@ -172,14 +172,14 @@ class HigherOrderNewton(Method):
         rule, bounds = self.rule(point), point.objective.bounds
         state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
         while state.attempts < self.max_attempts:
-            state = self.solved(model, state, room(point.x, bounds))
+            state = self.solved(model, state, bounds and (bounds[0] - point.x, bounds[1] - point.x))
             if refused := self.refused(model, state):
                 state = state._replace(scale=state.scale * refused)
                 continue
             s, last = state.answer.s, state.attempts == self.max_attempts
-            update = update_of(s, point.x, bounds)
+            update, size = update_of(s, self.trust_method, point.x, bounds)
             held = held_back(state.answer, self.trust_method, state.tried, self.order)
-            trial = Trial(point.after(update), s, state.decrease, length(s, self.trust_method, bounds), held)
+            trial = Trial(point.after(update), s, state.decrease, size, held)
             state = judged(rule, state._replace(trials=state.trials + 1), point, trial, last)
             if state.accepted:
                 return update, state
@@ -195,7 +195,7 @@ class HigherOrderNewton(Method):
         return Rule.of(self, kind, radius, takes_all=self.trust_method == "none")
 
     def solved(self, model: Any, state: HigherOrderNewtonState, box: Any) -> HigherOrderNewtonState:
-        """The state with the answer of the subproblem at the current scale, and its predicted decrease."""
+        """The state with the answer of the subproblem at the current scale; `box` holds the bounds of s."""
         form = (self.trust_method, state.scale, self.order, self.theta, state.attempts == 0, box)
         answer = subproblem(model, *form, solver=self.solver, de_iters=self.de_iters, rng=state.rng)
         state = state._replace(tried=state.scale, attempts=state.attempts + 1, answer=answer)

@@ -42,7 +42,6 @@ __all__ = [
     "Region",
     "minimise_freely",
     "minimise_in",
-    "minimise_in_ball",
     "quadratic_in_ball",
 ]
 
@@ -289,27 +288,6 @@ def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarr
         return 0.0, g
     lam = max(0.0, -float(g @ y) / yy)
     return lam, g + lam * y
-
-
-def minimise_in_ball(
-    model: Model,
-    r: float,
-    start: np.ndarray,
-    tol: float = 1e-10,
-    theta: tuple[float, int] = (0.0, 0),
-    maxiter: int = 200,
-) -> BallAnswer:
-    """`minimise_in` over ``|s| <= r``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refopt.models.taylor import TensorModel
-    >>> cubic = TensorModel([np.array(0.0), np.array([-1.0]), np.zeros((1, 1)), np.array([[[6.0]]])])
-    >>> minimise_in_ball(cubic, 1.0, np.zeros(1)).s.round(6)
-    array([0.57735])
-    """
-    return minimise_in(model, Ball(r), start, tol, theta, maxiter)
 
 
 def minimise_in(

@@ -19,6 +19,7 @@ import numpy as np
 import scipy.optimize
 
 from ..models.taylor import MatrixFree, Model, Penalised, TensorModel
+from ..views.face import inward
 from .ball import (
     BALLS,
     GROWTH,
@@ -28,7 +29,6 @@ from .ball import (
     certificate,
     minimise_freely,
     minimise_in,
-    minimise_in_ball,
 )
 from .box import onto_bounds
 from .box_model import Box
@@ -40,8 +40,6 @@ __all__ = [
     "freely",
     "held_back",
     "in_ball",
-    "length",
-    "room",
     "subproblem",
     "update_of",
 ]
@@ -84,7 +82,7 @@ def subproblem(
     """
     tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
     zero = np.zeros(model.n)
-    size = nrm2(region_of(box)(1.0).gradient(zero, model.expand(zero).gradient))
+    size = nrm2(inward(zero, model.expand(zero).gradient, box) if box else model.expand(zero).gradient)
     how["box"] = box
     if trust_method == "proximal":
         return freely(Penalised(model, 1 / scale, 2), scale * size or 1.0, tol, **how)
@@ -97,21 +95,16 @@ def subproblem(
     return in_ball(model, scale, tol, **how)
 
 
-def room(x: np.ndarray, bounds: Bounds) -> Bounds:
-    """The bounds ``l - x <= s <= u - x`` of a step from x (n,); None without bounds."""
-    return None if bounds is None else (bounds[0] - x, bounds[1] - x)
+def update_of(s: np.ndarray, trust_method: str, x: np.ndarray, bounds: Bounds) -> tuple[np.ndarray, float]:
+    """``(update, |s|)``: -s in the dtype of x, and the length of s in the norm of the region.
 
-
-def update_of(s: np.ndarray, x: np.ndarray, bounds: Bounds) -> np.ndarray:
-    """The update -s in the dtype of x; with bounds, one that meets those that s meets exactly."""
-    box = room(x, bounds)
-    return (-s).astype(x.dtype) if box is None else onto_bounds(-s, x, -box[1], -box[0], bounds)
-
-
-def length(s: np.ndarray, trust_method: str, bounds: Bounds) -> float:
-    """|s| in the norm of the region: the infinity norm for "bounds" and "none" inside bounds, else 2."""
-    region_is_box = bounds is not None and trust_method in ("bounds", "none")
-    return float(np.abs(s).max()) if region_is_box else nrm2(s)
+    With bounds the update meets those that s meets exactly, and the norm of "bounds" and "none" is the
+    infinity norm, else it is Euclid's.
+    """
+    if bounds is None:
+        return (-s).astype(x.dtype), nrm2(s)
+    update = onto_bounds(-s, x, x - bounds[1], x - bounds[0], bounds)
+    return update, float(np.abs(s).max()) if trust_method in ("bounds", "none") else nrm2(s)
 
 
 def region_of(box: Bounds) -> Callable[[float], Region]:
@@ -200,7 +193,7 @@ def lower_by_evolution(
     found = scipy.optimize.differential_evolution(
         value, [(-r, r)] * model.n, maxiter=de_iters, popsize=POPULATION, polish=False, rng=rng
     )
-    other = minimise_in_ball(model, r, onto_ball(found.x, r), tol)
+    other = minimise_in(model, Ball(r), onto_ball(found.x, r), tol)
     return other if other.value < answer.value else answer
 
 
