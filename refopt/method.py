@@ -71,14 +71,18 @@ class Method:
         evaluation.
     shown : names of the fields of the state that describe the last step, for the record of the iteration.
     elementwise : each coordinate is treated by itself, so parameter groups and kernels apply.
-    supports_bounds : the method satisfies box constraints exactly.
+    in_bounds : what the method does inside box constraints, if it is not elementwise. "step": it chooses a
+        step that satisfies them, by values of f. "direction": a direction that is right if a line search
+        follows, see `refopt.views.face`. "": it refuses them.
+    only_in_bounds : hyperparameters that must have these values inside box constraints.
     abstract : a base class, which is not in the registry.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     shown: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = False
-    supports_bounds: ClassVar[bool] = False
+    in_bounds: ClassVar[str] = ""
+    only_in_bounds: ClassVar[dict[str, Any]] = {}
     abstract: ClassVar[bool] = False
     inner_first: ClassVar[bool] = False  # set by `takes_inner`
     option = staticmethod(option)  # for methods written outside the package
@@ -137,9 +141,36 @@ class Method:
         """Whether a point with |g|_inf <= gtol may end the run; False where the method can leave a saddle."""
         return all(m.settled(point) for m in self.parts())
 
+    def outside_bounds(self) -> str:
+        """The part, by name, that is not right inside box constraints; empty if all parts are."""
+        if not (self.elementwise or self.in_bounds):
+            return type(self).__name__
+        for name, value in self.only_in_bounds.items():
+            if getattr(self, name) != value:
+                return f"{type(self).__name__} with {name}={getattr(self, name)!r}"
+        return next(filter(None, (m.outside_bounds() for m in self.parts())), "")
+
+    def without_bounds(self) -> str:
+        """Why the iterates would not satisfy box constraints, for an error; empty if they do.
+
+        The iterates of elementwise methods are projected (`Objective.after`). For the others the last of a
+        chain has to choose a step that satisfies the constraints.
+        """
+        part = self.outside_bounds()
+        if part:
+            return f"{part} does not support bounds"
+        if works_elementwise(self) or self.ends_in_bounds():
+            return ""
+        names = [type(m).__name__ for m in walk(self) if not isinstance(m, Chain)]
+        return f"{', '.join(names)} without a line search after it does not support bounds"
+
+    def ends_in_bounds(self) -> bool:
+        """Whether the method, or the last of a chain, chooses a step that satisfies box constraints."""
+        return self.in_bounds == "step"
+
     def keeps_bounds(self) -> bool:
         """Whether the iterates of this method satisfy box constraints."""
-        return self.supports_bounds
+        return not self.without_bounds()
 
     # ------------------------------------------------------------ replaying randomness
 
@@ -183,8 +214,11 @@ class Chain(Method):
 
     methods: tuple[Method, ...] = ()
 
-    def keeps_bounds(self) -> bool:
-        return bool(self.methods) and self.methods[-1].keeps_bounds()
+    def outside_bounds(self):
+        return next(filter(None, (m.outside_bounds() for m in self.methods)), "")
+
+    def ends_in_bounds(self):
+        return bool(self.methods) and self.methods[-1].ends_in_bounds()
 
     def merit(self, point):
         return next((m.merit(point) for m in self.methods if not m.minimises_f()), point.f)
@@ -263,7 +297,17 @@ def takes_inner(cls: MethodClass) -> MethodClass:
     return cls
 
 
-THROUGH_CHAIN = ("init", "step", "figures", "all_needs", "minimises_f", "merit", "settled", "keeps_bounds")
+THROUGH_CHAIN = (
+    "init",
+    "step",
+    "figures",
+    "all_needs",
+    "minimises_f",
+    "merit",
+    "settled",
+    "outside_bounds",
+    "ends_in_bounds",
+)
 
 
 def wrap_with_chain(cls: type[Method], names: Iterable[str]) -> None:

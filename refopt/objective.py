@@ -219,7 +219,7 @@ class Objective:
         return point
 
     def after(self, point: Point, update: np.ndarray) -> Point:
-        """The point ``x - update``, clipped to the bounds, which rounding may miss by one unit."""
+        """The point ``x - update``, projected onto the bounds."""
         x = point.x - update
         return self.trial(locked(x if self.bounds is None else np.clip(x, *self.bounds)))
 

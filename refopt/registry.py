@@ -242,5 +242,5 @@ def resolve(method: Any, own: dict[str, Any], common: tuple[str, ...]) -> tuple[
 
 
 def names_supporting_bounds() -> list[str]:
-    """The names of the methods that support bounds."""
-    return [e.name for e in ENTRIES if e.cls.supports_bounds]
+    """The names whose complete recipes satisfy box constraints."""
+    return [e.name for e in ENTRIES if e.complete().keeps_bounds()]

@@ -256,13 +256,8 @@ def box_bounds(bounds: Any, x: np.ndarray, method: Method) -> tuple[np.ndarray, 
     lower, upper = ends(bounds, x)
     if np.all(np.isneginf(lower)) and np.all(np.isposinf(upper)):
         return None
-    if not method.keeps_bounds():
-        able = names_supporting_bounds()
-        raise ValueError(
-            f"{method!r} does not support bounds; "
-            + (f"methods that do: {', '.join(able)}; " if able else "")
-            + "scipy.optimize.minimize(method='L-BFGS-B') does"
-        )
+    if reason := method.without_bounds():
+        raise ValueError(f"{reason}; by name these do: {', '.join(names_supporting_bounds())}")
     crossed = np.flatnonzero(~(lower <= upper))
     if crossed.size:
         i = int(crossed[0])

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from .decrement import proven
 from .derivatives.refusal import TraceError
 from .objective import Point
 from .request import Request
 from .result import OptimizeResult, remember
-from .rounding import proven
 from .solvers.norm import nrm2
 from .status import Status, Stop
 
@@ -173,6 +173,8 @@ class Run(Iterator[Record]):
             )
         figures = self.method.figures(self.state)
         new = point.after(update) if length else point
+        if self.objective.bounds is not None:  # which may have shortened the step
+            length = float(nrm2(point.x - new.x))
         f = new.f
         self.nit += 1
         if not np.isfinite(f):

@@ -220,3 +220,19 @@ def test_hyperparameters_of_the_wrong_type():
         refopt.LR("fast")
     with pytest.raises(TypeError, match="CoordinateMomentum: mask must be a function"):
         refopt.CoordinateMomentum(mask=3)
+
+
+def test_a_chain_keeps_bounds_if_all_its_parts_do_and_the_last_chooses_the_step():
+    LR, Newton, Backtracking = refopt.LR, refopt.Newton, refopt.Backtracking
+    assert LR().keeps_bounds() and chain(refopt.EMA(), LR()).keeps_bounds()
+    assert chain(refopt.EMA(), Newton(), Backtracking()).keeps_bounds()
+    assert chain(refopt.ScipyNewtonCG(inner=refopt.EMA()), Backtracking()).keeps_bounds()
+    assert refopt.InfinityNormTrustRegion(inner=refopt.EMA()).keeps_bounds()
+    for refused in (Newton(), chain(Backtracking(), Newton()), chain(Newton(), LR())):
+        assert "without a line search after it" in refused.without_bounds()
+    for refused in (
+        chain(refopt.GGT(), Backtracking()),
+        refopt.InfinityNormTrustRegion(inner=refopt.GGT()),
+        chain(refopt.ScipyNewtonCG(inner=refopt.GGT()), Backtracking()),
+    ):
+        assert refused.without_bounds() == "GGT does not support bounds"

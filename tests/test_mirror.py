@@ -20,6 +20,7 @@ ELSEWHERE = {
 }
 # Tests of no single module.
 OVER_ALL = {
+    "contract/test_bounds.py": "every method of the registry inside bounds",
     "contract/test_contract.py": "every method of the registry",
     "notebooks/test_notebooks.py": "the lessons",
     "notebooks/test_fifteenth.py": "the method that a lesson writes",

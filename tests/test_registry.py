@@ -71,9 +71,11 @@ def test_the_table_prints_one_aligned_line_for_each_method():
 
 def test_methods_that_keep_bounds_are_those_that_minimize_accepts_them_for():
     able = names_supporting_bounds()
-    assert able
+    assert "InfinityNormTrustRegion" in able and "HigherOrderNewton" in able
+    residuals = refopt.LeastSquares(lambda x: x)
     for name in able:
-        result = minimize(sphere, START, method=name, bounds=[(0.5, 3), (1.5, 3)])
+        fun = residuals if name == "GaussNewton" else sphere
+        result = minimize(fun, START, method=name, bounds=[(0.5, 3), (1.5, 3)], options={"maxiter": 50})
         assert np.all(result.x >= [0.5, 1.5])
 
 

@@ -14,15 +14,12 @@ from ..models.taylor import prefers_tensors, taylor_model, transient
 from ..objective import Point
 from ..solvers.ball import BallAnswer
 from ..solvers.norm import nrm2
-from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, subproblem
+from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, subproblem, update_of
 from ..trust import Rule, Trial, judged, started
+from ..views.face import free_hessian, inward
 
 __all__ = ["HigherOrderNewton"]
 
-TRUST_METHODS = ("bounds", "proximal", "none", "regularized")
-DERIVATIVES = ("auto", "tensors", "matrix-free")
-IN_BALL = ("native", *BALL_SOLVERS)
-CERTIFICATE = ("residual", "multiplier", "curvature", "quadratics")  # of the subproblem's answer
 REGULAR = 0.9  # rho above which sigma falls
 TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small, as the next try needs no value of f
 
@@ -71,6 +68,8 @@ class HigherOrderNewton(Method):
     argmin_local is the local minimiser that monotone descent from s = 0 finds. For p >= 3 the *global*
     minimiser of m is the wrong target: often it is far away, where the polynomial does not approximate f, and
     rates of convergence can be lost (arXiv 2510.25643). `de_iters` (global search) is there for comparison.
+    With bounds on x, s is also kept inside them, and meets those that are active exactly; |s| of "bounds" and
+    "none" is then |s|_inf, so that the region is a box too. `solver` must be "native" and `de_iters` None.
 
     `refopt.trust` describes how a run ends. A point with small gradient but negative curvature does not end
     it. The incoming update is not used, and no line search is needed. From order 3 on all derivatives come
@@ -116,7 +115,7 @@ class HigherOrderNewton(Method):
     constants; Birgin, Gardenghi, Martinez, Santos 2019, doi 10.1007/s11590-019-01395-z, and Cartis, Hauser,
     Liu, Welzel, Zhu, arXiv 2501.00404, for "regularized" and transient minimisers, those not on the branch of
     minimisers that starts from s = 0, sigma = inf; Gould, Porcelli, Toint 2012, doi
-    10.1007/s10589-011-9446-7, for the interpolation of sigma.
+    10.1007/s10589-011-9446-7, for the interpolation of sigma; arXiv 1705.04895 inside bounds.
 
     Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal"
     works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" is added.
@@ -134,7 +133,7 @@ class HigherOrderNewton(Method):
     """
 
     order: int = option(4, "whole >= 1")
-    trust_method: str = option("bounds", TRUST_METHODS)
+    trust_method: str = option("bounds", ("bounds", "proximal", "none", "regularized"))
     nplus: float = option(3.5, "[1, inf)")
     nminus: float = option(0.25, "(0, 1)")
     rho_good: float = option(0.99, "(-inf, inf)")
@@ -144,18 +143,21 @@ class HigherOrderNewton(Method):
     max_attempts: int = option(10, "whole >= 1")
     boundary_tol: float | None = option(1e-2, ["[0, 1)"])
     de_iters: int | None = option(None, ["whole >= 1"])
-    derivatives: str = option("auto", DERIVATIVES)
+    derivatives: str = option("auto", ("auto", "tensors", "matrix-free"))
     solver: str = option("native", SOLVERS)
     theta: float = option(1e-2, "[0, inf)")
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})  # and by order, see `all_needs`
     shown: ClassVar[tuple[str, ...]] = ("rho", "accepted", "attempts", "trials", "unbounded", "decrease")
+    in_bounds: ClassVar[str] = "step"
+    only_in_bounds: ClassVar[dict[str, Any]] = {"solver": "native", "de_iters": None}
 
     def __post_init__(self):
         super().__post_init__()
         checks.increasing("HigherOrderNewton", rho_bad=self.rho_bad, rho_good=self.rho_good)
         if self.trust_method == "bounds":  # only some keep a step inside a ball
-            checks.one_of("HigherOrderNewton: with trust_method='bounds'", "solver", self.solver, IN_BALL)
+            able = ("native", *BALL_SOLVERS)
+            checks.one_of("HigherOrderNewton: with trust_method='bounds'", "solver", self.solver, able)
 
     def all_needs(self):
         second = {"hvp"} if self.derivatives == "matrix-free" else {"hess"}
@@ -167,17 +169,17 @@ class HigherOrderNewton(Method):
 
     def step(self, point, update, state):
         model = taylor_model(point, self.order, self.derivatives)
-        rule = self.rule(point)
+        rule, bounds = self.rule(point), point.objective.bounds
         state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
         while state.attempts < self.max_attempts:
-            state = self.solved(model, state)
+            state = self.solved(model, state, bounds and (bounds[0] - point.x, bounds[1] - point.x))
             if refused := self.refused(model, state):
                 state = state._replace(scale=state.scale * refused)
                 continue
             s, last = state.answer.s, state.attempts == self.max_attempts
-            update = (-s).astype(point.x.dtype)
+            update, size = update_of(s, self.trust_method, point.x, bounds)
             held = held_back(state.answer, self.trust_method, state.tried, self.order)
-            trial = Trial(point.after(update), s, state.decrease, nrm2(s), held)
+            trial = Trial(point.after(update), s, state.decrease, size, held)
             state = judged(rule, state._replace(trials=state.trials + 1), point, trial, last)
             if state.accepted:
                 return update, state
@@ -187,16 +189,15 @@ class HigherOrderNewton(Method):
         """The rule of the region; the first sigma gives a step about as long as the first radius."""
         radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
         if self.trust_method == "regularized":
-            sigma = (nrm2(point.g) or 1.0) / radius**self.order
+            sigma = (nrm2(inward(point.x, point.g, point.objective.bounds)) or 1.0) / radius**self.order
             return Rule.of(self, "sigma", sigma, rho_good=REGULAR, power=self.order + 1)
         kind = "proximal" if self.trust_method == "proximal" else "radius"
         return Rule.of(self, kind, radius, takes_all=self.trust_method == "none")
 
-    def solved(self, model: Any, state: HigherOrderNewtonState) -> HigherOrderNewtonState:
-        """The state with the answer of the subproblem at the current scale, and its predicted decrease."""
-        how = {"solver": self.solver, "de_iters": self.de_iters, "rng": state.rng}
-        form = (self.trust_method, state.scale, self.order, self.theta, state.attempts == 0)
-        answer = subproblem(model, *form, **how)
+    def solved(self, model: Any, state: HigherOrderNewtonState, box: Any) -> HigherOrderNewtonState:
+        """The state with the answer of the subproblem at the current scale; `box` holds the bounds of s."""
+        form = (self.trust_method, state.scale, self.order, self.theta, state.attempts == 0, box)
+        answer = subproblem(model, *form, solver=self.solver, de_iters=self.de_iters, rng=state.rng)
         state = state._replace(tried=state.scale, attempts=state.attempts + 1, answer=answer)
         if answer.bounded or self.trust_method != "proximal":
             state = state._replace(decrease=-model.value(answer.s))
@@ -212,9 +213,8 @@ class HigherOrderNewton(Method):
     def settled(self, point):
         """Whether a point with a small gradient may be a minimiser; checked if a dense Hessian is cheap."""
         looks = self.order > 1 and prefers_tensors(point.x.size, 2)
-        return not (looks and indefinite(point.dense_hessian()))
+        return not (looks and indefinite(free_hessian(point)))
 
     def figures(self, state):
         scale = "sigma" if self.trust_method == "regularized" else "radius"
-        certificate = {name: getattr(state.answer, name) for name in CERTIFICATE}
-        return {scale: state.scale, **super().figures(state), **certificate}
+        return {scale: state.scale, **super().figures(state), **state.answer.figures()}

@@ -11,7 +11,7 @@ from .. import checks
 from ..method import Method, option, takes_inner
 from ..models.curvature import CurvatureModel, make_model, needs_of
 from ..objective import Point
-from ..solvers.box import box_around, least_squares_step, quadratic_step, residual_step
+from ..solvers.box import box_around, least_squares_step, onto_bounds, quadratic_step, residual_step
 from ..solvers.box_cg import conjugate_gradient_step
 from ..status import Status, Stop
 from ..trust import Rule, Trial, judged, started
@@ -137,7 +137,7 @@ class InfinityNormTrustRegion(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("rho", "attempts", "active", "solver", "accepted")
-    supports_bounds: ClassVar[bool] = True
+    in_bounds: ClassVar[str] = "step"
 
     def __post_init__(self):
         super().__post_init__()
@@ -180,7 +180,6 @@ class InfinityNormTrustRegion(Method):
         self, point: Point, u: np.ndarray, H: Any, factor: Any, radius: float
     ) -> tuple[np.ndarray, str, bool, int]:
         """``(d, solver, whether d ends at the edge of the region, number of variables at an edge)``."""
-        x = point.x.astype(np.float64)
         lower, upper = box_around(point.x, radius, point.objective.bounds)
         g = u.astype(np.float64)
         if self.subproblem == "residual":
@@ -195,12 +194,7 @@ class InfinityNormTrustRegion(Method):
             d, solver = conjugate_gradient_step(product, g, lower, upper, self.tol)
         edge = bool(np.any(np.abs(d) >= radius))
         active = int(np.count_nonzero((d <= lower) | (d >= upper)))
-        d = d.astype(point.x.dtype)
-        if point.objective.bounds is not None:  # x - d may miss a bound by rounding: go beyond, `after` clips
-            low, high = point.objective.bounds
-            far = d.dtype.type(np.inf)
-            d = np.where((d >= upper) & (upper < radius) & (x - d > low), np.nextafter(d, far), d)
-            d = np.where((d <= lower) & (lower > -radius) & (x - d < high), np.nextafter(d, -far), d)
+        d = onto_bounds(d, point.x, lower, upper, point.objective.bounds, radius)
         return d, solver, edge, active
 
     def figures(self, state):

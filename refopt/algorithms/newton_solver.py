@@ -13,6 +13,7 @@ from ..objective import HVP_METHODS
 from ..parts.lbfgs import LBFGS
 from ..solvers.by_descent import SCIPY_METHODS, Descent, by_method, by_scipy
 from ..solvers.krylov import Product
+from ..views.face import along_gradient, face_of
 from ..views.linear_system import KINDS, LinearSystem
 
 __all__ = ["NewtonSolver"]
@@ -62,7 +63,9 @@ class NewtonSolver(Method):
     The minimiser is found by an inner run of `solver`. It starts at the d of the previous step
     (`warm_start`) or at 0. It ends when mean (A d - u)^2 has fallen to `tol` times its value at that
     start, or after `maxiter` iterations. u is the incoming update, or the output of `inner` for it.
-    Follow the method with a line search.
+    Follow the method with a line search. With bounds the system is that of the free variables
+    (`refopt.views.face`), the bound ones go g_i q^T q / |q^T A q|, q the projected gradient: one
+    more product.
 
     The residual has the condition number of A^2; the energy has that of A, and half the products
     per gradient. If A is positive definite, the energy is the better choice. If it is not, the
@@ -108,7 +111,8 @@ class NewtonSolver(Method):
 
     Notes
     -----
-    Source: `torchzero` 0.4.4, ``NewtonSolver``.
+    Source: `torchzero` 0.4.4, ``NewtonSolver``; with bounds D. P. Bertsekas 1982, doi
+    10.1137/0320018, eq. (32) to (37).
 
     Deviations: `reg` is ignored in the original. `objective` and SciPy's solvers are additions.
 
@@ -151,6 +155,7 @@ class NewtonSolver(Method):
             raise ValueError(f"NewtonSolver: {self.solver!r} needs residuals; give objective='residual'")
 
     needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
+    in_bounds: ClassVar[str] = "direction"
     shown: ClassVar[tuple[str, ...]] = ("outcome", "iterations", "products", "fall")
 
     def all_needs(self):
@@ -165,6 +170,10 @@ class NewtonSolver(Method):
     def settled(self, point):
         """True: the solver does not see points of f."""
         return True
+
+    def outside_bounds(self):
+        """Only what stands before it matters: the solver does not see points of f."""
+        return ""
 
     def init(self, x, shapes=None, rng=None):
         return NewtonSolverState(self.fresh(x, shapes, rng), rng, None, "none", 0, 0, float("nan"))
@@ -186,9 +195,15 @@ class NewtonSolver(Method):
         maxiter = point.x.size if maxiter is None else maxiter
         d = np.zeros_like(point.x) if first or not self.warm_start else state.d
         reg = point.x.dtype.type(self.reg)
-        product = Product(
-            lambda v: point.hvp(v, self.hvp_method, self.h) + reg * v, type(self).__name__, zero_ends=False
-        )
+        hvp = lambda v: point.hvp(v, self.hvp_method, self.h) + reg * v  # noqa: E731
+        face = face_of(point, lambda: along_gradient(point, hvp))
+        update, d = face.whole(face.part(update)), face.whole(face.part(d))
+
+        def on_face(v: np.ndarray) -> np.ndarray:
+            inside = face.whole(face.part(v))
+            return face.whole(face.part(hvp(inside))) + (v - inside)
+
+        product = Product(on_face if face.free is not None else hvp, type(self).__name__, zero_ends=False)
         system = LinearSystem(product, update, self.objective)
         system.shapes = shapes
         if isinstance(self.solver, Method):
@@ -196,6 +211,7 @@ class NewtonSolver(Method):
         else:
             answer = by_scipy(self.solver, system, d, maxiter, self.tol)
         d, outcome = usable(answer, update)
-        return d, NewtonSolverState(
+        d = face.whole(face.part(d))
+        return face.direction(face.part(d)), NewtonSolverState(
             answer.state, state.rng, d, outcome, answer.iterations, product.count, answer.fall
         )

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import LinearOperator
 from ..method import Method, option, takes_inner
 from ..objective import HVP_METHODS, Point
 from ..solvers import forcing, krylov
+from ..views.face import Face, along_gradient, face_of
 
 __all__ = ["ScipyNewtonCG"]
 
@@ -54,7 +55,9 @@ class ScipyNewtonCG(Method):
         rtol = eta_k of Eisenstat and Walker        forcing="eisenstat-walker": loose far from a solution
         the solve begins at the last d              warm_start=True, else at 0
 
-    u is the incoming update, or the output of `inner` for it. Follow the method with a line search.
+    u is the incoming update, or the output of `inner` for it. Follow the method with a line search. With
+    bounds the system is that of the free variables (`refopt.views.face`), and the bound ones go
+    g_i q^T q / |q^T H q|, q the projected gradient: one more product.
 
     If a solve fails: at the limit of iterations the last iterate is used. After a breakdown the last
     iterate known is used (the best one for gcrotmk and lgmres with differences of gradients) if it
@@ -103,7 +106,8 @@ class ScipyNewtonCG(Method):
     2006, section 7.1 (inexact Newton); R. S. Dembo, T. Steihaug, Truncated-Newton algorithms for
     large-scale unconstrained optimization, Mathematical Programming 26 (1983), doi
     10.1007/BF02592055, for ``direction="truncated"``; S. C. Eisenstat, H. F. Walker, SIAM J. Sci.
-    Comput. 17 (1996), doi 10.1137/0917003, eq. (2.6), for `forcing`.
+    Comput. 17 (1996), doi 10.1137/0917003, eq. (2.6), for `forcing`; D. P. Bertsekas 1982, doi
+    10.1137/0320018, eq. (32) to (37), with bounds.
 
     Deviations: the original does not accept the names "fd_forward" and "fd_central" that it
     documents, and its "forward" gives NaN; after a breakdown its output is NaN. `M`, `forcing` and
@@ -153,6 +157,7 @@ class ScipyNewtonCG(Method):
                 )
 
     needs: ClassVar[frozenset[str]] = frozenset({"hvp"})
+    in_bounds: ClassVar[str] = "direction"
     shown: ClassVar[tuple[str, ...]] = ("outcome", "exit_code", "products", "direction")
 
     def init(self, x, shapes=None, rng=None):
@@ -162,10 +167,11 @@ class ScipyNewtonCG(Method):
         eta, gnorm = state.eta, float(np.linalg.norm(point.g))
         if self.forcing is not None and np.isfinite(state.gnorm):
             eta = forcing.eisenstat_walker(eta, gnorm, state.gnorm)
-        who = f"{type(self).__name__} ({self.solver})"
+        hvp = lambda v: point.hvp(v, self.hvp_method, self.h)  # noqa: E731
+        face = face_of(point, lambda: along_gradient(point, hvp))
         product = krylov.Product(
-            lambda v: point.hvp(v, self.hvp_method, self.h),
-            who,
+            lambda v: face.part(hvp(face.whole(v))),
+            f"{type(self).__name__} ({self.solver})",
             truncate=self.direction == "truncated",
             rough=self.hvp_method != "autograd",
         )
@@ -173,16 +179,18 @@ class ScipyNewtonCG(Method):
         answer = krylov.solve(
             self.solver,
             product,
-            update,
-            state.d if self.warm_start else None,
-            self.preconditioner(point),
+            face.part(update),
+            face.part(state.d) if self.warm_start and state.d is not None else None,
+            self.preconditioner(point, face),
             rtol,
             keywords,
         )
-        d, name = descending(answer.x, point.g, self.direction)
+        d, name = descending(answer.x, face.part(point.g), self.direction)
         if answer.outcome == "curvature" and name == "kept":
             name = "truncated"
-        return d, ScipyNewtonCGState(answer.x, eta, gnorm, answer.outcome, answer.code, answer.products, name)
+        return face.direction(d), ScipyNewtonCGState(
+            face.whole(answer.x), eta, gnorm, answer.outcome, answer.code, answer.products, name
+        )
 
     def tolerance(self, eta: float, dtype: np.dtype) -> tuple[float | None, dict[str, Any]]:
         """``(rtol, keywords)`` of a solve; rtol is at least the error of differences of gradients."""
@@ -198,14 +206,14 @@ class ScipyNewtonCG(Method):
             keywords.setdefault("rtol", min(error, forcing.ETA_MAX))
         return None, keywords
 
-    def preconditioner(self, point: Point) -> Any:
-        """M at this point, checked."""
+    def preconditioner(self, point: Point, face: Face) -> Any:
+        """M at this point, checked; its part in the free variables is positive definite too."""
         M = self.M
         if M is None:
             return None
         if callable(M) and not isinstance(M, LinearOperator) and not scipy.sparse.issparse(M):
             M = M(point)
-        return krylov.operator(type(self).__name__, M, point.x.size)
+        return face.operator(krylov.operator(type(self).__name__, M, point.x.size))
 
     def figures(self, state):
         own = super().figures(state)

@@ -134,6 +134,7 @@ def first(
     rel_step : float, (n,) array or None
         Step relative to \\|x_i\\|, as SciPy's ``finite_diff_rel_step``; None: by the rule above.
     bounds : (lower, upper) or None
+        A variable with equal bounds is not moved; its derivative counts as zero.
 
     Examples
     --------
@@ -141,15 +142,29 @@ def first(
     >>> first(lambda x: x[0] ** 3, np.array([2.0]), 8.0, "3-point").round(6)
     array([12.])
     """
-    size = np.size(f)
+    power, free = STEP_POWER[scheme], np.ones(x.size, dtype=bool)
     steps: dict[str, Any] = {"rel_step": rel_step}
     if rel_step is None and noise is not None:
-        steps = {"abs_step": noise ** STEP_POWER[scheme] * np.where(x < 0, -1, 1) * np.maximum(1, np.abs(x))}
-    limits = {} if bounds is None else {"bounds": bounds}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", np.exceptions.ComplexWarning)  # a cast would lose the derivative
-        D = np.asarray(approx_derivative(fun, x, method=scheme, f0=f, **steps, **limits))
-    return D.reshape(x.size) if np.ndim(f) == 0 else D.reshape(size, x.size)
+        steps = {"abs_step": noise**power * np.where(x < 0, -1, 1) * np.maximum(1, np.abs(x))}
+    if bounds is not None:  # a fixed variable does not move: its column is zero
+        free = bounds[0] < bounds[1]
+        steps = {name: step[free] if np.ndim(step) else step for name, step in steps.items()}
+        steps["bounds"] = (bounds[0][free], bounds[1][free])
+
+    def of_free(z: np.ndarray) -> Any:
+        whole = x.astype(z.dtype)
+        whole[free] = z
+        return fun(whole)
+
+    D = np.zeros((np.size(f), x.size), dtype=x.dtype)
+    if free.any():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)  # a cast would lose the derivative
+            moving = fun if free.all() else of_free
+            D[:, free] = np.reshape(
+                approx_derivative(moving, x[free], method=scheme, f0=f, **steps), (np.size(f), -1)
+            )
+    return D[0] if np.ndim(f) == 0 else D
 
 
 def relative_error(scheme: str, noise: float) -> float:

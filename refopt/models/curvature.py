@@ -19,23 +19,25 @@ from scipy.sparse.linalg import LinearOperator
 from .. import checks
 from ..objective import Point
 from ..returned import hessian_matrix
-from ..rounding import NEGATIVE
 from ..status import Status, Stop
 
 __all__ = ["CurvatureModel", "indefinite", "make_model", "needs_of"]
 
+NEGATIVE = 1e-8  # a matrix with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
 NAMES = ("exact", "gauss-newton")
 NEEDS = {"exact": "hess", "gauss-newton": "gauss-newton"}
 
 
 def indefinite(H: np.ndarray) -> bool:
-    """Whether a symmetric matrix has negative curvature beyond rounding.
+    """Whether a symmetric matrix has negative curvature beyond rounding; False for one without rows.
 
     Examples
     --------
     >>> indefinite(np.diag([1.0, -1e-3])), indefinite(np.diag([1.0, -1e-12]))
     (True, False)
     """
+    if not H.size:
+        return False
     w = np.linalg.eigvalsh(H)
     return bool(w[0] < -NEGATIVE * np.abs(w).max())
 

@@ -11,6 +11,7 @@ import scipy.linalg
 from ..method import Method, option
 from ..models.curvature import has_residuals
 from ..status import Status, Stop
+from ..views.face import face_of, reciprocal
 
 __all__ = ["GaussNewton"]
 
@@ -36,7 +37,8 @@ class GaussNewton(Method):
     Both give the shortest solution where the matrix is singular. The first form uses J itself, so
     the condition number is that of J, not that of J^T J. With reg > 0 it solves the stacked problem
     argmin_d |[J; sqrt(reg/2) I] d - [r; 0]|. `fun` must be `refopt.LeastSquares` or
-    `refopt.ModelLoss`.
+    `refopt.ModelLoss`. With bounds all this is done for the free variables alone
+    (`refopt.views.face`), and the bound ones go g_i divided by their diagonal entry of the matrix.
 
     Parameters
     ----------
@@ -54,7 +56,8 @@ class GaussNewton(Method):
     -----
     Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, section 10.3, eq. (10.23); N. N.
     Schraudolph, Fast curvature matrix-vector products for second-order gradient descent, Neural
-    Computation 14 (2002) 1723-1738, for J^T H_l J.
+    Computation 14 (2002) 1723-1738, for J^T H_l J; with bounds D. P. Bertsekas 1982, doi
+    10.1137/0320018, eq. (32) to (37).
 
     Deviations: `torchzero` 0.4.4 solves (J^T J + reg I) d = J^T r with reg = 1e-8, which squares
     the condition number of J; here r comes from `refopt.LeastSquares` and reg is 0.
@@ -73,6 +76,7 @@ class GaussNewton(Method):
     reg: float = option(0.0, "[0, inf)")  # the method of the book
 
     needs: ClassVar[frozenset[str]] = frozenset({"gauss-newton"})
+    in_bounds: ClassVar[str] = "direction"
 
     def step(self, point, update, state):
         if not np.all(np.isfinite(point.jacobian)):
@@ -81,7 +85,11 @@ class GaussNewton(Method):
                 reason=f"the Jacobian has entries that are not finite where f = {point.f:.6g}",
             )
         if update is point.g and has_residuals(point):
-            d = shortest_least_squares(point.jacobian, point.residuals, self.reg)
-            return d.astype(update.dtype), state
+            J = point.jacobian
+            face = face_of(point, lambda: reciprocal(2 * (J**2).sum(axis=0) + self.reg))
+            d = shortest_least_squares(face.part(J), point.residuals, self.reg)
+            return face.direction(d.astype(update.dtype)), state
         G = point.gauss_newton + self.reg * np.eye(update.size, dtype=update.dtype)
-        return scipy.linalg.lstsq(G, update, check_finite=False)[0].astype(update.dtype), state
+        face = face_of(point, lambda: reciprocal(np.diag(G)))
+        d = scipy.linalg.lstsq(face.block(G), face.part(update), check_finite=False)[0]
+        return face.direction(d.astype(update.dtype)), state

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ..method import Method, option
+from ..views.face import face_of
 
 __all__ = ["LBFGS"]
 
@@ -22,6 +24,31 @@ class LBFGSState(NamedTuple):
     pairs: tuple[tuple[np.ndarray, np.ndarray, float], ...]  # (s, y, 1 / s^T y), oldest first
 
 
+def with_pair(pairs: tuple, s: np.ndarray, y: np.ndarray) -> tuple:
+    """`pairs` and (s, y), if its curvature is positive."""
+    sy = float(np.dot(s, y))
+    if sy > CURVATURE * np.linalg.norm(s) * np.linalg.norm(y):
+        return (*pairs, (s, y, 1 / sy))
+    return pairs
+
+
+def on_free(pairs: tuple, part: Callable) -> tuple:
+    """The pairs in the free variables alone; those without positive curvature there are left out."""
+    kept: tuple = ()
+    for s, y, _ in pairs:
+        kept = with_pair(kept, part(s), part(y))
+    return kept
+
+
+def inverse_scale(pairs: tuple, u: np.ndarray) -> float:
+    """gamma, the scale of the first H: of the newest pair, or without pairs the one for the first step."""
+    if pairs:
+        _, y, rho = pairs[-1]
+        return 1 / (rho * np.dot(y, y))
+    size = float(np.abs(u).sum())
+    return min(1.0, 1 / size) if size > 0 else 1.0
+
+
 def two_loop(u: np.ndarray, pairs: tuple) -> np.ndarray:
     """``H u`` (Nocedal, Wright, algorithm 7.4)."""
     q, kept = u.copy(), []
@@ -29,8 +56,7 @@ def two_loop(u: np.ndarray, pairs: tuple) -> np.ndarray:
         a = rho * np.dot(s, q)
         q -= a * y
         kept.append(a)
-    s, y, rho = pairs[-1]
-    q *= 1 / (rho * np.dot(y, y))
+    q *= inverse_scale(pairs, u)
     for (s, y, rho), a in zip(pairs, reversed(kept), strict=True):
         q += (a - rho * np.dot(y, q)) * s
     return q
@@ -49,6 +75,9 @@ class LBFGS(Method):
         a pair with  s^T y <= 1e-10 |s| |y|  is not stored: its curvature is not positive
         before the first pair  output  u min(1, 1 / |u|_1), so |output|_1 <= 1
 
+    With bounds all this is done for the free variables alone (`refopt.views.face`), with the parts of s and y
+    that belong to them, and the bound variables go gamma g_i.
+
     Parameters
     ----------
     history_size : int >= 1
@@ -62,7 +91,8 @@ class LBFGS(Method):
     Notes
     -----
     Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 7.4, eq. (7.16) to
-    (7.20). The length of the first step is that of ``torch.optim.LBFGS``.
+    (7.20). The length of the first step is that of ``torch.optim.LBFGS``. With bounds D. P.
+    Bertsekas 1982, doi 10.1137/0320018, eq. (32) to (37).
 
     Deviations: none; the book leaves open which pairs to store and how long the first step is.
 
@@ -79,6 +109,7 @@ class LBFGS(Method):
     history_size: int = option(10, "whole >= 1")  # as in torchzero 0.4.4 and SciPy's L-BFGS-B
 
     needs: ClassVar[frozenset[str]] = frozenset({"g"})
+    in_bounds: ClassVar[str] = "direction"
 
     def init(self, x, shapes=None, rng=None):
         return LBFGSState(None, None, ())
@@ -86,16 +117,11 @@ class LBFGS(Method):
     def step(self, point, update, state):
         pairs = state.pairs
         if state.x is not None:
-            s, y = point.x - state.x, point.g - state.g
-            sy = float(np.dot(s, y))
-            if sy > CURVATURE * np.linalg.norm(s) * np.linalg.norm(y):
-                pairs = (*pairs, (s, y, 1 / sy))[-self.history_size :]
-        if pairs:
-            out = two_loop(update, pairs)
-        else:
-            size = float(np.abs(update).sum())
-            out = update * update.dtype.type(min(1.0, 1 / size) if size > 0 else 1.0)
-        return out, LBFGSState(point.x, point.g, pairs)
+            pairs = with_pair(pairs, point.x - state.x, point.g - state.g)[-self.history_size :]
+        face = face_of(point, lambda: inverse_scale(pairs, update))
+        free, u = pairs if face.free is None else on_free(pairs, face.part), face.part(update)
+        d = two_loop(u, free) if free else u * u.dtype.type(inverse_scale(free, u))
+        return face.direction(d), LBFGSState(point.x, point.g, pairs)
 
     def figures(self, state):
         return {"pairs": len(state.pairs)}

@@ -13,6 +13,8 @@ from .. import checks
 from ..method import Method, option
 from ..objective import Point
 from ..rounding import flatter, nothing_left, rounding_error, values_decide
+from ..status import Status, Stop
+from ..views.face import inward
 
 __all__ = ["Backtracking", "StrongWolfe"]
 
@@ -26,11 +28,34 @@ class LineSearchState(NamedTuple):
 
 
 def descent(point: Point, update: np.ndarray) -> tuple[np.ndarray, float, bool]:
-    """``(u, g^T u, fallback)``, where u is the update, or the gradient if the update does not descend."""
-    slope = float(np.dot(point.g, update))
-    if slope > 0:
-        return update, slope, False
-    return point.g, float(np.dot(point.g, point.g)), True
+    """``(u, g^T u, fallback)``, where u is the update, or the gradient if the update does not descend.
+
+    With bounds, the entries of u that would leave them at once are zero. Those that go uphill count in the
+    test: without them a direction of negative curvature might still descend a little.
+    """
+    bounds = point.objective.bounds
+    inside = inward(point.x, update, bounds)
+    slope = float(np.dot(point.g, inside))
+    uphill = 0.0 if bounds is None else float(np.minimum(point.g * (update - inside), 0).sum())
+    if slope + uphill > 0:
+        return inside, slope, False
+    return *steepest(point), True
+
+
+def steepest(point: Point) -> tuple[np.ndarray, float]:
+    """The projected gradient and its slope."""
+    g = inward(point.x, point.g, point.objective.bounds)
+    return g, float(np.dot(g, g))
+
+
+def first_bound(point: Point, direction: np.ndarray) -> float:
+    """The largest a for which ``x - a direction`` satisfies the bounds."""
+    if point.objective.bounds is None:
+        return np.inf
+    lower, upper = point.objective.bounds
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        room = np.where(direction > 0, point.x - lower, upper - point.x) / np.abs(direction)
+    return float(np.min(room, where=direction != 0, initial=np.inf))
 
 
 def backtrack(
@@ -43,14 +68,23 @@ def backtrack(
     maxiter: int,
     who: str,
 ) -> tuple[np.ndarray, float, int]:
-    """``(update, step size, trials)`` by Armijo's rule; raises `Stop` if no trial is accepted."""
+    """``(update, step size, trials)`` by Armijo's rule; raises `Stop` if no trial is accepted.
+
+    With bounds the trials are on the arc ``P(x - a direction)``, where P projects onto them. The decrease
+    that the gradient predicts, and the flatness where rounding hides the change of f, are those of the arc.
+    """
     error = rounding_error(point.f, point.x.dtype)
-    a = first
+    bounded = point.objective.bounds is not None
+    a, promise = first, 0.0
     for trials in range(1, maxiter + 1):
         update = direction * point.x.dtype.type(a)
         trial = point.after(update)
-        if values_decide(a * slope, point.f - trial.f, error):
-            good = trial.f <= point.f - c1 * a * slope
+        fall = float(np.dot(point.g, point.x - trial.x)) if bounded else a * slope
+        promise = max(promise, fall)
+        if values_decide(fall, point.f - trial.f, error):
+            good = fall > 0 and trial.f <= point.f - c1 * fall
+        elif bounded:
+            good = trial.f <= point.f + error and flatter(point.gradient_norm(), trial.gradient_norm())
         else:
             good = trial.f <= point.f + error and flatter(slope, abs(float(np.dot(trial.g, direction))))
         if good:
@@ -61,9 +95,36 @@ def backtrack(
     raise nothing_left(
         f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step size {a:.3g} "
         f"(slope {slope:.3g})",
-        first * slope,
+        promise,
         error,
     )
+
+
+def armijo(
+    point: Point,
+    direction: np.ndarray,
+    slope: float,
+    fallback: bool,
+    first: float,
+    rule: Backtracking,
+    who: str,
+) -> tuple[np.ndarray, LineSearchState]:
+    """``(update, state)`` of `backtrack` with the constants of `rule`.
+
+    Inside bounds the arc of a direction may bend so soon that it says little about x. So the projected
+    gradient is tried too before the run ends.
+    """
+    try:
+        update, a, trials = backtrack(point, direction, slope, first, rule.shrink, rule.c1, rule.maxiter, who)
+    except Stop as stop:
+        if fallback or point.objective.bounds is None or stop.status not in (Status.ROUNDING, Status.STALLED):
+            raise
+        g, slope = steepest(point)
+        update, a, trials = backtrack(
+            point, g, slope, rule.init_step, rule.shrink, rule.c1, rule.maxiter, who
+        )
+        fallback = True
+    return update, LineSearchState(a, trials, fallback)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +145,13 @@ class Backtracking(Method):
     |phi'(a)| <= 0.9 s and f rises by at most its rounding error e. If the predicted decrease a s of a trial
     is at most e and its slope does not fall either, the search and the run end: with ROUNDING if rounding can
     hide the decrease a_0 s predicted for the first trial, else with STALLED.
+
+    With bounds the trials are on the arc P(x - a u), where P projects onto the bounds, g^T (x - P(x - a u))
+    takes the place of a s, and entries of u that would leave a bound at x are zero. The methods before it
+    have to give a direction that descends along this arc: `Newton`, `ScipyNewtonCG`, `NewtonSolver`, `LBFGS`,
+    `GaussNewton` and the elementwise methods do. Where rounding hides the change of f, the projected gradient
+    |x - P(x - g)|_inf must fall to 0.9 of its value. If nothing is found along a direction, the projected
+    gradient is tried.
 
     Parameters
     ----------
@@ -109,10 +177,11 @@ class Backtracking(Method):
     -----
     Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 3.1, eq. (3.4); where rounding
     hides the change of f, the approximate Wolfe condition of W. W. Hager, H. Zhang 2005, doi
-    10.1137/030601880, eq. (4.1).
+    10.1137/030601880, eq. (4.1); with bounds D. P. Bertsekas 1982, doi 10.1137/0320018, eq. (32) to (37).
 
     Deviations: `torchzero` 0.4.4 returns a zero step if no trial satisfies Armijo's rule, because of rounding
-    or because the update goes uphill.
+    or because the update goes uphill. Bertsekas predicts the decrease of the free variables by a s, also
+    where the arc bends; here it is that of the arc.
 
     Cost per step: one value of f for each trial; a gradient for a trial whose slope decides. No memory.
 
@@ -133,6 +202,7 @@ class Backtracking(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("step_size", "trials", "fallback")
+    in_bounds: ClassVar[str] = "step"
 
     def init(self, x, shapes=None, rng=None):
         return LineSearchState(self.init_step, 0, False)
@@ -140,10 +210,7 @@ class Backtracking(Method):
     def step(self, point, update, state):
         direction, slope, fallback = descent(point, update)
         first = self.init_step if self.growth is None or state.trials == 0 else state.step_size * self.growth
-        update, a, trials = backtrack(
-            point, direction, slope, first, self.shrink, self.c1, self.maxiter, "Backtracking"
-        )
-        return update, LineSearchState(a, trials, fallback)
+        return armijo(point, direction, slope, fallback, first, self, "Backtracking")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +226,9 @@ class StrongWolfe(Method):
 
     If that search fails, which happens where f is only rounding, `Backtracking` with its default constants
     follows, with its rule for rounding.
+
+    With bounds the search ends where the first variable reaches one. If it finds nothing there, the arc of
+    `Backtracking` follows from that point on, and at once if a = 1 is beyond that point.
 
     Parameters
     ----------
@@ -199,6 +269,7 @@ class StrongWolfe(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("step_size", "trials", "fallback")
+    in_bounds: ClassVar[str] = "step"
 
     def __post_init__(self):
         super().__post_init__()
@@ -209,32 +280,43 @@ class StrongWolfe(Method):
 
     def step(self, point, update, state):
         direction, slope, fallback = descent(point, update)
-        at, tried = point.objective.at, []
+        longest, plain = first_bound(point, direction), Backtracking()
+        a, tried, falls = self.search(point, direction, longest) if longest >= 1 else (None, 0, False)
+        if a is not None:
+            update = direction * point.x.dtype.type(a)
+            if point.after(update).f < point.f:
+                return update, LineSearchState(float(a), tried, fallback)
+        first = longest if falls else plain.init_step
+        update, state = armijo(point, direction, slope, fallback, first, plain, "StrongWolfe")
+        return update, state._replace(trials=tried + state.trials)
+
+    def search(self, point: Point, direction: np.ndarray, longest: float) -> tuple[float | None, int, bool]:
+        """``(a, values of f tried, whether f fell up to `longest`)`` by SciPy; a is None if it fails."""
+        at, bounds, tried, falls = point.objective.at, point.objective.bounds, 0, False
+        edge = point.x - direction * point.x.dtype.type(longest) if longest < np.inf else None
 
         def value(x):
-            tried.append(0)
-            f = point.objective.trial(x).f
+            nonlocal tried, falls
+            tried += 1
+            f = point.objective.trial(inside(x)).f
+            falls = falls or (edge is not None and f < point.f and np.allclose(x, edge, rtol=1e-12, atol=0))
             return f if np.isfinite(f) else np.inf
+
+        def inside(x):
+            return x if bounds is None else np.clip(x, *bounds)
 
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.simplefilter("ignore")  # LineSearchWarning: its failure is handled here
             a = scipy.optimize.line_search(
                 value,
-                lambda x: at(x).g,
+                lambda x: at(inside(x)).g,
                 point.x,
                 -direction,
                 gfk=point.g,
                 old_fval=point.f,
                 c1=self.c1,
                 c2=self.c2,
+                amax=longest if longest < np.inf else None,
                 maxiter=self.maxiter,
             )[0]
-        if a is not None:
-            update = direction * point.x.dtype.type(a)
-            if point.after(update).f < point.f:
-                return update, LineSearchState(float(a), len(tried), fallback)
-        plain = Backtracking()
-        update, a, trials = backtrack(
-            point, direction, slope, plain.init_step, plain.shrink, plain.c1, plain.maxiter, "StrongWolfe"
-        )
-        return update, LineSearchState(a, len(tried) + trials, fallback)
+        return a, tried, falls

@@ -10,6 +10,7 @@ import scipy.linalg
 
 from ..method import Method, option
 from ..status import Status, Stop
+from ..views.face import face_of, reciprocal
 
 __all__ = ["Newton"]
 
@@ -17,11 +18,14 @@ __all__ = ["Newton"]
 class NewtonState(NamedTuple):
     """Changes at every step."""
 
-    solver: str  # "cholesky"; "modified" if H was not positive definite; "none" before the first step
+    # "cholesky"; "modified" if H was not positive definite; "fixed": no free variable; "none": no step yet
+    solver: str
 
 
 def descent_solve(H: np.ndarray, u: np.ndarray, delta: float) -> tuple[np.ndarray, str]:
     """``(d, solver)``: H^-1 u, or the modified direction if H is not safely positive definite."""
+    if not u.size:
+        return u.copy(), "fixed"
     diagonal = np.sqrt(np.abs(np.diag(H)))
     D = np.where(diagonal > 0, diagonal, 1)
     S = H / D[:, None] / D
@@ -46,7 +50,8 @@ class Newton(Method):
                 D^-1 V |L|^-1 V^T D^-1 u,   S = V L V^T      otherwise; |l_i| is at least delta max_j |l_j|
                 u                                            where H = 0
 
-    H is the user's `hess`, or computed by n Hessian-vector products.
+    H is the user's `hess`, or computed by n Hessian-vector products. With bounds all this is done for the
+    free variables alone (`refopt.views.face`), and the bound ones go g_i / |H_ii|.
 
     Parameters
     ----------
@@ -63,7 +68,7 @@ class Newton(Method):
     Notes
     -----
     Source: J. Nocedal, S. J. Wright, Numerical Optimization, 2006, section 3.4, eigenvalue
-    modification.
+    modification; with bounds D. P. Bertsekas 1982, doi 10.1137/0320018, eq. (32) to (37).
 
     Deviations: the book modifies the eigenvalues of H, here those of S are modified, so that the
     result does not depend on the units of the variables. `torchzero` 0.4.4 solves H d = u also
@@ -83,6 +88,7 @@ class Newton(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"hess"})
     shown: ClassVar[tuple[str, ...]] = ("solver",)
+    in_bounds: ClassVar[str] = "direction"
 
     def init(self, x, shapes=None, rng=None):
         return NewtonState("none")
@@ -94,5 +100,6 @@ class Newton(Method):
                 Status.NONFINITE,
                 reason=f"the Hessian has entries that are not finite where f = {point.f:.6g}",
             )
-        d, solver = descent_solve(H, update, self.delta)
-        return d, NewtonState(solver)
+        face = face_of(point, lambda: reciprocal(np.diag(H)))
+        d, solver = descent_solve(face.block(H), face.part(update), self.delta)
+        return face.direction(d), NewtonState(solver)

@@ -26,7 +26,9 @@ Gould, Toint, Trust-Region Methods, 2000, section 7.3.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -34,7 +36,14 @@ from ..models.taylor import Expansion, Model
 from ..rounding import ULPS
 from ..status import Status, Stop
 
-__all__ = ["BallAnswer", "minimise_freely", "minimise_in_ball", "quadratic_in_ball"]
+__all__ = [
+    "Ball",
+    "BallAnswer",
+    "Region",
+    "minimise_freely",
+    "minimise_in",
+    "quadratic_in_ball",
+]
 
 EPS, LEAST = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 SECULAR_TOL = 1e-14  # relative error of |z| = r; Newton on the secular equation reaches it in a few steps
@@ -55,12 +64,16 @@ class BallAnswer(NamedTuple):
 
     s: np.ndarray  # (n,)
     value: float = 0.0  # m(s)
-    multiplier: float = 0.0  # lam of the constraint |s| <= r; 0 inside
-    residual: float = np.nan  # |grad m(s) + lam s|
+    multiplier: float = 0.0  # lam of the constraint |s| <= r; 0 inside; lam |s| is the force of the region
+    residual: float = np.nan  # |grad m(s) + lam s|; inside bounds without what their multipliers balance
     first: float = np.nan  # |grad m| at the start, which the residual is compared with
     curvature: float = np.nan  # lam plus the least eigenvalue (without tensors Ritz value) of m's Hessian
     quadratics: int = 0  # number of quadratics solved
     bounded: bool = True  # False: m still descends at the boundary of the largest ball
+
+    def figures(self) -> dict[str, float]:
+        """The certificate, for the record of an iteration."""
+        return {name: getattr(self, name) for name in ("residual", "multiplier", "curvature", "quadratics")}
 
 
 # ---------------------------------------------------------------- one quadratic
@@ -153,6 +166,10 @@ class DenseQuadratic:
         self.stiff, self.S = True, self.H + STIFF * float(np.abs(self.w).max()) * np.outer(y, y)
         self.w, self.V = np.linalg.eigh(self.S)
 
+    def least(self, lam: float) -> float:
+        """The least curvature of the Lagrangian."""
+        return float(self.w[0]) + lam
+
     def minimise(self, mu: float, r: float) -> tuple[np.ndarray, float]:
         """The z that minimises the expansion plus ``mu/2 |z - y|^2`` in the ball, and the decrease there."""
         z, _ = quadratic_in_ball(self.w + mu, self.V, self.g - self.S @ self.y - mu * self.y, r)
@@ -208,6 +225,9 @@ class KrylovQuadratic:
     def stiffen(self) -> None:
         self.inner.stiffen()
 
+    def least(self, lam: float) -> float:
+        return self.inner.least(lam)
+
     @property
     def w(self) -> np.ndarray:
         return self.inner.w
@@ -225,6 +245,42 @@ class KrylovQuadratic:
 # ---------------------------------------------------------------- a model of any order
 
 
+@dataclasses.dataclass(frozen=True)
+class Ball:
+    """The region ``|s| <= size``."""
+
+    size: float
+
+    def gradient(self, y: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """The gradient g itself: there are no bounds."""
+        return g
+
+    def certificate(self, y: np.ndarray, g: np.ndarray) -> tuple[float, np.ndarray]:
+        """The multiplier and the first order residual."""
+        return certificate(y, g, self.size)
+
+    def quadratic(
+        self, at: Expansion, y: np.ndarray, left: np.ndarray, tol: float
+    ) -> DenseQuadratic | KrylovQuadratic:
+        """The expansion `at` of a model at y, to be minimised over the ball."""
+        if at.hessian is not None:
+            return DenseQuadratic(at.gradient, at.hessian, y)
+        return KrylovQuadratic(at, y, left, self.size, tol)
+
+
+class Region(Protocol):
+    """Where a model is minimised: `Ball`, or `Box` of `refopt.solvers.box_model`."""
+
+    @property
+    def size(self) -> float: ...
+
+    def gradient(self, y: np.ndarray, g: np.ndarray) -> np.ndarray: ...
+
+    def certificate(self, y: np.ndarray, g: np.ndarray) -> tuple[float, np.ndarray]: ...
+
+    def quadratic(self, at: Expansion, y: np.ndarray, left: np.ndarray, tol: float) -> Any: ...
+
+
 def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarray]:
     """``(lam, grad + lam y)``: the multiplier, 0 inside the ball, and the first order residual."""
     yy = float(y @ y)
@@ -234,22 +290,22 @@ def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarr
     return lam, g + lam * y
 
 
-def minimise_in_ball(
+def minimise_in(
     model: Model,
-    r: float,
+    region: Region,
     start: np.ndarray,
     tol: float = 1e-10,
     theta: tuple[float, int] = (0.0, 0),
     maxiter: int = 200,
 ) -> BallAnswer:
-    """A point not above `start` that satisfies the first and second order conditions over ``|s| <= r``.
+    """A point not above `start` that satisfies the first and second order conditions over the region.
 
     Parameters
     ----------
     model : Model
-    r : float > 0
+    region : Region
     start : (n,)
-        Where the descent begins, inside the ball.
+        Where the descent begins, inside the region.
     tol : float > 0
         The residual is small enough if it is at most ``tol |grad m(start)|``,
     theta : (float, int)
@@ -267,30 +323,28 @@ def minimise_in_ball(
     >>> import numpy as np
     >>> from refopt.models.taylor import TensorModel
     >>> cubic = TensorModel([np.array(0.0), np.array([-1.0]), np.zeros((1, 1)), np.array([[[6.0]]])])
-    >>> minimise_in_ball(cubic, 1.0, np.zeros(1)).s.round(6)
-    array([0.57735])
+    >>> minimise_in(cubic, Ball(0.5), np.zeros(1)).s
+    array([0.5])
     """
     y, at = start, model.expand(start)
-    first = float(np.sqrt(at.gradient @ at.gradient))
+    steepest = region.gradient(start, at.gradient)
+    first = float(np.sqrt(steepest @ steepest))
     mu, quadratics, stiff = 0.0, 0, False
     while True:
-        lam, left = certificate(y, at.gradient, r)
+        lam, left = region.certificate(y, at.gradient)
         residual, length = float(np.sqrt(left @ left)), float(np.sqrt(y @ y))
         small = residual <= max(tol * first, theta[0] * min(length ** theta[1], first))
         curvature = np.nan
         if at.hessian is None and (small or quadratics >= maxiter):
             break
-        quadratic = (
-            DenseQuadratic(at.gradient, at.hessian, y)
-            if at.hessian is not None
-            else KrylovQuadratic(at, y, left, r, min(0.1, np.sqrt(residual / first)))
-        )
-        curvature = float(quadratic.w[0]) + lam
-        flat = -FLAT * max(abs(float(quadratic.w[0])), abs(float(quadratic.w[-1])), first / r)
+        share = min(0.1, float(np.sqrt(residual / first))) if first > 0 else 0.1
+        quadratic = region.quadratic(at, y, left, share)
+        curvature = quadratic.least(lam)
+        flat = -FLAT * max(abs(float(quadratic.w[0])), abs(float(quadratic.w[-1])), first / region.size)
         if stiff and lam > 0 and curvature < flat:
             quadratic.stiffen()
         state = Iterate(y, at, lam, residual, small, flat, mu)
-        better = lower(model, r, quadratic, state, maxiter - quadratics)
+        better = lower(model, region, quadratic, state, maxiter - quadratics)
         quadratics, stiff, mu = quadratics + better.tried, stiff or quadratic.stiff, better.mu
         if better.at is None:
             break
@@ -299,7 +353,7 @@ def minimise_in_ball(
 
 
 class Iterate(NamedTuple):
-    """The state of `minimise_in_ball`: y, the model at y, its certificate, and the weight mu."""
+    """The state of `minimise_in`: y, the model at y, its certificate, and the weight mu."""
 
     y: np.ndarray
     at: Expansion
@@ -319,16 +373,14 @@ class Lower(NamedTuple):
     tried: int
 
 
-def lower(
-    model: Model, r: float, quadratic: DenseQuadratic | KrylovQuadratic, here: Iterate, budget: int
-) -> Lower:
-    """The next point of `minimise_in_ball`: mu is raised until the decrease is as a quadratic predicts."""
+def lower(model: Model, region: Region, quadratic: Any, here: Iterate, budget: int) -> Lower:
+    """The next point of `minimise_in`: mu is raised until the decrease is as a quadratic predicts."""
     y, at, mu, share, z = here.y, here.at, here.mu, 1.0, here.y
     rounding = ULPS * EPS * abs(at.value) + model.noise
     for tried in range(1, min(TRIALS, budget) + 1):
-        if here.small and float(quadratic.w[0]) + here.lam >= here.flat:
+        if here.small and quadratic.least(here.lam) >= here.flat:
             return Lower(y, None, mu, tried - 1)
-        z, fall = quadratic.minimise(mu, r)
+        z, fall = quadratic.minimise(mu, region.size)
         z, fall = y + share * (z - y), share**2 * fall
         step = float(np.sqrt(np.sum((z - y) ** 2)))
         new = model.expand(z)
@@ -336,7 +388,11 @@ def lower(
         if (
             fall > rounding
             and actual >= FAIR * fall
-            or (0 < fall <= rounding and actual >= -rounding and halves(here.residual, z, new.gradient, r))
+            or (
+                0 < fall <= rounding
+                and actual >= -rounding
+                and halves(here.residual, z, new.gradient, region)
+            )
         ):
             if actual >= GOOD * fall:
                 mu = mu / 8 if mu > 1e-3 * here.residual / step else 0.0
@@ -344,7 +400,7 @@ def lower(
         negligible = here.small or here.residual * step <= ROUNDING * abs(at.value) or step == 0
         if negligible and not fall > rounding:  # the predicted decrease is only rounding
             return Lower(y, None, mu, tried)
-        if here.lam > 0 and float(quadratic.w[0]) + here.lam < here.flat and not quadratic.stiff:
+        if here.lam > 0 and quadratic.least(here.lam) < here.flat and not quadratic.stiff:
             quadratic.stiffen()
         elif here.small:  # a saddle: a larger mu may give no step at all, so shorten the step
             share /= 2
@@ -353,18 +409,22 @@ def lower(
     return Lower(y, None, mu, min(TRIALS, budget))
 
 
-def halves(residual: float, z: np.ndarray, g: np.ndarray, r: float) -> bool:
+def halves(residual: float, z: np.ndarray, g: np.ndarray, region: Region) -> bool:
     """Whether the residual at z is at most half of `residual`; used where values are only rounding."""
-    _, left = certificate(z, g, r)
+    _, left = region.certificate(z, g)
     return float(np.sqrt(left @ left)) <= 0.5 * residual
 
 
 def minimise_freely(
-    model: Model, r: float, tol: float = 1e-10, theta: tuple[float, int] = (0.0, 0)
+    model: Model,
+    r: float,
+    tol: float = 1e-10,
+    theta: tuple[float, int] = (0.0, 0),
+    region: Callable[[float], Region] = Ball,
 ) -> BallAnswer:
-    """The unconstrained minimiser that descent from 0 reaches, found over growing balls from radius r on.
+    """The minimiser that descent from 0 reaches, found over growing regions ``region(r)`` from r on.
 
-    In the answer `bounded` is False if the model still descends at the boundary of the last ball.
+    In the answer `bounded` is False if the model still descends at the boundary of the last region.
 
     Examples
     --------
@@ -374,13 +434,13 @@ def minimise_freely(
     >>> minimise_freely(line, 1.0).bounded
     False
     """
-    answer = minimise_in_ball(model, r, np.zeros(model.n), tol, theta)
+    answer = minimise_in(model, region(r), np.zeros(model.n), tol, theta)
     first, quadratics = answer.first, answer.quadratics
     for _ in range(BALLS):
         if answer.multiplier == 0.0:
             return answer._replace(first=first, quadratics=quadratics)
         r *= GROWTH
         share = first / answer.first if answer.first > 0 else 1.0
-        answer = minimise_in_ball(model, r, answer.s, tol * share, theta)
+        answer = minimise_in(model, region(r), answer.s, tol * share, theta)
         quadratics += answer.quadratics
     return answer._replace(first=first, quadratics=quadratics, bounded=answer.multiplier == 0.0)

@@ -28,7 +28,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-__all__ = ["box_around", "least_squares_step", "quadratic_step", "residual_step"]
+__all__ = ["box_around", "least_squares_step", "onto_bounds", "quadratic_step", "residual_step"]
 
 GLOBAL_UP_TO = 6  # variables up to which an indefinite model is minimised globally: 3^6 = 729 faces, 2 ms
 MANY_STARTS_UP_TO = 50  # variables up to which an indefinite model is minimised from every start
@@ -60,8 +60,41 @@ def on_free_variables(solve: Callable, lower: np.ndarray, upper: np.ndarray) -> 
     return d, how
 
 
+def onto_bounds(
+    d: np.ndarray,
+    x: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray] | None,
+    radius: float = np.inf,
+) -> np.ndarray:
+    """`d` in the dtype of x, where ``x - d``, clipped, meets the bounds that d meets exactly.
+
+    Rounding may leave x - d one unit inside; such a d goes one unit further. An edge of the box at `radius`
+    is no bound.
+
+    Examples
+    --------
+    >>> x, low = np.array([0.3]), np.array([0.1])
+    >>> print(x - (x - low) - low, x - onto_bounds(x - low, x, -x, x - low, (low, 2 * x)) - low)
+    [0.] [0.]
+    """
+    d = d.astype(x.dtype)
+    if bounds is None:
+        return d
+    low, high = bounds
+    far = d.dtype.type(np.inf)
+    d = np.where((d >= upper) & (upper < radius) & (x - d > low), np.nextafter(d, far), d)
+    return np.where((d <= lower) & (lower > -radius) & (x - d < high), np.nextafter(d, -far), d)
+
+
 def quadratic_step(
-    H: np.ndarray, g: np.ndarray, lower: np.ndarray, upper: np.ndarray, tol: float = 1e-10
+    H: np.ndarray,
+    g: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    tol: float = 1e-10,
+    local: bool = False,
 ) -> tuple[np.ndarray, str]:
     """The minimiser of q over the box, and how it was found.
 
@@ -70,6 +103,7 @@ def quadratic_step(
     H : (n, n) symmetric array
     g, lower, upper : (n,) arrays with lower <= 0 <= upper, finite
     tol : tolerance of `lsq_linear`
+    local : take the local minimiser that an active-set method finds from d = 0, if H is indefinite
 
     Returns
     -------
@@ -90,7 +124,7 @@ def quadratic_step(
         c[c == 0] = 1.0
         S, b = H[np.ix_(free, free)] / c / c[:, None], g[free] / c
         low, high = lower[free] * c, upper[free] * c
-        t, how = scaled_quadratic_step(S, b, low, high, tol)
+        t, how = scaled_quadratic_step(S, b, low, high, tol, local)
         return unscaled(t, c, low, high, lower[free], upper[free]), how
 
     return on_free_variables(solve, lower, upper)
@@ -101,12 +135,14 @@ def unscaled(t, c, low, high, lower, upper):
     return np.where(t <= low, lower, np.where(t >= high, upper, np.clip(t / c, lower, upper)))
 
 
-def scaled_quadratic_step(S, b, low, high, tol):
+def scaled_quadratic_step(S, b, low, high, tol, local=False):
     """The same as `quadratic_step`, for a matrix S with unit diagonal."""
     L = cholesky(S)
     if L is not None:
         rhs = scipy.linalg.solve_triangular(L, b, lower=True, check_finite=False)
         return bounded_least_squares(L.T, rhs, low, high, tol)
+    if local:
+        return face_descent(S, b, low, high, np.zeros(b.size)), "active set"
     if b.size <= GLOBAL_UP_TO:
         d = lowest_face(S, b, low, high)
         return face_descent(S, b, low, high, d), "enumeration"

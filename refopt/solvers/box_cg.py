@@ -46,7 +46,7 @@ def conjugate_gradient_step(
     noise = np.random.default_rng(0).uniform(-1e-3, 1e-3, g.size)
     d = np.where(noise > 0, upper, -lower) * noise
     slope = product(d) - g
-    small = tol * float(np.linalg.norm(g))
+    small = tol * float(np.linalg.norm(movable(g, lower, upper)))
     for _ in range(maxiter):
         free = ((d > lower) | (slope < 0)) & ((d < upper) | (slope > 0))  # descent stays inside the box
         down = np.where(free, -slope, 0.0)
@@ -64,7 +64,24 @@ def conjugate_gradient_step(
             moved = moved or further
         if not moved:
             break
-    return (d if float(d @ (slope - g)) <= 0 else np.zeros_like(d)), "conjugate gradients"
+    return (d if float(d @ (slope - g)) <= 0 else cauchy(product, g, lower, upper)), "conjugate gradients"
+
+
+def cauchy(product: Callable, g: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """The least q along the projected gradient at 0, up to the first edge; 0 only at a stationary point."""
+    p = movable(g, lower, upper)
+    k, size = float(p @ product(p)), float(p @ p)
+    if not p.any():
+        return p
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        room = np.where(p == 0, np.inf, np.where(p > 0, upper, lower) / p)
+    t = min(size / k if k > 0 else np.inf, float(room.min()))
+    return np.clip(t * p, lower, upper)
+
+
+def movable(g: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """g without the entries that an edge at 0 balances."""
+    return np.where(((upper > 0) | (g < 0)) & ((lower < 0) | (g > 0)), g, 0)
 
 
 def truncated_newton_direction(product, slope, free, small):

@@ -233,6 +233,8 @@ def solve(
         If a product is not finite.
     """
     n = b.size
+    if n == 0:
+        return Answer(b.copy(), "converged", 0, 0)
     if not all_finite(b):
         raise Stop(Status.NONFINITE, reason=f"{product.who}: the incoming update is not finite")
     A = LinearOperator((n, n), matvec=product, rmatvec=product, dtype=b.dtype)

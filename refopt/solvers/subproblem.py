@@ -2,7 +2,8 @@
 
     in_ball    min m(s) over |s| <= r            freely    min m(s)
 
-The native solver (`refopt.solvers.ball`) descends from s = 0. SciPy's solvers start there too. They are for
+The native solver (`refopt.solvers.ball`) descends from s = 0, with bounds inside them
+(`refopt.solvers.box_model`). SciPy's solvers start there too. They are for
 comparison, and their answers get the same certificate. The global search is differential evolution (Storn and
 Price 1997, doi:10.1023/A:1008202821328) over the ball. The native solver then also descends from its best
 point, and the lower of the two minimisers is the answer.
@@ -18,10 +19,30 @@ import numpy as np
 import scipy.optimize
 
 from ..models.taylor import MatrixFree, Model, Penalised, TensorModel
-from .ball import BALLS, GROWTH, BallAnswer, certificate, minimise_freely, minimise_in_ball
+from ..views.face import inward
+from .ball import (
+    BALLS,
+    GROWTH,
+    Ball,
+    BallAnswer,
+    Region,
+    certificate,
+    minimise_freely,
+    minimise_in,
+)
+from .box import onto_bounds
+from .box_model import Box
 from .norm import nrm2
 
-__all__ = ["BALL_SOLVERS", "SOLVERS", "freely", "held_back", "in_ball", "subproblem"]
+__all__ = [
+    "BALL_SOLVERS",
+    "SOLVERS",
+    "freely",
+    "held_back",
+    "in_ball",
+    "subproblem",
+    "update_of",
+]
 
 TOL, MATRIX_FREE_TOL = 1e-10, 1e-4  # residual of a subproblem, relative to |g|
 
@@ -36,6 +57,8 @@ TIGHT: dict[str, dict[str, float]] = {  # options that make SciPy's solvers as a
     "BFGS": {"gtol": 1e-10},
     "L-BFGS-B": {"gtol": 1e-10, "ftol": 1e-16},
 }
+Bounds = tuple[np.ndarray, np.ndarray] | None
+
 HALF = 0.5  # see `held_back`
 POPULATION = 15  # members per variable, SciPy's default
 
@@ -48,19 +71,23 @@ def subproblem(
     p: int,
     theta: float,
     first: bool,
+    box: Bounds = None,
     **how: Any,
 ) -> BallAnswer:
     """The step for a model and a radius or sigma, `scale`; `first` marks the first attempt of a step.
 
     "none" minimises without constraint at the first attempt. If the model is unbounded, the step is the one
-    in the ball, and `bounded` is False.
+    in the ball, and `bounded` is False. `box` holds the bounds of s; the ball is then that of the infinity
+    norm.
     """
     tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
-    length = nrm2(model.expand(np.zeros(model.n)).gradient)
+    zero = np.zeros(model.n)
+    size = nrm2(inward(zero, model.expand(zero).gradient, box) if box else model.expand(zero).gradient)
+    how["box"] = box
     if trust_method == "proximal":
-        return freely(Penalised(model, 1 / scale, 2), scale * length or 1.0, tol, **how)
+        return freely(Penalised(model, 1 / scale, 2), scale * size or 1.0, tol, **how)
     if trust_method == "regularized":
-        r = (length / scale) ** (1 / p) or 1.0
+        r = (size / scale) ** (1 / p) or 1.0
         return freely(Penalised(model, scale, p + 1), r, tol, (theta, p), **how)
     if trust_method == "none" and first:
         answer = freely(model, scale, tol, **how)
@@ -68,13 +95,30 @@ def subproblem(
     return in_ball(model, scale, tol, **how)
 
 
+def update_of(s: np.ndarray, trust_method: str, x: np.ndarray, bounds: Bounds) -> tuple[np.ndarray, float]:
+    """``(update, |s|)``: -s in the dtype of x, and the length of s in the norm of the region.
+
+    With bounds the update meets those that s meets exactly, and the norm of "bounds" and "none" is the
+    infinity norm, else it is Euclid's.
+    """
+    if bounds is None:
+        return (-s).astype(x.dtype), nrm2(s)
+    update = onto_bounds(-s, x, x - bounds[1], x - bounds[0], bounds)
+    return update, float(np.abs(s).max()) if trust_method in ("bounds", "none") else nrm2(s)
+
+
+def region_of(box: Bounds) -> Callable[[float], Region]:
+    """``r -> region``: the balls of radius r, or the bounds of s within ``|s|_inf <= r``."""
+    return Ball if box is None else lambda r: Box(*box, r)
+
+
 def held_back(answer: BallAnswer, trust_method: str, scale: float, p: int) -> bool:
     """Whether the step is limited by the region or the solver, not by the model: over half of |g| is left."""
-    length = nrm2(answer.s)
+    size = nrm2(answer.s)
     if trust_method == "regularized":
-        pull = scale * length**p
+        pull = scale * size**p
     else:
-        pull = length / scale if trust_method == "proximal" else length * answer.multiplier
+        pull = size / scale if trust_method == "proximal" else size * answer.multiplier
     return answer.residual + pull > HALF * answer.first
 
 
@@ -85,6 +129,7 @@ def in_ball(
     solver: str = "native",
     de_iters: int | None = None,
     rng: np.random.Generator | None = None,
+    box: Bounds = None,
 ) -> BallAnswer:
     """A local minimiser of `model` over ``|s| <= r``.
 
@@ -100,6 +145,8 @@ def in_ball(
         Generations of the global search.
     rng : numpy.random.Generator
         For the global search.
+    box : (low, high) or None
+        Bounds of s. With them the region is ``|s|_inf <= r``, the solver "native", without a global search.
 
     Examples
     --------
@@ -111,7 +158,7 @@ def in_ball(
     """
     start = np.zeros(model.n)
     native = solver == "native"
-    answer = minimise_in_ball(model, r, start, tol) if native else by_scipy(model, solver, r, True)
+    answer = minimise_in(model, region_of(box)(r), start, tol) if native else by_scipy(model, solver, r, True)
     return lower_by_evolution(model, answer, r, tol, de_iters, rng) if de_iters is not None else answer
 
 
@@ -123,10 +170,13 @@ def freely(
     solver: str = "native",
     de_iters: int | None = None,
     rng: np.random.Generator | None = None,
+    box: Bounds = None,
 ) -> BallAnswer:
     """A local minimiser of `model`, found over balls of radius r and more; `bounded` may be False."""
     native = solver == "native"
-    answer = minimise_freely(model, r, tol, theta) if native else by_scipy(model, solver, r, False)
+    answer = (
+        minimise_freely(model, r, tol, theta, region_of(box)) if native else by_scipy(model, solver, r, False)
+    )
     if de_iters is None or not answer.bounded:
         return answer
     return lower_by_evolution(model, answer, max(r, 2 * float(np.linalg.norm(answer.s))), tol, de_iters, rng)
@@ -143,7 +193,7 @@ def lower_by_evolution(
     found = scipy.optimize.differential_evolution(
         value, [(-r, r)] * model.n, maxiter=de_iters, popsize=POPULATION, polish=False, rng=rng
     )
-    other = minimise_in_ball(model, r, onto_ball(found.x, r), tol)
+    other = minimise_in(model, Ball(r), onto_ball(found.x, r), tol)
     return other if other.value < answer.value else answer
 
 

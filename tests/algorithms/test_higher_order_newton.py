@@ -427,3 +427,40 @@ def test_sigma_is_interpolated_within_its_bounds():
     assert interpolated_sigma(100.0, 4, 0.5, 0.125, False, True, 3.5, 0.25) == 8.0
     assert interpolated_sigma(8.0, 4, 0.5, 0.0, False, True, 2.0, 0.25) == 0.5  # at most 2^4 times
     assert interpolated_sigma(8.0, 4, 0.5, 1.0, False, False, 2.0, 0.25) == 8.0
+
+
+# ---------------------------------------------------------------- inside bounds
+
+
+def test_only_the_curvature_of_the_free_variables_keeps_a_run_from_ending():
+    dome = lambda x: x[0] ** 2 - x[1] ** 2 + 3 * x[1]  # noqa: E731
+    bounds = (np.array([-1.0, 0.0]), np.array([1.0, 2.0]))
+
+    def settled(x, bounds):
+        x = np.array(x)
+        return HigherOrderNewton(order=2).settled(FunctionObjective(dome, x, bounds=bounds).at(x))
+
+    assert settled([0.0, 0.0], bounds)  # held at its bound by the slope 3
+    assert not settled([0.0, 1.5], bounds)  # a saddle
+    assert not settled([0.0, 0.0], None)
+    assert settled([0.5, 0.5], (np.full(2, 0.5), np.full(2, 0.5)))  # nothing is free
+
+
+@pytest.mark.parametrize("trust_method", TRUST_METHODS)
+@pytest.mark.parametrize("derivatives", ["tensors", "matrix-free"])
+def test_a_saddle_on_a_bound_is_left(trust_method, derivatives):
+    # at the start the projected gradient is zero, and f falls along the second variable, both ways
+    fun = lambda x: x[0] + x[0] ** 2 - x[1] ** 2 + x[1] ** 4 / 4  # noqa: E731
+    method = HigherOrderNewton(order=4, trust_method=trust_method, derivatives=derivatives)
+    result = refopt.minimize(fun, [0.0, 1e-9], method=method, bounds=[(0, 1), (-3, 1)])
+    assert result.success and result.fun <= -0.75 + 1e-9  # at x_1 = 1, or in the corner's well at -2^(1/2)
+
+
+def test_the_radius_is_that_of_the_infinity_norm():
+    method = HigherOrderNewton(order=2, init_radius=0.5)
+    run = refopt.iterate(
+        lambda x: 100 - 50 * anp.sum(x), [0.0] * 3, method=method, bounds=[(0, 9)] * 2 + [(0, 0.1)]
+    )
+    assert next(run).x.tolist() == [0.5, 0.5, 0.1]
+    free = next(refopt.iterate(lambda x: 100 - 50 * anp.sum(x), [0.0] * 3, method=method))
+    assert np.linalg.norm(free.x) == pytest.approx(0.5)

@@ -8,7 +8,7 @@ import pytest
 
 import refopt
 from refopt.function import FunctionObjective
-from refopt.parts.line_search import backtrack, descent
+from refopt.parts.line_search import backtrack, descent, first_bound
 from refopt.status import Status, Stop
 
 SEEDS = range(6)
@@ -94,3 +94,82 @@ def test_where_f_is_rounding_the_slope_decides():
         point, point.g, refopt.Backtracking().init(point.x)
     )
     assert state.trials == 1 and 0 < update[0] < 2e-5
+
+
+# ---------------------------------------------------------------- inside bounds
+
+
+def slanted(x):
+    return (x[0] - 2) ** 2 + (x[1] + 3) ** 2 + x[0] * x[1]
+
+
+BOX = (np.zeros(2), np.ones(2))
+
+
+def test_trials_are_on_the_projected_arc():
+    point = at([0.5, 0.5], slanted, bounds=BOX)
+    for rule in (refopt.Backtracking(), refopt.StrongWolfe()):
+        update, state = rule.step(point, point.g, rule.init(point.x))
+        x = point.after(update).x
+        assert x.tolist() == np.clip(point.x - state.step_size * point.g, 0, 1).tolist() == [1.0, 0.0]
+        assert state.trials == 1  # the first bound is nearer than a = 1, so the arc is searched at once
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_decrease_asked_for_is_that_of_the_arc(seed):
+    rng = np.random.default_rng(seed)
+    bounds = (np.full(4, -0.5), np.full(4, 0.5))
+    point = at(rng.uniform(-0.5, 0.5, 4), bounds=bounds)
+    direction = point.g * rng.uniform(0.1, 3, 4)
+    slope = float(point.g @ direction)
+    update, a, trials = backtrack(point, direction, slope, 2.0, 0.4, 0.3, 60, "test")
+
+    def enough(a):
+        x = np.clip(point.x - a * direction, *bounds)
+        return wavy(x) <= point.f - 0.3 * point.g @ (point.x - x)
+
+    assert enough(a) and not any(enough(2.0 * 0.4**k) for k in range(trials - 1)), f"seed {seed}"
+
+
+def test_the_search_for_wolfe_ends_at_the_first_bound():
+    assert first_bound(at([0.5, 0.5], slanted), np.ones(2)) == np.inf
+    assert first_bound(at([0.5, 0.5], slanted, bounds=BOX), np.array([-0.25, 0.0])) == 2.0
+    seen = []
+
+    def watched(x):
+        seen.append(np.array(getattr(x, "_value", x)))
+        return -3.0 * x[0]
+
+    point = at([0.0], watched, bounds=(np.zeros(1), np.full(1, 5.0)))
+    update, state = refopt.StrongWolfe().step(point, np.array([-1.0]), refopt.StrongWolfe().init(point.x))
+    assert point.after(update).x == 5.0 and state.step_size == 5.0  # f falls as far as the bound
+    assert max(float(x[0]) for x in seen) <= 5.0
+
+
+def test_a_direction_that_only_descends_because_a_bound_stops_it_is_replaced():
+    point = at([0.0, 0.5], lambda x: -10 * x[0] + x[1], bounds=BOX)
+    uphill = np.array([1.0, 1e-9])  # x_0 would leave its bound, and f rise; x_1 descends a little
+    direction, slope, fallback = descent(point, uphill)
+    assert fallback and direction.tolist() == [-10.0, 1.0] and slope == 101.0
+    held = at([1.0, 0.5], lambda x: -10 * x[0] + x[1], bounds=BOX)  # the gradient holds x_0 there
+    assert descent(held, np.array([-1.0, 2.0]))[0].tolist() == [0.0, 2.0]
+    assert descent(held, np.array([-1.0, -2.0]))[0].tolist() == [0.0, 1.0]
+
+
+def test_the_projected_gradient_is_tried_before_the_run_ends():
+    point = at([0.5, 0.5], lambda x: x[0] + 1e-20 * x[1], bounds=BOX)
+    useless = np.array([1e-18, 0.0])  # its predicted decrease is rounding
+    update, state = refopt.Backtracking().step(point, useless, refopt.Backtracking().init(point.x))
+    assert state.fallback and point.after(update).x[0] == 0.0
+    flat = at([0.5, 0.5], lambda x: 1e8 + 1e-12 * x[0], bounds=BOX)
+    with pytest.raises(Stop) as stop:
+        refopt.Backtracking().step(flat, flat.g, refopt.Backtracking().init(flat.x))
+    assert stop.value.status is Status.ROUNDING
+
+
+def test_where_f_is_rounding_the_projected_gradient_decides():
+    flat = lambda x: 1e8 + (x[0] - 1e-5) ** 2 + 1e-3 * x[1]  # noqa: E731
+    point = at([2e-5, 0.0], flat, bounds=BOX)
+    rule = refopt.Backtracking(init_step=0.25)
+    update, state = rule.step(point, point.g, rule.init(point.x))
+    assert state.trials == 1 and point.after(update).x == pytest.approx([1.5e-5, 0.0], rel=1e-6)

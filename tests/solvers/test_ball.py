@@ -7,8 +7,12 @@ from functions import SMOOTH, model_of
 
 from refopt.function import FunctionObjective
 from refopt.models.taylor import Penalised, TensorModel, taylor_model
-from refopt.solvers.ball import certificate, minimise_freely, minimise_in_ball, quadratic_in_ball
+from refopt.solvers.ball import Ball, certificate, minimise_freely, minimise_in, quadratic_in_ball
 from refopt.solvers.subproblem import freely, in_ball
+
+
+def minimise_in_ball(model, r, start, **how):
+    return minimise_in(model, Ball(r), start, **how)
 
 
 def moresorensen_defect(H, g, r, z, lam):

@@ -10,9 +10,11 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from refopt.solvers.box import (
+    box_around,
     face_descent,
     least_squares_step,
     lowest_of_starts,
+    onto_bounds,
     quadratic_step,
     residual_step,
     value,
@@ -226,3 +228,23 @@ def test_many_starts_beat_one():
         assert best <= alone
         better += best < alone
     assert better >= 1
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_steps_onto_bounds_meet_them_exactly(dtype):
+    rng = np.random.default_rng(5)
+    x, low, high = rng.uniform(-1, 1, 500), rng.uniform(-3, -1, 500), rng.uniform(1, 3, 500)
+    x, low, high = (v.astype(dtype) for v in (x, low, high))
+    lower, upper = box_around(x, 1e9, (low, high))
+    for d, bound in ((upper, low), (lower, high)):
+        step = onto_bounds(d, x, lower, upper, (low, high))
+        assert step.dtype == dtype and np.array_equal(np.clip(x - step, low, high), bound)
+    inside = onto_bounds((lower + upper) / 2, x, lower, upper, (low, high))
+    assert np.array_equal(inside, ((lower + upper) / 2).astype(dtype))
+
+
+def test_the_local_answer_is_the_one_that_descent_from_0_reaches():
+    # two wells: descent goes to the near one, where the slope leads; the other is deeper
+    H, g, lower, upper = np.array([[-1.0]]), np.array([0.1]), np.array([-9.0]), np.array([1.0])
+    assert quadratic_step(H, g, lower, upper)[0] == -9.0
+    assert quadratic_step(H, g, lower, upper, local=True) == (1.0, "active set")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refopt.solvers.box import quadratic_step, value
-from refopt.solvers.box_cg import conjugate_gradient_step
+from refopt.solvers.box_cg import cauchy, conjugate_gradient_step, movable
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -51,3 +51,20 @@ def test_products_are_all_it_asks_for_and_few():
     )
     np.testing.assert_allclose(d, 1 / k, rtol=1e-7)
     assert len(count) <= 250
+
+
+def test_what_the_edges_balance_does_not_loosen_the_tolerance():
+    # x_0 is held at its edge by a gradient 1e6 times that of the others
+    H, g = np.diag([1.0, 1.0, 4.0]), np.array([-1e6, 1.0, 1.0])
+    d, _ = conjugate_gradient_step(lambda v: H @ v, g, np.array([0.0, -9, -9]), np.full(3, 9.0), tol=1e-3)
+    assert d == pytest.approx([0.0, 1.0, 0.25], abs=1e-2)
+    assert movable(g, np.array([0.0, -1, -1]), np.array([1.0, 1, 0])).tolist() == [0.0, 1.0, 0.0]
+
+
+def test_the_cauchy_point_is_the_least_along_the_gradient_up_to_an_edge():
+    H, g = np.diag([2.0, 8.0]), np.array([1.0, 1.0])
+    wide, narrow = np.full(2, 9.0), np.array([0.1, 9.0])
+    assert cauchy(lambda v: H @ v, g, -wide, wide) == pytest.approx([0.2, 0.2])  # g^T g / g^T H g
+    assert cauchy(lambda v: H @ v, g, -wide, narrow) == pytest.approx([0.1, 0.1])
+    assert cauchy(lambda v: -H @ v, g, -wide, wide) == pytest.approx([9.0, 9.0])
+    assert not cauchy(lambda v: H @ v, g, -wide, np.zeros(2)).any()
