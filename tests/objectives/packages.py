@@ -285,7 +285,7 @@ def frozen_distribution(x):
     return -scipy.stats.norm(x[0], np.exp(x[1])).logpdf(Y1).sum()
 
 
-@plain([0.5, 0.3])
+@plain([0.5, 0.3], own=(ValueError,))
 def multivariate_normal(x):
     cov = np.array([[np.exp(x[0]) + 0.2, 0.2], [0.2, np.exp(x[1]) + 0.2]])
     return -scipy.stats.multivariate_normal(np.zeros(2), cov).logpdf(np.column_stack([X1 - 1, Y1 - 1])).sum()
