@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, differences
+from . import checks, differences, following
 from .composite import LeastSquares, ModelLoss
 from .derivatives import reverse
 from .derivatives.refusal import TraceError
@@ -163,6 +163,8 @@ class FitObjective(FunctionObjective):
             model = lambda x: np.ravel(self._plain_model(x))  # noqa: E731
             self.used["J"] = "differences of residuals"
             return differences.first(self, model, point, np.ravel(y))
+        if self.jac is not None and not self._fits_jac(point, backward):
+            return self.jacobian(point)
         self.used["J"] = "autograd"
         if np.size(y) < self.n:
             rows = [backward(e.reshape(np.shape(y))) for e in np.eye(np.size(y), dtype=self.dtype)]
@@ -171,6 +173,21 @@ class FitObjective(FunctionObjective):
         return np.stack([np.ravel(forward(e)) for e in np.eye(self.n, dtype=self.dtype)], axis=1).astype(
             self.dtype
         )
+
+    def _fits_jac(self, point: Point, backward: Callable) -> bool:
+        """Whether the traced model has the gradient of `jac`; if it has not, the model is differenced."""
+        y = self._model(point)[0]
+        g = np.asarray(backward(self.fun.slope(y)), dtype=float)
+        eps = float(np.finfo(self.dtype).eps)
+        scale = max(
+            float(np.abs(g).max()), float(np.abs(point.g).max()), float(np.max(np.square(y), initial=0))
+        )
+        right = bool(np.abs(g - point.g).max() <= following.AGREED * np.sqrt(eps) * scale)
+        if not right:
+            self.traced = False
+            point.memo.pop("forward", None)
+            point.memo.pop("model", None)
+        return right
 
     def gauss_newton(self, point: Point) -> np.ndarray:
         y, J = self._model(point)[0], point.jacobian

@@ -6,8 +6,8 @@
     a primitive of    before the first second derivative from a trace: a product with
     the user's own    differences of the gradient                                            `check_products`
     "cs"              the complex step with the change of f over a small step                 `check_complex`
-    before success    f on both sides of x, along the variables whose gradient was exactly
-                      zero at the start and at the end                                        `check_still`
+    before success    f on both sides of x, along the variables whose derivative is
+                      exactly zero                                                            `check_still`
 
 The rest is done wherever a trace is opened, see `refopt.derivatives.refusal`.
 """
@@ -32,6 +32,7 @@ __all__ = ["check_complex", "check_products", "check_start", "check_still", "ref
 # fuse or reorder operations on arrays of different layout.
 SLACK = 100
 AGREED = 16  # jac and autograd's gradient may differ by this times half the digits, as differences do
+DECIDED = 0.1  # values decide between two slopes if one fits better by this factor
 STEP = 1e-4  # relative length of the longer step of `check_still`
 FLAT = 0.5  # a slope that stays above this share of itself at an eighth of the distance is not zero
 
@@ -57,13 +58,16 @@ def check_start(objective: Any, point: Point) -> None:
             )
         else:
             raise changed(objective, point, expected, got)
-    if np.isfinite(point.f):
-        objective.first_g = point.g
 
 
 def changed(objective: Any, point: Point, expected: Any, got: Any) -> TraceError:
     """The error for a value that is another one for the tracer."""
-    show = lambda value: checks.describe(float(value) if np.size(value) == 1 else np.asarray(value))  # noqa: E731
+
+    def show(value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        return checks.describe(float(value) if np.size(value) == 1 else np.asarray(value))
+
     traced = lambda: reverse.trace(objective.as_traced, point.x)  # noqa: E731
     return refusal.changed(objective.as_traced, show(expected), show(got), traced)
 
@@ -90,11 +94,13 @@ def refusal_of(objective: Any, point: Point) -> TraceError | None:
     """
     try:
         value, derivatives = reverse.trace_twice(objective.as_traced, point.x)
-        g, product = derivatives()
         f = one_number(value)
+        g, product = derivatives()
         Hx = product(np.abs(point.x))
     except TraceError as error:
         return error
+    except (TypeError, ValueError):  # not one number for the tracer
+        return changed(objective, point, point.f, "something else")
     if not same(f, point.f, slack(point, point.f)):
         return changed(objective, point, point.f, f)
     gap = np.asarray(point.g - g, dtype=float)
@@ -111,12 +117,18 @@ def refusal_of(objective: Any, point: Point) -> TraceError | None:
         ends = [np.clip(end, *objective.bounds) for end in ends]
     rise = np.subtract(*(float(objective.evaluated(end)) for end in ends))
     move = (ends[0] - ends[1]).astype(float)
-    if abs(rise - float(point.g @ move)) < abs(rise - float(g @ move)):
+    of_jac, of_trace = abs(rise - float(point.g @ move)), abs(rise - float(g @ move))
+    if of_jac < DECIDED * of_trace:
         return refusal.lost(objective.as_traced)
+    if not of_trace < DECIDED * of_jac:
+        return TraceError(
+            f"jac and autograd's gradient differ by {np.abs(gap).max():.2g}, and the values of fun nearby "
+            "fit neither better: fun has a kink here, or is noisy"
+        )
     i = int(np.argmax(np.abs(gap)))
     raise ValueError(
-        f"jac disagrees with the derivative of fun, coordinate {i}: jac gives {point.g[i]:.6g}, the "
-        f"derivative is {g[i]:.6g}; see refopt.derivatives.check_derivatives"
+        f"jac disagrees with the derivative of fun, coordinate {i}: jac gives {point.g[i]:.10g}, the "
+        f"derivative is {g[i]:.10g}; see refopt.derivatives.check_derivatives"
     )
 
 
@@ -170,27 +182,42 @@ def check_complex(objective: Any, point: Point) -> None:
 
 
 def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
-    """Raise `TraceError` if f has a slope along variables whose gradient by autograd is exactly zero.
+    """Raise `TraceError` if f has a slope along variables whose derivative is exactly zero.
 
-    The slope is measured at two distances: that of a smooth function with a zero gradient shrinks with the
-    distance, a true slope does not.
+    The slope is measured at two distances, first at the shorter: that of a smooth function with a zero
+    gradient shrinks with the distance, a true slope does not. If f rises or falls on one side alone, x is at a kink.
     """
     if not still.any():
         return
+    near, noise = measured_slope(objective, point, still, 0.125)
+    if near > noise and near > FLAT * measured_slope(objective, point, still, 1.0)[0]:
+        raise refusal.lost(objective.as_traced) if objective.traced else coarse(objective, near)
+
+
+def measured_slope(objective: Any, point: Point, still: np.ndarray, share: float) -> tuple[float, float]:
+    """``(|slope|, its rounding error)`` of f along the variables `still`, by values on both sides of x."""
     eps = float(np.finfo(point.x.dtype).eps)
-    slopes, noise = [], 0.0
-    for share in (1.0, 0.125):
-        lengths = np.maximum(1, np.abs(point.x)) * (1 + 0.3 * np.cos(np.arange(point.x.size)))
-        step = (STEP * share * lengths * still).astype(point.x.dtype)
-        ends = [point.x + step, point.x - step]
-        if objective.bounds is not None:
-            ends = [np.clip(end, *objective.bounds) for end in ends]
-        f = np.array([point.f, *(one_number(objective.plain(end)) for end in ends)])
-        slopes.append(abs(f[1] - f[2]) / share)
-        # the rounding of f, and of the ends, which makes the two steps differ in length
-        noise = SLACK * eps * (np.abs(f).max() + np.ptp(f) / (STEP * share)) / share
-    if np.all(np.isfinite(slopes)) and slopes[1] > max(FLAT * slopes[0], noise):
-        raise refusal.lost(objective.as_traced)
+    lengths = np.maximum(1, np.abs(point.x)) * (1 + 0.3 * np.cos(np.arange(point.x.size)))
+    step = (STEP * share * lengths * still).astype(point.x.dtype)
+    ends = [point.x + step, point.x - step]
+    if objective.bounds is not None:
+        ends = [np.clip(end, *objective.bounds) for end in ends]
+    f = np.array([point.f, *(one_number(objective.plain(end)) for end in ends)])
+    rise, fall = f[1] - f[0], f[0] - f[2]
+    # the rounding of f, and of the ends, which makes the two steps differ in length
+    noise = SLACK * eps * (np.abs(f).max() + np.ptp(f) / (STEP * share)) / share
+    if not np.all(np.isfinite(f)) or rise * fall <= 0:
+        return 0.0, np.inf
+    return min(abs(rise), abs(fall)) / share, noise
+
+
+def coarse(objective: Any, slope: float) -> ValueError:
+    """The error for differences that are zero because their steps are too short for fun."""
+    return ValueError(
+        f"differences of fun ({objective.scheme!r}) are exactly zero at x, but over steps of {STEP / 8:.0e} "
+        f"f changes by {slope / 8:.3g}: fun computes with fewer digits than its result has; give "
+        "options={'noise': 'auto'} or the relative error of f as noise"
+    )
 
 
 def same(a: Any, b: Any, slack: Any) -> bool:

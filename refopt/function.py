@@ -104,7 +104,6 @@ class FunctionObjective(CountedObjective):
         self.cause: TraceError | None = None  # why it is not traced
         self.used: dict[str, str] = {}
         self._followed: Any = None  # the x at which a trace last found that the value depends on x
-        self.first_g: np.ndarray | None = None  # gradient at the start, if fun is traced
 
     @property
     def derivatives(self) -> dict[str, str]:
@@ -304,8 +303,11 @@ class FunctionObjective(CountedObjective):
             following.check_complex(self, point)
 
     def confirm(self, point: Point) -> None:
-        if self.first_g is not None:
-            following.check_still(self, point, (point.g == 0) & (self.first_g == 0))
+        if self.jac is None and not self.pair and (self.traced or self.scheme in ("2-point", "3-point")):
+            still = point.g == 0
+            if self.bounds is not None:
+                still &= self.bounds[0] < self.bounds[1]
+            following.check_still(self, point, still)
 
     def moved(self, old: Point, new: Point) -> None:
         if self.strategy is not None:
@@ -329,7 +331,9 @@ class FunctionObjective(CountedObjective):
         except TraceError as error:
             if self.fallback is None or not self.traced:
                 raise
-            self.scheme, self.traced, self.cause, self.first_g = self.fallback, False, error, None
+            self.scheme, self.traced, self.cause = self.fallback, False, error
+            if not np.isfinite(self.best_f) or np.array_equal(self.best_x, point.x):
+                self.best_x, self.best_f = point.x, np.inf  # a traced value may be no value of fun
             self.used = {"note": f"differences, because autograd cannot follow fun: {error}"}
             point.memo.clear()
             point._f = point._g = None
@@ -423,7 +427,7 @@ class FunctionObjective(CountedObjective):
         value = reverse.gathered(answer[0] if self.pair else answer)
         if isbox(value) and isbox(x) and value._trace == x._trace:
             self._followed = getval(x)
-            return anp.reshape(value, ()) if value.shape == (1,) else value
+            return anp.reshape(value, ()) if value.shape and value.size == 1 else value
         if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):
             raise refusal.stored(self.fun)  # an earlier call at this x did depend on it
         return float(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else value

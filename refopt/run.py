@@ -134,19 +134,19 @@ class Run(Iterator[Record]):
         if self.stop is not None:
             raise StopIteration
         try:
-            if self.state is None:
-                self._start()
-            record = self._iteration()
-        except Stop as stop:
-            self._finish(proven(stop, self.point))
-            raise StopIteration from None
+            try:
+                if self.state is None:
+                    self._start()
+                return self._iteration()
+            except Stop as stop:
+                self._finish(self._earned(proven(stop, self.point)))
         except KeyboardInterrupt:
             self._finish(Stop(Status.INTERRUPTED))
             raise
         except Exception as error:
             self._fail(error)
             raise
-        return record
+        raise StopIteration
 
     def _start(self) -> None:
         point = self.point
@@ -191,7 +191,7 @@ class Run(Iterator[Record]):
         if self.callback is not None:
             self._call_back(record)
         if stop is not None:
-            self._finish(stop)
+            self._finish(self._earned(stop))
         return record
 
     def _step(self, point: Point) -> tuple[np.ndarray, Any]:
@@ -254,7 +254,6 @@ class Run(Iterator[Record]):
                 reason=f"the gradient is not finite: g[{i}] = {point.g[i]} where f = {point.f:.6g}",
             )
         if g <= self.options["gtol"] and self.method.settled(point):
-            self.objective.confirm(point)
             raise Stop(Status.GTOL, g, self.options["gtol"])
 
     def _tests(self, old: Point, record: Record) -> Stop | None:
@@ -282,6 +281,15 @@ class Run(Iterator[Record]):
             self.callback(record)  # type: ignore[misc]
         except StopIteration:
             raise Stop(Status.CALLBACK) from None
+
+    def _earned(self, stop: Stop) -> Stop:
+        """The end of the run, if the gradient that a success rests on is true."""
+        if stop.status.success:
+            try:
+                self.objective.confirm(self.point)
+            except Stop as limit:
+                return limit
+        return stop
 
     def _finish(self, stop: Stop) -> None:
         self.stop = stop

@@ -109,6 +109,11 @@ def in_place(name: str) -> Callable:
     return method
 
 
+def no_bytes(self: Any, *_args: Any) -> Any:
+    """Pickling."""
+    raise CallError("a traced number cannot be pickled: what comes back would not be traced")
+
+
 def same(self: Any, *_args: Any, **_kwargs: Any) -> Any:
     """The box itself, which nothing can write into."""
     return self
@@ -164,6 +169,10 @@ METHODS: dict[str, Any] = {
     "tolist": tolist,
     "transpose": transpose,
     "view": same,
+    "__copy__": same,
+    # a deep copy would also copy the trace, and the gradient would end at the copy of x
+    "__deepcopy__": same,
+    "__reduce_ex__": no_bytes,
     "__pos__": lambda self: anp.positive(self),
     "__divmod__": lambda self, other: (anp.floor_divide(self, other), anp.mod(self, other)),
     "__rdivmod__": lambda self, other: (anp.floor_divide(other, self), anp.mod(other, self)),

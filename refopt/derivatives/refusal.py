@@ -7,6 +7,9 @@ at the same x:
     the plain call raises too, or the second traced call works          the user's own error, left as it is
     the plain call gives another value than the traced call             `TraceError`
     the traced value does not depend on x, plain values near x do       `TraceError`
+
+A traced call that does not fail when it is repeated is no proof where the error speaks of the tracer's boxes:
+then the function fails now and then, and the tracer is the cause.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import numpy as np
 import scipy
 from autograd.tracer import getval, isbox
 
+from ..checks import describe
 from ..status import Stop
 
 __all__ = [
@@ -32,6 +36,7 @@ __all__ = [
     "TraceError",
     "broken_rule",
     "changed",
+    "checked_constant",
     "hides_argument",
     "lost",
     "name_of",
@@ -39,6 +44,9 @@ __all__ = [
     "refused",
     "stored",
 ]
+
+
+ROUNDED = 1e-12  # relative difference of two values that may come from rounding
 
 
 class TraceError(TypeError):
@@ -60,6 +68,8 @@ INNER = tuple(
     str(place) for place in (Path(__file__).parents[1], *(m.__path__[0] for m in (autograd, np, scipy)))
 )
 INSTALLED = re.compile(r"[/\\](site-packages|dist-packages|lib[/\\]python\d)|^<")
+
+BOXES = ("ArrayBox", "SequenceBox", "DictBox", "FloatBox")
 
 CAUSES = (
     (re.compile(r"\b(math\.\w+)\("), "`{0}` takes plain numbers only; write `np.{1}` from autograd.numpy"),
@@ -98,8 +108,8 @@ def plain(x: Any) -> Any:
     return x
 
 
-def own_error(fun: Callable, x: Any, traced_again: Callable[[], Any]) -> bool:
-    """Whether an exception that a traced call at x raised is the user's own, and not the tracer's doing.
+def own_error(error: Exception, fun: Callable, x: Any, traced_again: Callable[[], Any]) -> bool:
+    """Whether the `error` that a traced call at x raised is the user's own, and not the tracer's doing.
 
     Where a limit on evaluations leaves no room to find out, it is taken for the user's own.
     """
@@ -107,6 +117,8 @@ def own_error(fun: Callable, x: Any, traced_again: Callable[[], Any]) -> bool:
         fun(np.array(plain(x)))
     except Exception:
         return True
+    if any(box in str(error) for box in BOXES):
+        return False
     try:
         traced_again()
     except Stop:
@@ -114,6 +126,20 @@ def own_error(fun: Callable, x: Any, traced_again: Callable[[], Any]) -> bool:
     except Exception:
         return False
     return True
+
+
+def checked_constant(fun: Callable, x: Any, out: Any, traced: Callable[[], Any]) -> None:
+    """Raise `TraceError` if a result that the tracer takes for a constant is another one by a plain call, or
+    changes with x.
+    """
+    expected = numbers(out)
+    if expected is None:
+        return
+    gap = distance(fun, np.array(plain(x)), expected)
+    if gap > ROUNDED * float(np.abs(expected).max(initial=0.0)) and np.all(np.isfinite(expected)):
+        raise changed(fun, describe(plain(fun(np.array(plain(x))))), describe(plain(out)), traced)
+    if hides_argument(fun, x, out):
+        raise lost(fun)
 
 
 def hides_argument(fun: Callable, x: Any, out: Any) -> bool:

@@ -25,6 +25,7 @@ from .refusal import (
     CallError,
     TraceError,
     broken_rule,
+    checked_constant,
     hides_argument,
     lost,
     name_of,
@@ -97,7 +98,7 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
     except (Stop, TraceError):
         raise
     except Exception as error:
-        if isinstance(error, MemoryError) or own_error(fun, x, call):
+        if isinstance(error, MemoryError) or own_error(error, fun, x, call):
             raise
         raise refused(error, fun) from error
     if isbox(end) and end._trace == level:
@@ -109,8 +110,8 @@ def open_trace(start: Any, fun: Callable, x: Any) -> tuple[Any, Any]:
             f"{name_of(fun)} returned an array of Python objects: a plain `numpy` call on the traced "
             f"variables hid them from autograd. {ADVICE}"
         )
-    if not isbox(end) and hides_argument(fun, x, end):
-        raise lost(fun)
+    if not isbox(end):
+        checked_constant(fun, x, end, call)
     return end, None
 
 

@@ -29,14 +29,14 @@ NEEDS = {"exact": "hess", "gauss-newton": "gauss-newton"}
 
 
 def indefinite(H: np.ndarray) -> bool:
-    """Whether a symmetric matrix has negative curvature beyond rounding; False for one without rows.
+    """Whether a symmetric, finite matrix has negative curvature beyond rounding.
 
     Examples
     --------
     >>> indefinite(np.diag([1.0, -1e-3])), indefinite(np.diag([1.0, -1e-12]))
     (True, False)
     """
-    if not H.size:
+    if not H.size or not np.all(np.isfinite(H)):
         return False
     w = np.linalg.eigvalsh(H)
     return bool(w[0] < -NEGATIVE * np.abs(w).max())

@@ -89,9 +89,9 @@ def test_own_error_by_hand():
     def always(x):
         raise ValueError
 
-    assert own_error(always, X, lambda: None)
-    assert own_error(lambda x: 1.0, X, lambda: None)
-    assert not own_error(lambda x: 1.0, X, lambda: always(X))
+    assert own_error(ValueError(), always, X, lambda: None)
+    assert own_error(ValueError(), lambda x: 1.0, X, lambda: None)
+    assert not own_error(ValueError(), lambda x: 1.0, X, lambda: always(X))
 
 
 @pytest.fixture
