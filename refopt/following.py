@@ -185,7 +185,8 @@ def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
     """Raise `TraceError` if f has a slope along variables whose derivative is exactly zero.
 
     The slope is measured at two distances, first at the shorter: that of a smooth function with a zero
-    gradient shrinks with the distance, a true slope does not. If f rises or falls on one side alone, x is at a kink.
+    gradient shrinks with the distance, a true slope does not. If f rises or falls on one side alone, x is at a
+    kink.
     """
     if not still.any():
         return
