@@ -18,7 +18,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from autograd.core import primitive_vjps
 
 from . import checks
 from .derivatives import finite, refusal, reverse
@@ -97,6 +96,7 @@ def refusal_of(objective: Any, point: Point) -> TraceError | None:
         f = one_number(value)
         g, product = derivatives()
         Hx = product(np.abs(point.x))
+        objective.foreign = reverse.has_foreign_rules(derivatives)
     except TraceError as error:
         return error
     except (TypeError, ValueError):  # not one number for the tracer
@@ -132,21 +132,11 @@ def refusal_of(objective: Any, point: Point) -> TraceError | None:
     )
 
 
-def foreign_primitives() -> bool:
-    """Whether the process has primitives with derivative rules that are not autograd's own, or ours."""
-    known = ("autograd", "numpy", "scipy", "refopt")
-    raw = (getattr(fun, "fun", fun) for fun in primitive_vjps)
-    modules = (getattr(fun, "__module__", None) or "numpy" for fun in raw)
-    return any(module.split(".")[0] not in known for module in modules)
-
-
 def check_products(objective: Any, point: Point) -> None:
     """Raise `TraceError` if a product with the traced Hessian is not the change of the gradient.
 
     A rule that the user wrote for a primitive of his own may give a gradient that cannot be traced again.
     """
-    if not foreign_primitives():
-        return
     eps = float(np.finfo(point.x.dtype).eps)
     lengths = np.maximum(1, np.abs(point.x)) * (1 + 0.3 * np.cos(np.arange(point.x.size)))
     v = lengths.astype(point.x.dtype)
@@ -184,12 +174,16 @@ def check_complex(objective: Any, point: Point) -> None:
 def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
     """Raise `TraceError` if f has a slope along variables whose derivative is exactly zero.
 
-    The slope is measured at two distances, first at the shorter: that of a smooth function with a zero
-    gradient shrinks with the distance, a true slope does not. If f rises or falls on one side alone, x is at a
-    kink.
+    First the value is compared with a plain one. The slope is measured at two distances, first at the
+    shorter: that of a smooth function with a zero gradient shrinks with the distance, a true slope does not.
+    If f rises or falls on one side alone, x is at a kink.
     """
     if not still.any():
         return
+    if objective.traced:
+        f = np.asarray(one_number(objective.plain(point.x)))
+        if not same(point.f, f, slack(point, f)):
+            raise changed(objective, point, f, point.f)
     near, noise = measured_slope(objective, point, still, 0.125)
     if near > noise and near > FLAT * measured_slope(objective, point, still, 1.0)[0]:
         raise refusal.lost(objective.as_traced) if objective.traced else coarse(objective, near)

@@ -103,6 +103,7 @@ class FunctionObjective(CountedObjective):
         self.traced: bool | None = None if self.jac or self.pair else self.scheme is None
         self.cause: TraceError | None = None  # why it is not traced
         self.used: dict[str, str] = {}
+        self.foreign: bool | None = None  # whether a trace has used a derivative rule of the user's own
         self._followed: Any = None  # the x at which a trace last found that the value depends on x
 
     @property
@@ -138,16 +139,18 @@ class FunctionObjective(CountedObjective):
     def _traced_value(self, point: Point) -> float:
         """The value from a trace of `fun`; what the trace gives besides is kept for `gradient`, `product`."""
         if self.products_wanted and not self._second_given():
-            value, derivatives = reverse.trace_twice(self.as_traced, point.x)
+            value, trace = reverse.trace_twice(self.as_traced, point.x)
 
             def gradient() -> np.ndarray:
-                g, point.memo["product"] = derivatives()
+                g, point.memo["product"] = trace()
                 return g
 
             point.memo["backward"] = gradient
         else:
-            value, backward = reverse.trace(self.as_traced, point.x)
-            point.memo["backward"] = lambda: backward(np.ones_like(value))
+            value, trace = reverse.trace(self.as_traced, point.x)
+            point.memo["backward"] = lambda: trace(np.ones_like(value))
+        if self.foreign is None:
+            self.foreign = reverse.has_foreign_rules(trace)
         if isinstance(value, float):
             return float(value)
         try:
@@ -353,9 +356,9 @@ class FunctionObjective(CountedObjective):
 
     def _traces_twice(self, point: Point) -> None:
         """Note that second derivatives come from a trace; the first time, see that they may."""
-        if self.used.get("H") != "autograd":
+        if self.foreign and self.used.get("H") != "autograd":
             following.check_products(self, point)
-            self.used["H"] = "autograd"
+        self.used["H"] = "autograd"
 
     def _require_trace(self, point: Point, order: int) -> None:
         """Raise `TraceError` if derivatives of this order cannot be had, because `fun` is not traced."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import autograd.numpy as anp
 import numpy as np
+from autograd.core import primitive_vjps
+from autograd.extend import defvjp, primitive
 
 from refopt.function import FunctionObjective
 from refopt.models.taylor import taylor_model
@@ -12,6 +16,19 @@ from refopt.models.taylor import taylor_model
 def never(x):
     """For calls that must be refused before the first evaluation."""
     raise AssertionError("evaluated although the input was wrong")
+
+
+@contextlib.contextmanager
+def square_with_the_rule(rule):
+    """A primitive of our own, x^2, with this derivative rule, which is forgotten afterwards."""
+    before = set(primitive_vjps)
+    square = primitive(lambda x: x**2)
+    defvjp(square, rule)
+    try:
+        yield square
+    finally:
+        for fun in set(primitive_vjps) - before:
+            del primitive_vjps[fun]
 
 
 def sphere(x):

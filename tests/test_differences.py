@@ -6,9 +6,10 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 import scipy.optimize
+from functions import square_with_the_rule
 
 import refopt
-from refopt import differences, following
+from refopt import differences
 from refopt.derivatives.refusal import plain
 from refopt.fit import objective_of
 
@@ -216,20 +217,22 @@ def test_names_of_schemes():
     assert differences.scheme_or(None, "jac", "a function") == (None, None)
 
 
-def test_the_default_takes_differences_of_a_gradient_that_cannot_be_traced_again(monkeypatch):
-    from autograd import core
-    from autograd.extend import defvjp, primitive
-
-    monkeypatch.setattr(core, "primitive_vjps", dict(core.primitive_vjps))
-    monkeypatch.setattr(following, "primitive_vjps", core.primitive_vjps)
-    square = primitive(lambda x: x**2)
-    defvjp(square, lambda ans, x: lambda g: g * 2 * np.array(plain(x)))
-    fun = lambda x: anp.sum((square(x) - 2) ** 2)  # noqa: E731
-    with pytest.raises(refopt.derivatives.TraceError):
-        refopt.minimize(fun, [1.0, 1.5], method=[refopt.Newton(), refopt.Backtracking()])
-    result = refopt.minimize(fun, [1.0, 1.5])
+def test_the_default_takes_differences_of_a_gradient_that_cannot_be_traced_again():
+    cut_off = lambda ans, x: lambda g: g * 2 * np.array(plain(x))  # noqa: E731
+    with square_with_the_rule(cut_off) as square:
+        fun = lambda x: anp.sum((square(x) - 2) ** 2)  # noqa: E731
+        for method in ([refopt.Newton(), refopt.Backtracking()], refopt.HigherOrderNewton(order=3)):
+            with pytest.raises(refopt.derivatives.TraceError):
+                refopt.minimize(fun, [1.0, 1.5], method=method)
+        result = refopt.minimize(fun, [1.0, 1.5])
     assert result.success and np.allclose(result.x, np.sqrt(2), atol=1e-6)
-    assert (
-        result.derivatives["H"] == "differences of autograd's gradient"
-        and "order=2" in result.derivatives["note"]
-    )
+    assert result.derivatives["H"] == "differences of autograd's gradient"
+    assert "order=2" in result.derivatives["note"]
+
+
+def test_a_rule_of_the_users_own_that_can_be_traced_again_is_followed():
+    with square_with_the_rule(lambda ans, x: lambda g: g * 2 * x) as square:
+        fun = lambda x: anp.sum((square(x) - 2) ** 2)  # noqa: E731
+        result = refopt.minimize(fun, [1.0, 1.5])
+        assert result.success and "note" not in result.derivatives and "order=4" in result.method
+        assert refopt.minimize(fun, [1.0, 1.5], method="Newton").derivatives["H"] == "autograd"

@@ -8,15 +8,17 @@ refused, with the line that is the likely cause (`refusal`).
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.core import SparseObject, VJPNode, backward_pass, vspace
+from autograd.core import SparseObject, VJPNode, backward_pass, primitive_vjps, vspace
 from autograd.extend import defjvp, defvjp, primitive
 from autograd.numpy.numpy_boxes import ArrayBox
-from autograd.tracer import isbox, new_box, trace_stack
+from autograd.tracer import isbox, new_box, toposort, trace_stack
 
 from ..checks import describe
 from ..status import Stop
@@ -66,9 +68,19 @@ def trace(fun: Callable, x: Any) -> tuple[Any, Callable]:
     """
     start = VJPNode.new_root()
     value, end = open_trace(start, fun, x)
-    if end is None:
-        return value, lambda w: vspace(x).zeros()
-    return value, lambda w: backwards(w, end, fun)
+    return value, Backward(fun, x, end)
+
+
+class Backward:
+    """``w -> J(x)^T w`` from the end node of a trace; it is None where x has no influence."""
+
+    __slots__ = ("fun", "x", "end")
+
+    def __init__(self, fun: Callable, x: Any, end: Any):
+        self.fun, self.x, self.end = fun, x, end
+
+    def __call__(self, w: Any) -> Any:
+        return vspace(self.x).zeros() if self.end is None else backwards(w, self.end, self.fun)
 
 
 def backwards(w: Any, end: Any, fun: Callable) -> Any:
@@ -146,7 +158,44 @@ def trace_twice(fun: Callable, x: Any) -> tuple[Any, Callable]:
             return g, constant_gradient(fun, x, g)
         return g._value, lambda v: backwards(v, g._node, fun)
 
+    derivatives.end = end  # type: ignore[attr-defined]
     return (value._value if isbox(value) else value), derivatives
+
+
+def has_foreign_rules(backward: Any) -> bool:
+    """Whether a trace, of `trace` or `trace_twice`, has used a derivative rule of the user's own."""
+    if backward.end is None or not process_has_foreign_rules(len(primitive_vjps)):
+        return False
+    return any(foreign(part) for node in toposort(backward.end) for part in parts_of(node.vjp))
+
+
+@functools.cache
+def process_has_foreign_rules(_count: int) -> bool:
+    """Whether there are primitives beyond autograd's own and ours; asked anew when their number changes."""
+    return any(foreign(getattr(fun, "fun", fun)) for fun in primitive_vjps)
+
+
+def parts_of(rule: Any, depth: int = 3) -> Any:
+    """A rule and the functions that it closes over."""
+    yield rule
+    for cell in getattr(rule, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # an empty cell
+            if depth and callable(cell.cell_contents):
+                yield from parts_of(cell.cell_contents, depth - 1)
+
+
+def foreign(fun: Any) -> bool:
+    """Whether a function belongs to none of the packages whose rules are known."""
+    module = getattr(fun, "__module__", None) or "numpy"
+    return module.split(".")[0] not in (
+        "autograd",
+        "numpy",
+        "scipy",
+        "refopt",
+        "builtins",
+        "functools",
+        "operator",
+    )
 
 
 def constant_gradient(fun: Callable, x: Any, g: Any) -> Callable:

@@ -7,8 +7,8 @@ import functools
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from autograd import core
 from autograd.tracer import getval
+from functions import square_with_the_rule
 
 from refopt.derivatives import TraceError, gradient, hvp, refusal, taylor
 from refopt.derivatives.refusal import (
@@ -94,19 +94,10 @@ def test_own_error_by_hand():
     assert not own_error(ValueError(), lambda x: 1.0, X, lambda: always(X))
 
 
-@pytest.fixture
-def own_rules(monkeypatch):
-    """A table of rules that is thrown away after the test."""
-    monkeypatch.setattr(core, "primitive_vjps", dict(core.primitive_vjps))
-
-
-def test_a_rule_that_fails_backwards_is_named(own_rules):
-    from autograd.extend import defvjp, primitive
-
-    square = primitive(lambda x: x**2)
-    defvjp(square, lambda ans, x: lambda g: [] @ g)
-    with pytest.raises(TraceError, match="the rule for the derivative of one of its calls raised"):
-        gradient(lambda x: anp.sum(square(x)), X)
+def test_a_rule_that_fails_backwards_is_named():
+    with square_with_the_rule(lambda ans, x: lambda g: [] @ g) as square:
+        with pytest.raises(TraceError, match="the rule for the derivative of one of its calls raised"):
+            gradient(lambda x: anp.sum(square(x)), X)
 
 
 # ---------------------------------------------------------------- values that hide x
@@ -127,15 +118,15 @@ def test_a_lost_dependence_is_never_a_zero_gradient(fun):
         taylor(fun, X, np.ones(2), 2)
 
 
-def test_a_lost_second_derivative_is_never_a_zero_hessian(own_rules):
-    from autograd.extend import defvjp, primitive
-
-    square = primitive(lambda x: x**2)
-    defvjp(square, lambda ans, x: lambda g: g * 2 * np.array(plain(x)))  # right, but cut off from the tracer
-    fun = lambda x: anp.sum(square(x))  # noqa: E731
-    assert np.array_equal(gradient(fun, X), 2 * X)
-    with pytest.raises(TraceError):
-        hvp(fun, X, np.ones(2))
+def test_a_lost_second_derivative_is_never_a_zero_hessian():
+    """The first derivative is right, but cut off from the tracer."""
+    with square_with_the_rule(lambda ans, x: lambda g: g * 2 * np.array(plain(x))) as square:
+        fun = lambda x: anp.sum(square(x))  # noqa: E731
+        assert np.array_equal(gradient(fun, X), 2 * X)
+        with pytest.raises(TraceError):
+            hvp(fun, X, np.ones(2))
+        with pytest.raises(TraceError, match="cannot be differentiated again"):
+            taylor(fun, X, np.ones(2), 2)
 
 
 @pytest.mark.parametrize(

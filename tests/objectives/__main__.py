@@ -21,8 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     every = [row.name for row in refopt.methods()]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mode", nargs="+", choices=MODES, default=["autograd"])
-    parser.add_argument("--method", nargs="+", choices=every, default=every)
-    parser.add_argument("--objective", nargs="+", choices=sorted(CASES), default=list(CASES))
+    parser.add_argument("--method", nargs="+", choices=every, default=every, metavar="NAME")
+    parser.add_argument("--objective", nargs="+", choices=sorted(CASES), default=list(CASES), metavar="NAME")
     parser.add_argument("--slow", action="store_true", help="also print the objectives that took longest")
     options = parser.parse_args(argv)
     wrong = 0
