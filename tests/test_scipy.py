@@ -76,8 +76,8 @@ def test_hess_reaches_newton():
 
 @pytest.mark.parametrize("bounds", [[(0, 2), (0, 2)], Bounds(0, 2)])
 def test_bounds_where_unsupported(bounds):
-    with pytest.raises(ValueError, match="does not support bounds"):
-        minimize(fun, START, method=METHOD, bounds=bounds)
+    with pytest.raises(ValueError, match="NewtonNewton does not support bounds"):
+        minimize(fun, START, method=refopt.NewtonNewton(), bounds=bounds)
 
 
 def test_constraints_are_refused():

@@ -13,6 +13,7 @@ from torch_adapter.cases import DEVICE, X0, S, V, W, numpy_function, torch_pair,
 
 import refopt
 import refopt.torch
+from refopt.fit import objective_of
 from refopt.function import FunctionObjective
 from refopt.registry import ENTRIES
 
@@ -165,7 +166,7 @@ def test_gauss_newton_is_that_of_autograd(kind):
         "linear": (refopt.ModelLoss(numpy_model, lambda y: anp.sum(y)), torch.sum),
     }[kind]
     ours = refopt.torch.objective(lambda: (torch_model(), loss), [w]).at(X0)
-    theirs = FunctionObjective(fun, X0).at(X0)
+    theirs = objective_of(fun, X0).at(X0)
     np.testing.assert_allclose(ours.f, theirs.f, rtol=1e-13)
     for quantity in (
         lambda p: p.g,
