@@ -87,12 +87,12 @@ def proven(stop: Stop, point: Point) -> Stop:
         return limit
     except (TypeError, ValueError, NotImplementedError, scipy.linalg.LinAlgError) as error:
         return Stop(Status.STALLED, reason=f"rounding could not be proven, H is not available ({error})")
-    error = rounding_error(point.f, point.x.dtype, point.x, H)
-    if promised <= LONG_SUMS * error:
+    noise = rounding_error(point.f, point.x.dtype, point.x, H)
+    if promised <= LONG_SUMS * noise:
         return stop
     return Stop(
         Status.STALLED,
         reason=f"the last steps promised no decrease beyond rounding, but the gradient does, |g|_inf = "
         f"{point.gradient_norm():.3g}: the Newton decrement is {promised:.3g}, the rounding error of f "
-        f"{error:.3g}. The step was poor, or f has a kink or a tie here",
+        f"{noise:.3g}. The step was poor, or f has a kink or a tie here",
     )

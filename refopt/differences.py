@@ -98,7 +98,7 @@ def hessian(objective: Any, point: Point) -> np.ndarray:
     if scheme == "cs":
         if objective.jac is None:
             raise ValueError("hess='cs' needs jac, a function that also takes complex x; use hess='3-point'")
-        given = lambda x: np.asarray(objective.jac(x, *objective.args))  # type: ignore[misc]  # noqa: E731
+        given = lambda x: np.asarray(objective.jac(x, *objective.args))  # noqa: E731
         H = finite.first(given, point.x, point.g, scheme)
     elif objective.half_the_digits():
         value = lambda x: one_number(objective.plain(x))  # noqa: E731

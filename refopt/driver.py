@@ -36,9 +36,9 @@ def minimize(
     Parameters
     ----------
     fun : callable, or an objective such as `refopt.torch.objective` makes
-        ``fun(x, *args) -> float`` with `x` of shape (n,). Written in ``autograd.numpy`` unless `jac` is
-        given. With ``jac=True`` it returns ``(f, g)``. `refopt.LeastSquares` turns residuals into such a
-        function.
+        ``fun(x, *args) -> float`` with `x` of shape (n,). Written in NumPy or ``autograd.numpy``, so that
+        autograd can follow it, unless `jac` is given. One plain call at x0 is compared with the traced one.
+        With ``jac=True`` it returns ``(f, g)``. `refopt.LeastSquares` turns residuals into such a function.
     x0 : (n,) array_like
         Start. A float32 array keeps the whole run in float32; everything else becomes float64. An objective
         keeps its own dtype; if it has a start of its own, x0 may be left out.
@@ -47,10 +47,14 @@ def minimize(
     method : str, method instance, or sequence of instances
         A name (case, ``-`` and ``_`` are ignored; see `refopt.methods`) stands for a complete recipe, an
         instance runs as it is, a sequence runs as a chain. None means the default.
-    jac : callable, True or None
-        Gradient, shape (n,). None: exact, by autograd. For n = 1 it, `hess` and `hessp` may be a number.
-    hess : callable or None
-        Hessian (n, n): array, sparse matrix or LinearOperator. None: exact, by autograd, where it is needed.
+    jac : callable, True, "2-point", "3-point", "cs" or None
+        Gradient, shape (n,); with `refopt.LeastSquares` also the Jacobian of the residuals, (m, n). A string:
+        finite differences, and `fun` is never traced. None: exact, by autograd. For n = 1 it, `hess` and
+        `hessp` may be a number.
+    hess : callable, "2-point", "3-point", "cs", `scipy.optimize.HessianUpdateStrategy` or None
+        Hessian (n, n): array, sparse matrix or LinearOperator. A string: differences of the gradient (of
+        values, if that is differences too). A strategy, such as ``BFGS()``: updated along the path. None:
+        exact, by autograd, where it is needed; differences of `jac` if autograd cannot follow `fun`.
     hessp : callable or None
         ``hessp(x, v, *args)``, the product of the Hessian with `v`.
     bounds : sequence of (low, high), `scipy.optimize.Bounds` or None
@@ -66,7 +70,10 @@ def minimize(
     options : dict or None
         ``maxiter`` (None: max(1000, 200 n), at most 10^5; inf: no limit), ``maxfev`` (calls of fun, never
         exceeded), ``maxtime`` (seconds), ``gtol`` (on \\|g\\|_inf, default 1e-5), ``ftol``, ``xtol`` (off),
-        ``disp``, ``return_all``, and, where `method` is a name, the hyperparameters of its recipe.
+        ``disp``, ``return_all``; ``fallback`` ("2-point", "3-point" or "cs": differences where autograd
+        cannot follow `fun`; None: an error), ``noise`` (relative error of the values of `fun`, for the steps of
+        differences; "auto": estimated from values at x0; None: rounding), ``finite_diff_rel_step`` (as in
+        SciPy); and, where `method` is a name, the hyperparameters of its recipe.
     shapes : list of tuples or None
         Shapes of the tensors that `x` is the concatenation of; only projections and per-tensor methods use
         them.
@@ -77,7 +84,9 @@ def minimize(
     -------
     OptimizeResult
         That of SciPy, with ``hess, hess_inv, covariance(), standard_errors()``; see `refopt.OptimizeResult`.
-        ``x, fun, jac, nit, nfev, njev, nhev, nhvp, ntaylor, success, status, message, method, options``, and
+        ``x, fun, jac, nit, nfev, njev, nhev, nhvp, ntaylor, success, status, message, method, options``,
+        ``derivatives`` (where "g", "H", ... came from, and in "note" what was changed because autograd cannot
+        follow `fun`: the bare name HigherOrderNewton takes order 2), and
         with ``return_all`` also ``history`` (one `Record` per iteration) and ``allvecs``. If no convergence
         test was met, ``x`` is the best point evaluated. `nfev` counts every call of `fun`.
 
@@ -91,7 +100,11 @@ def minimize(
     Raises
     ------
     TypeError, ValueError
-        For wrong input, before the first evaluation.
+        For wrong input, before the first evaluation. For a `jac` that is not the derivative of `fun`, where
+        both are known.
+    TraceError
+        If autograd cannot follow `fun`: the plain call works and the traced one raises, or gives another
+        value, or a derivative of zero where values show a slope. The message names the likely line.
     Exception
         An exception from `fun` or the callback reaches the caller unchanged. The result so far is attached to
         it as ``error.partial_result``.

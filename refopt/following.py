@@ -115,7 +115,7 @@ def refusal_of(objective: Any, point: Point) -> TraceError | None:
     ends = [(point.x + sign * h * d).astype(point.x.dtype) for sign in (1, -1)]
     if objective.bounds is not None:
         ends = [np.clip(end, *objective.bounds) for end in ends]
-    rise = np.subtract(*(float(objective.evaluated(end)) for end in ends))
+    rise = float(objective.evaluated(ends[0])) - float(objective.evaluated(ends[1]))
     move = (ends[0] - ends[1]).astype(float)
     of_jac, of_trace = abs(rise - float(point.g @ move)), abs(rise - float(g @ move))
     if of_jac < DECIDED * of_trace:

@@ -214,7 +214,7 @@ def second(
         return float(fun(z))
 
     n = x.size
-    H, free = np.zeros((n, n)), np.flatnonzero(h > 0)
+    H, free = np.zeros((n, n)), [int(i) for i in np.flatnonzero(h > 0)]
     ahead = {i: at((i, 1)) - f for i in free}
     behind = {i: at((i, -1)) - f for i in free} if central else {}
     for a, i in enumerate(free):
