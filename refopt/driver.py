@@ -71,8 +71,8 @@ def minimize(
         ``maxiter`` (None: max(1000, 200 n), at most 10^5; inf: no limit), ``maxfev`` (calls of fun, never
         exceeded), ``maxtime`` (seconds), ``gtol`` (on \\|g\\|_inf, default 1e-5), ``ftol``, ``xtol`` (off),
         ``disp``, ``return_all``; ``fallback`` ("2-point", "3-point" or "cs": differences where autograd
-        cannot follow `fun`; None: an error), ``noise`` (relative error of the values of `fun`, for the steps of
-        differences; "auto": estimated from values at x0; None: rounding), ``finite_diff_rel_step`` (as in
+        cannot follow `fun`; None: an error), ``noise`` (relative error of the values of `fun`, for the steps
+        of differences; "auto": estimated from values at x0; None: rounding), ``finite_diff_rel_step`` (as in
         SciPy); and, where `method` is a name, the hyperparameters of its recipe.
     shapes : list of tuples or None
         Shapes of the tensors that `x` is the concatenation of; only projections and per-tensor methods use
