@@ -18,7 +18,7 @@ import importlib
 module = importlib.import_module("refopt.algorithms.higher_order_newton")
 right = module.taylor_model
 # a derivative too few
-module.taylor_model = lambda point, order, how, check: right(point, max(1, order - 1), how)
+module.taylor_model = lambda point, order, how: right(point, max(1, order - 1), how)
 """,
     "11_newton_newton": """
 import importlib
