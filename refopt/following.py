@@ -5,6 +5,7 @@
                       with those of the plain calls                                          `refusal_of`
     a primitive of    before the first second derivative from a trace: a product with
     the user's own    differences of the gradient                                            `check_products`
+    Taylor mode       its value with that of the point                                       `checked_tensors`
     "cs"              the complex step with the change of f over a small step                 `check_complex`
     before success    f on both sides of x, along the variables whose derivative is
                       exactly zero                                                            `check_still`
@@ -25,7 +26,7 @@ from .derivatives.refusal import TraceError
 from .objective import Point
 from .returned import one_number
 
-__all__ = ["check_complex", "check_products", "check_start", "check_still", "refusal_of"]
+__all__ = ["check_complex", "check_products", "check_start", "check_still", "checked_tensors", "refusal_of"]
 
 # The traced value may differ from the plain one by this many units of rounding, of f and of x: a library may
 # fuse or reorder operations on arrays of different layout.
@@ -147,6 +148,28 @@ def check_products(objective: Any, point: Point) -> None:
     noise = eps * (np.abs(point.g).max() + abs(point.f)) / np.cbrt(eps)
     if np.isfinite(gap) and gap > 1e-3 * scale + SLACK * noise:
         raise refusal.lost(objective.as_traced, "the gradient")
+
+
+def checked_tensors(objective: Any, point: Point, tensors: list[np.ndarray]) -> list[np.ndarray]:
+    """The derivatives by Taylor mode, once their value and gradient are those of the point.
+
+    At a kink, such as the maximum of equal elements, Taylor mode and reverse mode may choose different
+    slopes. The gradient of the point is the one that ends a run, so the model takes it.
+
+    Raises
+    ------
+    TraceError
+        If the value is another one.
+    """
+    if not same(tensors[0], point.f, slack(point, point.f)):
+        raise changed(objective, point, point.f, tensors[0])
+    if len(tensors) > 1:
+        bend = np.abs(tensors[2]) @ np.abs(point.x) if len(tensors) > 2 else 0.0
+        size = max(float(np.max(np.abs(v), initial=0)) for v in (tensors[1], point.g, bend))
+        gap = float(np.max(np.abs(tensors[1] - point.g), initial=0))
+        if gap > AGREED * np.sqrt(np.finfo(point.x.dtype).eps) * (size + abs(point.f)):
+            tensors[1] = point.g
+    return tensors
 
 
 def check_complex(objective: Any, point: Point) -> None:

@@ -391,7 +391,7 @@ class FunctionObjective(CountedObjective):
         calls = self.nfev
         answer = derivative_tensors(self.as_traced, point.x, order)
         self.ntaylor += self.nfev - calls
-        return [np.asarray(t, dtype=self.dtype) for t in answer]
+        return following.checked_tensors(self, point, [np.asarray(t, dtype=self.dtype) for t in answer])
 
     def model(self, point: Point, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable]:
         self._require_trace(point, order)

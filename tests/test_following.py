@@ -230,3 +230,27 @@ def test_slack_counts_the_rounding_of_x():
 def test_rosenbrock_from_zero_ends_with_a_variable_that_began_at_gradient_zero(n, method):
     fun = lambda x: anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)  # noqa: E731
     assert refopt.minimize(fun, np.zeros(n), method=method).success
+
+
+# ---------------------------------------------------------------- Taylor mode
+
+
+def test_the_model_has_the_gradient_of_the_point_also_at_a_tie():
+    """max_i (x_i - 3)^2 at 0: reverse mode shares the slope of -6, Taylor mode along the axes sees none."""
+    fun = lambda x: anp.max((x - 3) ** 2)  # noqa: E731
+    point = FunctionObjective(fun, np.zeros(3)).at(np.zeros(3))
+    assert np.array_equal(point.tensors(3)[1], point.g) and np.array_equal(point.g, -2 * np.ones(3))
+    for order in (3, 4):
+        result = refopt.minimize(fun, np.zeros(3), options={"order": order, "maxiter": 50})
+        assert result.fun < 5
+
+
+def test_a_value_that_taylor_mode_changes_is_refused():
+    from refopt.derivatives.taylor_mode.algebra import TaylorNode
+
+    def fun(x):
+        return anp.sum(x**2) + (1.0 if isbox(x) and isinstance(x._node, TaylorNode) else 0.0)
+
+    point = FunctionObjective(fun, START).at(START)
+    with pytest.raises(TraceError, match="is not the same function for autograd"):
+        point.tensors(3)

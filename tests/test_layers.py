@@ -226,7 +226,7 @@ def test_a_point_passes_few_files():
     Half of them are the tracer following the function's own operations. The operators of traced numbers are
     left out: `array_methods` stands in the place of autograd's own. There were 200 when each piece of the way
     had a file of its own; what makes the number grow makes the program harder to follow. The comparison of
-    the traced value with a plain call at the start takes ten.
+    values and of the two gradients with each other takes fifteen.
     """
 
     def rosenbrock(x):
@@ -256,4 +256,4 @@ def test_a_point_passes_few_files():
         run()
     finally:
         sys.setprofile(before)
-    assert 50 < moves <= 155
+    assert 50 < moves <= 160

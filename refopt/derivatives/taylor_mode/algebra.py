@@ -30,8 +30,8 @@ from autograd.core import primitive_jvps, primitive_vjps
 from autograd.tracer import Node, getval, isbox, new_box
 from autograd.util import subvals
 
-from ..refusal import plain
 from ..reverse import TraceError, foreign, fresh_trace
+from .values import bends_otherwise
 
 __all__ = ["Algebra", "LATE", "REFUSED", "RULES", "TaylorError", "TaylorNode"]
 
@@ -327,42 +327,12 @@ class Algebra:
                     slope = None
             known.append(None if slope is None else self.np.reshape(slope, onp.shape(getval(ans))) / (k + 1))
         if self.order > 1 and foreign(getattr(fun, "fun", fun)):
-            check_rule(fun, known, args, kwargs, active)
+            if bends_otherwise(fun, known, args, kwargs, active):
+                raise TaylorError(
+                    f"taylor: the derivative rule of '{primitive_name(fun)}' cannot be differentiated again: the "
+                    "values of the primitive bend otherwise; write the rule with functions of autograd.numpy"
+                )
         return known[1:]
-
-
-def check_rule(
-    fun: Any, known: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any], active: dict[int, Series]
-) -> None:
-    """Raise `TaylorError` if values of a primitive of the user's own do not have its second coefficient.
-
-    A rule may give a right derivative that cannot be differentiated again.
-    """
-    series = {
-        n: [onp.asarray(plain(0 if c is None else c), dtype=float) for c in s[:2]] for n, s in active.items()
-    }
-    speed = max(float(onp.abs(s[1]).max(initial=0)) for s in series.values())
-    if not speed > 0:
-        return
-    h = 1e-3 * max(1.0, *(float(onp.abs(s[0]).max(initial=0)) for s in series.values())) / speed
-    # the curve of the arguments, with its second coefficient, on both sides
-    second = {n: 0 if len(s) < 3 or s[2] is None else onp.asarray(plain(s[2])) for n, s in active.items()}
-    plains = tuple(plain(a) for a in args)
-    ends = []
-    for t in (h, -h):
-        moved = [(n, s[0] + t * s[1] + t * t * second[n]) for n, s in series.items()]
-        ends.append(onp.asarray(fun(*subvals(plains, moved), **kwargs), dtype=float))
-    middle = onp.asarray(plain(known[0]), dtype=float)
-    bend = (ends[0] - middle + (ends[1] - middle)) / 2
-    expected = h * h * onp.asarray(plain(0 if known[2] is None else known[2]), dtype=float)
-    size = max(float(onp.abs(bend).max(initial=0)), float(onp.abs(expected).max(initial=0)))
-    if float(onp.abs(bend - expected).max(initial=0)) > 0.01 * size + 1e-9 * float(
-        onp.abs(middle).max(initial=0)
-    ):
-        raise TaylorError(
-            f"taylor: the derivative rule of '{primitive_name(fun)}' cannot be differentiated again: the "
-            "values of the primitive bend otherwise; write the rule with functions of autograd.numpy"
-        )
 
 
 def jacobian_vector(
