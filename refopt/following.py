@@ -25,6 +25,7 @@ from .derivatives import finite, refusal, reverse
 from .derivatives.refusal import TraceError
 from .objective import Point
 from .returned import one_number
+from .status import Status, Stop
 
 __all__ = ["check_complex", "check_products", "check_start", "check_still", "checked_tensors", "refusal_of"]
 
@@ -32,6 +33,7 @@ __all__ = ["check_complex", "check_products", "check_start", "check_still", "che
 # fuse or reorder operations on arrays of different layout.
 SLACK = 100
 AGREED = 16  # jac and autograd's gradient may differ by this times half the digits, as differences do
+ONE_SIDED = 1e-5  # a central difference above this share of 1 + |f| shows that a forward one of zero was luck
 DECIDED = 0.1  # values decide between two slopes if one fits better by this factor
 STEP = 1e-4  # relative length of the longer step of `check_still`
 FLAT = 0.5  # a slope that stays above this share of itself at an eighth of the distance is not zero
@@ -195,7 +197,7 @@ def check_complex(objective: Any, point: Point) -> None:
 
 
 def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
-    """Raise `TraceError` if f has a slope along variables whose derivative is exactly zero.
+    """Raise `TraceError`, or `Stop` for differences, if f has a slope where derivatives are exactly zero.
 
     First the value is compared with a plain one. The slope is measured at two distances, first at the
     shorter: that of a smooth function with a zero gradient shrinks with the distance, a true slope does not.
@@ -209,7 +211,15 @@ def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
             raise changed(objective, point, f, point.f)
     near, noise = measured_slope(objective, point, still, 0.125)
     if near > noise and near > FLAT * measured_slope(objective, point, still, 1.0)[0]:
-        raise refusal.lost(objective.as_traced) if objective.traced else coarse(objective, near)
+        if objective.traced:
+            raise refusal.lost(objective.as_traced)
+        raise coarse(f"over steps of {STEP / 8:.0e} f changes by {near / 8:.3g}")
+    if objective.scheme == "2-point":
+        value = lambda x: one_number(objective.plain(x))  # noqa: E731
+        g = finite.first(value, point.x, point.f, "3-point", None, None, objective.bounds)
+        slope = float(np.abs(g[still]).max())
+        if slope > ONE_SIDED * (1 + abs(point.f)):
+            raise coarse(f"central ones are not: {slope:.3g}")
 
 
 def measured_slope(objective: Any, point: Point, still: np.ndarray, share: float) -> tuple[float, float]:
@@ -229,12 +239,12 @@ def measured_slope(objective: Any, point: Point, still: np.ndarray, share: float
     return min(abs(rise), abs(fall)) / share, noise
 
 
-def coarse(objective: Any, slope: float) -> ValueError:
-    """The error for differences that are zero because their steps are too short for fun."""
-    return ValueError(
-        f"differences of fun ({objective.scheme!r}) are exactly zero at x, but over steps of {STEP / 8:.0e} "
-        f"f changes by {slope / 8:.3g}: fun computes with fewer digits than its result has; give "
-        "options={'noise': 'auto'} or the relative error of f as noise"
+def coarse(found: str) -> Stop:
+    """The end of a run whose differences are zero where f is not flat."""
+    return Stop(
+        Status.STALLED,
+        reason=f"differences of fun are exactly zero here, but {found}. fun has a kink, or computes with "
+        "fewer digits than its result has: use jac='3-point', or options={'noise': 'auto'}",
     )
 
 

@@ -236,3 +236,14 @@ def test_a_rule_of_the_users_own_that_can_be_traced_again_is_followed():
         result = refopt.minimize(fun, [1.0, 1.5])
         assert result.success and "note" not in result.derivatives and "order=4" in result.method
         assert refopt.minimize(fun, [1.0, 1.5], method="Newton").derivatives["H"] == "autograd"
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+def test_differences_of_zero_are_no_minimum_where_f_is_not_flat(jac):
+    """float32 inside: steps of 1e-8 do not change f; a maximum of two: forward differences see one side."""
+    single = lambda x: float(np.sum((np.asarray(x, dtype=np.float32) - np.float32(3)) ** 2))  # noqa: E731
+    result = refopt.minimize(single, [0.0, 1.0], method="LBFGS", jac=jac)
+    assert not result.success or np.allclose(result.x, 3, atol=1e-2)
+    largest = lambda x: float(np.max((np.asarray(x) - [0, 0, 2]) ** 2))  # noqa: E731
+    result = refopt.minimize(largest, [1.0, -1.0, 1.0], method="LBFGS", jac=jac)
+    assert not result.success or result.fun < 1e-8, result.message

@@ -329,8 +329,8 @@ class Algebra:
         if self.order > 1 and foreign(getattr(fun, "fun", fun)):
             if bends_otherwise(fun, known, args, kwargs, active):
                 raise TaylorError(
-                    f"taylor: the derivative rule of '{primitive_name(fun)}' cannot be differentiated again: the "
-                    "values of the primitive bend otherwise; write the rule with functions of autograd.numpy"
+                    f"taylor: the derivative rule of '{primitive_name(fun)}' cannot be differentiated again: "
+                    "the primitive's values bend otherwise; write the rule with functions of autograd.numpy"
                 )
         return known[1:]
 

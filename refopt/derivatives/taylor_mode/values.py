@@ -19,7 +19,7 @@ __all__ = ["bends_otherwise"]
 def bends_otherwise(
     fun: Any, known: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any], active: dict[int, list[Any]]
 ) -> bool:
-    """Whether values of a primitive along its arguments' curve do not have the second coefficient ``known[2]``.
+    """Whether values of a primitive along the curve of its arguments contradict ``known[2]``.
 
     Parameters
     ----------
