@@ -254,3 +254,9 @@ def test_a_value_that_taylor_mode_changes_is_refused():
     point = FunctionObjective(fun, START).at(START)
     with pytest.raises(TraceError, match="is not the same function for autograd"):
         point.tensors(3)
+
+
+def test_the_error_carries_a_value_of_fun_and_not_one_of_the_tracer():
+    with pytest.raises(TraceError) as caught:
+        refopt.minimize(by_type, START, method="LBFGS")
+    assert caught.value.partial_result.fun == by_type(START) and not caught.value.partial_result.success
