@@ -113,8 +113,13 @@ class LeastSquares(ModelLoss):
     """
 
     def __init__(self, residuals: Callable[..., Any]) -> None:
-        self.residuals = self.model = function("LeastSquares", "residuals", residuals)
+        self.residuals = function("LeastSquares", "residuals", residuals)
         self.loss = sum_of_squares
+
+    def model(self, x: Any, *args: Any) -> Any:  # type: ignore[override]
+        """The residuals as an array, also where the function returns a list of numbers."""
+        r = self.residuals(x, *args)
+        return np.array(r) if isinstance(r, (list, tuple)) else r
 
     def slope(self, y: Any) -> Any:
         return 2 * y

@@ -237,7 +237,7 @@ def measured_slope(objective: Any, point: Point, still: np.ndarray, share: float
     rise, fall = f[1] - f[0], f[0] - f[2]
     # the rounding of f, and of the ends, which makes the two steps differ in length
     noise = SLACK * eps * (np.abs(f).max() + np.ptp(f) / (STEP * share)) / share
-    if not np.all(np.isfinite(f)) or rise * fall <= 0:
+    if not np.all(np.isfinite(f)) or np.sign(rise) * np.sign(fall) <= 0:
         return 0.0, np.inf
     return min(abs(rise), abs(fall)) / share, noise
 

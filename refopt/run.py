@@ -208,7 +208,7 @@ class Run(Iterator[Record]):
         """Whether the method has a lower order, or its Hessian another source, that is tried in the place."""
         if "taylor" in self.method.all_needs():  # HigherOrderNewton above order 2
             self.method = dataclasses.replace(self.method, order=2)  # type: ignore[call-arg]
-            self.note = f"order=2, because higher derivatives are not to be had: {error}"
+            self.note = f"order=2: {str(error).split('; use order=2')[0]}"
             return True
         changed = bool({"hess", "hvp"} & self.method.all_needs()) and self.objective.differentiate_gradients()
         if changed:

@@ -109,3 +109,12 @@ def test_a_fallback_for_residuals():
     assert result.success and result.derivatives["J"] == "differences of residuals"
     with pytest.raises(refopt.derivatives.TraceError, match="autograd cannot differentiate"):
         refopt.minimize(refopt.LeastSquares(simulated), X, method="GaussNewton")
+
+
+@pytest.mark.parametrize("jac", [None, "3-point"])
+def test_residuals_may_be_a_list(jac):
+    fun = refopt.LeastSquares(lambda x: [x[0] - 1, 10 * (x[1] - x[0] ** 2)])
+    for method in ("GaussNewton", "HigherOrderNewton", "LBFGS"):
+        result = refopt.minimize(fun, [0.5, 0.5], method=method, jac=jac)
+        assert result.success and np.allclose(result.x, 1, atol=1e-4)
+    assert fun(np.array([2.0, 4.0])) == 1.0

@@ -301,10 +301,10 @@ def suspicious(fun: Callable) -> str:
 def user_function(fun: Callable) -> Callable:
     """The user's function behind an objective's bound method; other functions as they are."""
     inner = getattr(getattr(fun, "__self__", None), "fun", fun)
-    return getattr(inner, "model", inner)
+    return getattr(inner, "residuals", getattr(inner, "model", inner))
 
 
 def name_of(fun: Callable) -> str:
     """A function's name for a message; an objective's bound method stands for the user's function."""
-    fun = getattr(getattr(fun, "__self__", None), "fun", fun)
+    fun = user_function(fun)
     return getattr(fun, "__name__", type(fun).__name__).replace("<lambda>", "fun")
