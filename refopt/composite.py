@@ -116,7 +116,7 @@ class LeastSquares(ModelLoss):
         self.residuals = function("LeastSquares", "residuals", residuals)
         self.loss = sum_of_squares
 
-    def model(self, x: Any, *args: Any) -> Any:  # type: ignore[override]
+    def model(self, x: Any, *args: Any) -> Any:
         """The residuals as an array, also where the function returns a list of numbers."""
         r = self.residuals(x, *args)
         return np.array(r) if isinstance(r, (list, tuple)) else r
