@@ -69,9 +69,12 @@ def rerouted(
     )
 
 
-for module in [m for name, m in sys.modules.items() if name.startswith("scipy.optimize")]:
-    if getattr(module, "minimize", None) is ORIGINAL:
-        module.minimize = rerouted  # type: ignore[attr-defined]
+def pytest_configure():
+    """Put `rerouted` in the place of SciPy's function; not on import, which collecting doctests does too."""
+    for module in [m for name, m in sys.modules.items() if name.startswith("scipy.optimize")]:
+        if getattr(module, "minimize", None) is ORIGINAL:
+            module.minimize = rerouted  # type: ignore[attr-defined]
+
 
 outcomes: dict[str, dict[str, Any]] = {}
 
