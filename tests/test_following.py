@@ -260,3 +260,28 @@ def test_the_error_carries_a_value_of_fun_and_not_one_of_the_tracer():
     with pytest.raises(TraceError) as caught:
         refopt.minimize(by_type, START, method="LBFGS")
     assert caught.value.partial_result.fun == by_type(START) and not caught.value.partial_result.success
+
+
+@pytest.mark.parametrize(
+    "method", ["LBFGS", "Newton", "CubicAdam", "InfinityNormTrustRegion", "NewtonNewton"]
+)
+def test_the_overhead_is_one_plain_call(method):
+    assert plain_calls(method) == 1
+
+
+def test_three_more_see_why_a_derivative_is_exactly_zero_at_the_end():
+    """HigherOrderNewton meets the minimum so well that g_1 is exactly zero."""
+    assert plain_calls("HigherOrderNewton") == 4
+
+
+def plain_calls(method):
+    plain = []
+
+    def fun(x):
+        plain.append(not isbox(x))
+        return anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    result = refopt.minimize(fun, [-1.2, 1.0, -0.3], method=method)
+    assert method == "CubicAdam" or result.success
+    assert sum(plain) == 1 or 0 in result.jac
+    return sum(plain)
