@@ -6,7 +6,8 @@
     a primitive of    before the first second derivative from a trace: a product with
     the user's own    differences of the gradient                                            `check_products`
     "cs"              the complex step with the change of f over a small step                 `check_complex`
-    before success    f on both sides of x, along the variables whose derivative is
+    before success    the traced value with that of one plain call;
+                      f on both sides of x, along the variables whose derivative is
                       exactly zero                                                            `check_still`
 
 The rest is done wherever a trace is opened, see `refopt.derivatives.refusal`.
@@ -178,12 +179,12 @@ def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
     shorter: that of a smooth function with a zero gradient shrinks with the distance, a true slope does not.
     If f rises or falls on one side alone, x is at a kink.
     """
-    if not still.any():
-        return
     if objective.traced:
         f = np.asarray(one_number(objective.plain(point.x)))
         if not same(point.f, f, slack(point, f)):
             raise changed(objective, point, f, point.f)
+    if not still.any():
+        return
     near, noise = measured_slope(objective, point, still, 0.125)
     if near > noise and near > FLAT * measured_slope(objective, point, still, 1.0)[0]:
         raise refusal.lost(objective.as_traced) if objective.traced else coarse(objective, near)

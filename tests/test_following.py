@@ -230,3 +230,16 @@ def test_slack_counts_the_rounding_of_x():
 def test_rosenbrock_from_zero_ends_with_a_variable_that_began_at_gradient_zero(n, method):
     fun = lambda x: anp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)  # noqa: E731
     assert refopt.minimize(fun, np.zeros(n), method=method).success
+
+
+@pytest.mark.parametrize("method", ["LBFGS", "Newton", "ScipyNewtonCG", None])
+def test_a_function_that_changes_on_the_way_is_no_success(method):
+    """A gradient that is small, but not exactly zero, at the end switches no comparison off."""
+
+    def late(x):
+        far = getval(getval(getval(x)))[0] > 2
+        return anp.sum((x - 1) ** 2) + (0 if far or type(x) is np.ndarray else 5)
+
+    settings = {} if method is None else {"method": method}
+    with pytest.raises(TraceError, match="not the same function"):
+        refopt.minimize(late, np.array([3.0, 5.0]), **settings)
