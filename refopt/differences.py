@@ -57,9 +57,12 @@ def error_of(objective: Any) -> float:
 
 def source_of(objective: Any) -> str:
     """What a difference Hessian is made of, in words."""
-    given = objective.jac is not None or objective.pair
-    of = "jac" if given else "autograd's gradient" if objective.scheme is None else "fun"
-    return f"differences of {of}"
+    if objective.jac is not None or objective.pair:
+        return "differences of jac"
+    if objective.scheme is None:
+        return "differences of autograd's gradient"
+    by_values = objective.half_the_digits() or objective.scheme == "cs"
+    return f"differences of {'fun' if by_values else 'residuals'}"
 
 
 # ---------------------------------------------------------------- first derivatives

@@ -7,7 +7,8 @@
     the user's own    differences of the gradient                                            `check_products`
     Taylor mode       its value with that of the point                                       `checked_tensors`
     "cs"              the complex step with the change of f over a small step                 `check_complex`
-    before success    f on both sides of x, along the variables whose derivative is
+    before success    the traced value with that of one plain call;
+                      f on both sides of x, along the variables whose derivative is
                       exactly zero                                                            `check_still`
 
 The rest is done wherever a trace is opened, see `refopt.derivatives.refusal`.
@@ -50,6 +51,7 @@ def check_start(objective: Any, point: Point) -> None:
     if expected.ndim == 0:
         objective._keep_best(point.x, float(expected))
     got = np.asarray(objective.traced_value(point))
+    objective.first_f = point.f
     if not same(got, expected, 0.0) and not same(got, expected, slack(point, expected)):
         if not same(objective.evaluated(point.x), expected, 0.0):
             warnings.warn(
@@ -206,12 +208,10 @@ def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
     shorter: that of a smooth function with a zero gradient shrinks with the distance, a true slope does not.
     If f rises or falls on one side alone, x is at a kink.
     """
+    if objective.traced:
+        check_value(objective, point)
     if not still.any():
         return
-    if objective.traced:
-        f = np.asarray(one_number(objective.plain(point.x)))
-        if not same(point.f, f, slack(point, f)):
-            raise changed(objective, point, f, point.f)
     near, noise = measured_slope(objective, point, still, 0.125)
     if near > noise and near > FLAT * measured_slope(objective, point, still, 1.0)[0]:
         if objective.traced:
@@ -223,6 +223,17 @@ def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
         slope = float(np.abs(g[still]).max())
         if slope > ONE_SIDED * (1 + abs(point.f)):
             raise coarse(f"central ones are not: {slope:.3g}")
+
+
+def check_value(objective: Any, point: Point) -> None:
+    """Raise `TraceError` if the traced value is not that of a plain call, to the rounding of f here or at x0.
+
+    A function that gives different values when it is called twice is left alone: the start has warned of it.
+    """
+    f = np.asarray(one_number(objective.plain(point.x)))
+    here = slack(point, f) + SLACK * float(np.finfo(point.x.dtype).eps) * abs(objective.first_f)
+    if not same(point.f, f, here) and same(one_number(objective.plain(point.x)), f, here):
+        raise changed(objective, point, f, point.f)
 
 
 def measured_slope(objective: Any, point: Point, still: np.ndarray, share: float) -> tuple[float, float]:

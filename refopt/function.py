@@ -103,6 +103,7 @@ class FunctionObjective(CountedObjective):
         self.traced: bool | None = None if self.jac or self.pair else self.scheme is None
         self.cause: TraceError | None = None  # why it is not traced
         self.used: dict[str, str] = {}
+        self.first_f = 0.0  # the value at the start, if fun is traced
         self.foreign: bool | None = None  # whether a trace has used a derivative rule of the user's own
         self._followed: Any = None  # the x at which a trace last found that the value depends on x
 

@@ -265,11 +265,11 @@ def test_the_error_carries_a_value_of_fun_and_not_one_of_the_tracer():
 @pytest.mark.parametrize(
     "method", ["LBFGS", "Newton", "CubicAdam", "InfinityNormTrustRegion", "NewtonNewton"]
 )
-def test_the_overhead_is_one_plain_call(method):
-    assert plain_calls(method) == 1
+def test_the_overhead_is_a_plain_call_at_the_start_and_one_before_success(method):
+    assert plain_calls(method) == (1 if method == "CubicAdam" else 2)  # CubicAdam claims no success here
 
 
-def test_three_more_see_why_a_derivative_is_exactly_zero_at_the_end():
+def test_two_more_see_why_a_derivative_is_exactly_zero_at_the_end():
     """HigherOrderNewton meets the minimum so well that g_1 is exactly zero."""
     assert plain_calls("HigherOrderNewton") == 4
 
@@ -283,5 +283,34 @@ def plain_calls(method):
 
     result = refopt.minimize(fun, [-1.2, 1.0, -0.3], method=method)
     assert method == "CubicAdam" or result.success
-    assert sum(plain) == 1 or 0 in result.jac
+    assert sum(plain) <= 2 or 0 in result.jac
     return sum(plain)
+
+
+@pytest.mark.parametrize("method", ["LBFGS", "Newton", "ScipyNewtonCG", None])
+def test_a_function_that_changes_on_the_way_is_no_success(method):
+    """A gradient that is small, but not exactly zero, at the end switches no comparison off."""
+
+    def late(x):
+        far = getval(getval(getval(x)))[0] > 2
+        return anp.sum((x - 1) ** 2) + (0 if far or type(x) is np.ndarray else 5)
+
+    settings = {} if method is None else {"method": method}
+    with pytest.raises(TraceError, match="not the same function"):
+        refopt.minimize(late, np.array([3.0, 5.0]), **settings)
+
+
+@pytest.mark.filterwarnings("ignore:fun gave two different values:RuntimeWarning")
+def test_a_noisy_function_that_ends_with_success_is_not_blamed():
+    rng = np.random.default_rng(2)
+    fun = lambda x: anp.sum((x - 1) ** 2) + 1e-3 * rng.standard_normal()  # noqa: E731
+    assert refopt.minimize(fun, START, method=refopt.LR(0.5)).success
+
+
+def test_another_order_of_operations_at_a_minimum_of_zero_is_no_difference():
+    def fun(x):
+        r = x - 0.1
+        return anp.sum(r * r) if isbox(x) else float(np.sum(r * r) + 3e-31)
+
+    for method in ("LBFGS", "Newton", "HigherOrderNewton"):
+        assert refopt.minimize(fun, START, method=method, tol=1e-12).success
