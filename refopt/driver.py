@@ -37,7 +37,7 @@ def minimize(
     ----------
     fun : callable, or an objective such as `refopt.torch.objective` makes
         ``fun(x, *args) -> float`` with `x` of shape (n,). Written in NumPy or ``autograd.numpy``, so that
-        autograd can follow it, unless `jac` is given. One plain call at x0 is compared with the traced one.
+        autograd can follow it, unless `jac` is given: plain calls at x0 and before success are compared.
         With ``jac=True`` it returns ``(f, g)``. `refopt.LeastSquares` turns residuals into such a function.
     x0 : (n,) array_like
         Start. A float32 array keeps the whole run in float32; everything else becomes float64. An objective
