@@ -12,8 +12,8 @@
                       exactly zero                                                            `check_still`
 
 The rest is done wherever a trace is opened, see `refopt.derivatives.refusal`. Not found: a term that the user
-hides (`autograd.tracer.getval`) in a variable that the tracer sees elsewhere, because value and curvature look
-right; `refopt.derivatives.check_derivatives` finds it.
+hides (`autograd.tracer.getval`) in a variable that the tracer sees elsewhere, because value and curvature
+look right; `refopt.derivatives.check_derivatives` finds it.
 """
 
 from __future__ import annotations
