@@ -7,13 +7,11 @@
     the user's own    differences of the gradient                                            `check_products`
     Taylor mode       its value with that of the point                                       `checked_tensors`
     "cs"              the complex step with the change of f over a small step                 `check_complex`
-    before success    the traced value with that of one plain call;
-                      f on both sides of x, along the variables whose derivative is
-                      exactly zero                                                            `check_still`
+    before success    the traced value with that of one plain call, and the gradient with f on
+                      both sides of x, along one direction in which all variables move;
+                      for differences along those that are exactly zero                       `check_success`
 
-The rest is done wherever a trace is opened, see `refopt.derivatives.refusal`. Not found: a term that the user
-hides (`autograd.tracer.getval`) in a variable that the tracer sees elsewhere, because value and curvature
-look right; `refopt.derivatives.check_derivatives` finds it.
+The rest is done wherever a trace is opened, see `refopt.derivatives.refusal`.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ from .objective import Point
 from .returned import one_number
 from .status import Status, Stop
 
-__all__ = ["check_complex", "check_products", "check_start", "check_still", "checked_tensors", "refusal_of"]
+__all__ = ["check_complex", "check_products", "check_start", "check_success", "checked_tensors", "refusal_of"]
 
 # The traced value may differ from the plain one by this many units of rounding, of f and of x: a library may
 # fuse or reorder operations on arrays of different layout.
@@ -38,7 +36,7 @@ SLACK = 100
 AGREED = 16  # jac and autograd's gradient may differ by this times half the digits, as differences do
 ONE_SIDED = 1e-5  # a central difference above this share of 1 + |f| shows that a forward one of zero was luck
 DECIDED = 0.1  # values decide between two slopes if one fits better by this factor
-STEP = 1e-4  # relative length of the longer step of `check_still`
+STEP = 1e-4  # relative length of the longer step of `check_success`
 FLAT = 0.5  # a slope that stays above this share of itself at an eighth of the distance is not zero
 
 
@@ -203,26 +201,35 @@ def check_complex(objective: Any, point: Point) -> None:
         )
 
 
-def check_still(objective: Any, point: Point, still: np.ndarray) -> None:
-    """Raise `TraceError`, or `Stop` for differences, if f has a slope where derivatives are exactly zero.
+def check_success(objective: Any, point: Point, free: np.ndarray) -> None:
+    """Raise `TraceError`, or `Stop` for differences, if f has another slope than its gradient says.
 
-    First the value is compared with a plain one. The slope is measured at two distances, first at the
-    shorter: that of a smooth function with a zero gradient shrinks with the distance, a true slope does not.
-    If f rises or falls on one side alone, x is at a kink.
+    The difference of the two slopes is measured along one direction, at two distances, first at the shorter:
+    that of a smooth function shrinks with the distance, that of a derivative which is not true does not. If f
+    rises more than its gradient says on both sides, or falls more, this is its curvature, or a kink.
+
+    Parameters
+    ----------
+    objective : a `FunctionObjective` that is traced, or takes differences
+    point : Point
+    free : (n,) array of bool, the variables that bounds do not fix
     """
+    moving = free
     if objective.traced:
         check_value(objective, point)
-    if not still.any():
+    else:
+        moving = free & (point.g == 0)  # differences that are exactly zero may have been too short
+    if not moving.any():
         return
-    near, noise = measured_slope(objective, point, still, 0.125)
-    if near > noise and near > FLAT * measured_slope(objective, point, still, 1.0)[0]:
+    near, noise = extra_slope(objective, point, moving, 0.125)
+    if near > noise and near > FLAT * extra_slope(objective, point, moving, 1.0)[0]:
         if objective.traced:
             raise refusal.lost(objective.as_traced)
         raise coarse(f"over steps of {STEP / 8:.0e} f changes by {near / 8:.3g}")
     if objective.scheme == "2-point":
         value = lambda x: one_number(objective.plain(x))  # noqa: E731
         g = finite.first(value, point.x, point.f, "3-point", None, None, objective.bounds)
-        slope = float(np.abs(g[still]).max())
+        slope = float(np.abs(g[moving]).max())
         if slope > ONE_SIDED * (1 + abs(point.f)):
             raise coarse(f"central ones are not: {slope:.3g}")
 
@@ -238,19 +245,20 @@ def check_value(objective: Any, point: Point) -> None:
         raise changed(objective, point, f, point.f)
 
 
-def measured_slope(objective: Any, point: Point, still: np.ndarray, share: float) -> tuple[float, float]:
-    """``(|slope|, its rounding error)`` of f along the variables `still`, by values on both sides of x."""
-    eps = float(np.finfo(point.x.dtype).eps)
-    lengths = np.maximum(1, np.abs(point.x)) * (1 + 0.3 * np.cos(np.arange(point.x.size)))
-    step = (STEP * share * lengths * still).astype(point.x.dtype)
-    ends = [point.x + step, point.x - step]
+def extra_slope(objective: Any, point: Point, moving: np.ndarray, share: float) -> tuple[float, float]:
+    """``(|slope of f minus that of g|, its rounding error)``, by values on both sides of x."""
+    eps, x, g = float(np.finfo(point.x.dtype).eps), point.x, point.g.astype(float)
+    lengths = np.maximum(1, np.abs(x)) * (1 + 0.3 * np.cos(np.arange(x.size)))
+    step = (STEP * share * lengths * moving).astype(x.dtype)
+    ends = [x + step, x - step]
     if objective.bounds is not None:
         ends = [np.clip(end, *objective.bounds) for end in ends]
     f = np.array([point.f, *(one_number(objective.plain(end)) for end in ends)])
-    rise, fall = f[1] - f[0], f[0] - f[2]
+    rise = f[1] - f[0] - float(g @ (ends[0] - x))
+    fall = f[0] - f[2] - float(g @ (x - ends[1]))
     # the rounding of f, and of the ends, which makes the two steps differ in length
     noise = SLACK * eps * (np.abs(f).max() + np.ptp(f) / (STEP * share)) / share
-    if not np.all(np.isfinite(f)) or np.sign(rise) * np.sign(fall) <= 0:
+    if not np.all(np.isfinite(f)) or not np.sign(rise) * np.sign(fall) > 0:
         return 0.0, np.inf
     return min(abs(rise), abs(fall)) / share, noise
 

@@ -308,10 +308,8 @@ class FunctionObjective(CountedObjective):
 
     def confirm(self, point: Point) -> None:
         if self.jac is None and not self.pair and (self.traced or self.scheme in ("2-point", "3-point")):
-            still = point.g == 0
-            if self.bounds is not None:
-                still &= self.bounds[0] < self.bounds[1]
-            following.check_still(self, point, still)
+            free = np.ones(self.n, dtype=bool) if self.bounds is None else self.bounds[0] < self.bounds[1]
+            following.check_success(self, point, free)
 
     def moved(self, old: Point, new: Point) -> None:
         if self.strategy is not None:
