@@ -118,6 +118,7 @@ def request(
         x = moved_inside(x, box)
     check_needs(complete, needs, fun)
     warn_of_unused(name, needs, hess, hessp)
+    refuse_idle(effective, given, jac, hess)
     limits = {"maxfev": effective["maxfev"], "maxtime": effective["maxtime"]}
     if given is not None:
         objective = given
@@ -125,7 +126,7 @@ def request(
         objective.begin(x, **limits)
     else:
         how = {
-            "fallback": effective["fallback"],
+            "fallback": scheme_in(effective),
             "noise": effective["noise"],
             "rel_step": effective["finite_diff_rel_step"],
         }
@@ -141,10 +142,12 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
     if options is not None and not hasattr(options, "keys"):
         raise TypeError(f"options must be a dict, got {checks.describe(options)}")
     given = dict(options or {})
-    own = {k: v for k, v in given.items() if k not in COMMON_OPTIONS}
     method = DEFAULT_METHOD if method is None else method
-    complete, name = resolve(method, own, tuple(COMMON_OPTIONS))
-    effective = {**COMMON_OPTIONS, **{k: v for k, v in given.items() if k in COMMON_OPTIONS}}
+    # InfinityNormTrustRegion has a hyperparameter `fallback` too, which is True or False
+    common = {k for k in COMMON_OPTIONS if not (k == "fallback" and isinstance(given.get(k), bool))}
+    own = {k: v for k, v in given.items() if k not in common}
+    complete, name = resolve(method, own, tuple(common))
+    effective = {**COMMON_OPTIONS, **{k: v for k, v in given.items() if k in common}}
     if tol is not None:
         if given.get("gtol") is not None:
             raise ValueError(
@@ -180,6 +183,30 @@ def refuse_constraints(name: str, constraints: Any) -> None:
         raise ValueError(
             f"{name} does not support constraints; scipy.optimize.minimize(method='trust-constr') does"
         )
+
+
+def scheme_in(options: dict[str, Any]) -> str | None:
+    """The differences that `fallback` names; None if it is not given, or is a method's own, True or False."""
+    return options["fallback"] if isinstance(options["fallback"], str) else None
+
+
+def refuse_idle(options: dict[str, Any], given: CountedObjective | None, jac: Any, hess: Any) -> None:
+    """Refuse options of finite differences where no differences are taken."""
+    fallback = scheme_in(options)
+    if fallback is not None and (given is not None or jac is not None):
+        raise ValueError(
+            f"options: fallback={fallback!r} has no effect where the gradient does not come from "
+            "autograd; leave it out, or leave jac out"
+        )
+    differences = given is None and (
+        jac is not None or isinstance(hess, str) or options["fallback"] is not None
+    )
+    for name in ("noise", "finite_diff_rel_step"):
+        if options[name] is not None and not differences:
+            raise ValueError(
+                f"options: {name} has no effect without finite differences; give jac='3-point', or "
+                "options={'fallback': '3-point'}, or leave it out"
+            )
 
 
 def warn_of_unused(name: str, needs: frozenset[str], hess: Any, hessp: Any) -> None:

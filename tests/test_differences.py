@@ -6,7 +6,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 import scipy.optimize
-from functions import square_with_the_rule
+from functions import never, square_with_the_rule
 
 import refopt
 from refopt import differences
@@ -247,3 +247,17 @@ def test_differences_of_zero_are_no_minimum_where_f_is_not_flat(jac):
     largest = lambda x: float(np.max((np.asarray(x) - [0, 0, 2]) ** 2))  # noqa: E731
     result = refopt.minimize(largest, [1.0, -1.0, 1.0], method="LBFGS", jac=jac)
     assert not result.success or result.fun < 1e-8, result.message
+
+
+def test_options_of_differences_that_would_be_idle_are_refused():
+    """Before anything is evaluated."""
+    for options in ({"noise": 1e-8}, {"noise": "auto"}, {"finite_diff_rel_step": 1e-3}):
+        with pytest.raises(
+            ValueError, match=f"{next(iter(options))} has no effect without finite differences"
+        ):
+            refopt.minimize(never, START, options=options)
+    for jac in (rosen_der, True, "3-point"):
+        with pytest.raises(ValueError, match="fallback='2-point' has no effect"):
+            refopt.minimize(never, START, jac=jac, options={"fallback": "2-point"})
+    result = refopt.minimize(black_box, START, options={"fallback": "3-point", "noise": "auto"})
+    assert result.success and result.derivatives["g"] == "differences of fun"

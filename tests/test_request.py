@@ -371,3 +371,17 @@ def test_value_and_gradient_in_a_tuple_or_a_list(pack):
     assert result.success and np.allclose(result.x, 1, atol=1e-4)
     with pytest.raises(TypeError, match=r"with jac=True fun must return \(value, gradient\), got"):
         minimize(lambda x: pack([1.0, x, x]), START, method="LBFGS", jac=True)
+
+
+def test_fallback_of_a_method_and_fallback_of_derivatives():
+    """InfinityNormTrustRegion(fallback=True) inverts a strategy's matrix; "3-point" differences fun."""
+    result = minimize(sphere, START, method="InfinityNormTrustRegion", options={"fallback": True})
+    assert result.success and "fallback=True" in result.method
+    given = lambda x: 2 * x  # noqa: E731
+    assert minimize(
+        sphere, START, method="InfinityNormTrustRegion", jac=given, options={"fallback": True}
+    ).success
+    result = minimize(sphere, START, method="InfinityNormTrustRegion", options={"fallback": "3-point"})
+    assert result.success and "fallback=False" in result.method
+    with pytest.raises(ValueError, match="unknown option for LBFGS 'fallback'"):
+        minimize(sphere, START, method="LBFGS", options={"fallback": True})
