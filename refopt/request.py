@@ -101,7 +101,7 @@ def request(
     rng: Any,
 ) -> Request:
     """The checked arguments of `refopt.minimize`; raises an error for a wrong one."""
-    fun, jac = without_memory(fun, jac)
+    fun, jac = plain_gradient(fun, jac)
     given = fun if isinstance(fun, CountedObjective) else None
     if given is not None:
         x = start_of(given, x0, args, jac, hess, hessp, shapes)
@@ -166,11 +166,14 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
     return complete, name, effective
 
 
-def without_memory(fun: Any, jac: Any) -> tuple[Any, Any]:
-    """``(fun, jac)`` with SciPy's wrapper for ``jac=True`` taken off: its stored values cannot be traced.
+def plain_gradient(fun: Any, jac: Any) -> tuple[Any, Any]:
+    """``(fun, jac)`` as meant: ``jac=False`` is None, and SciPy's wrapper for ``jac=True`` is taken off.
 
-    The wrapper is known by its type: any other object may have an attribute `fun` of its own.
+    The values that the wrapper stores cannot be traced. It is known by its type: any other object may have
+    an attribute `fun` of its own.
     """
+    if isinstance(jac, (bool, np.bool_)) and not jac:
+        jac = None
     wrapped = type(fun) is MemoizeJac and getattr(jac, "__self__", None) is fun
     return (fun.fun, True) if wrapped else (fun, jac)
 

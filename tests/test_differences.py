@@ -259,5 +259,7 @@ def test_options_of_differences_that_would_be_idle_are_refused():
     for jac in (rosen_der, True, "3-point"):
         with pytest.raises(ValueError, match="fallback='2-point' has no effect"):
             refopt.minimize(never, START, jac=jac, options={"fallback": "2-point"})
-    result = refopt.minimize(black_box, START, options={"fallback": "3-point", "noise": "auto"})
-    assert result.success and result.derivatives["g"] == "differences of fun"
+    for jac in (None, False):
+        options = {"fallback": "3-point", "noise": "auto"}
+        result = refopt.minimize(black_box, START, jac=jac, options=options)
+        assert result.success and result.derivatives["g"] == "differences of fun"

@@ -15,7 +15,7 @@ from scipy.optimize._optimize import MemoizeJac
 
 from refopt import InfinityNormTrustRegion, iterate, minimize
 from refopt.registry import ENTRIES
-from refopt.request import SECOND_ORDER, without_memory
+from refopt.request import SECOND_ORDER, plain_gradient
 
 START = [1.0, 2.0]
 
@@ -291,10 +291,10 @@ class Pair:
 
 def test_only_scipys_own_wrapper_is_taken_off():
     wrapper, pair = MemoizeJac(sphere), Pair()
-    assert without_memory(wrapper, wrapper.derivative) == (sphere, True)
+    assert plain_gradient(wrapper, wrapper.derivative) == (sphere, True)
     # another gradient than the stored one is kept, and so is every object of another type
-    assert without_memory(wrapper, never) == (wrapper, never)
-    assert without_memory(pair, pair.derivative) == (pair, pair.derivative)
+    assert plain_gradient(wrapper, never) == (wrapper, never)
+    assert plain_gradient(pair, pair.derivative) == (pair, pair.derivative)
     result = minimize(pair, START, method="LBFGS", jac=pair.derivative)
     assert result.success and np.allclose(result.x, 0, atol=1e-5)
 
