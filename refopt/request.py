@@ -34,7 +34,7 @@ COMMON_OPTIONS: dict[str, Any] = {
     "maxiter": None,
     "maxfev": None,
     "maxtime": None,
-    "gtol": 1e-5,
+    "gtol": None,
     "ftol": None,
     "xtol": None,
     "disp": False,
@@ -160,8 +160,6 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
     effective = checks.held("options", effective, OPTION_RULES)
     if effective["noise"] not in (None, "auto"):
         checks.in_interval("options", "noise", effective["noise"], "(0, 1)")
-    if effective["gtol"] is None:
-        effective["gtol"] = 0.0
     effective.update(own)
     return complete, name, effective
 

@@ -36,6 +36,8 @@ ORDER = [
     "models",
     "views",
     "decrement",
+    "convergence",
+    "leaving",
     "solvers",
     "trust",
     "parts",
