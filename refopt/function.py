@@ -16,8 +16,8 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import getval, isbox
 
-from . import checks, differences, following
-from .derivatives import finite, refusal, reverse
+from . import checks, differences, following, noise
+from .derivatives import finite, refusal, reverse, roundoff
 from .derivatives.refusal import TraceError
 from .derivatives.taylor_mode.expand import model_product, model_value_and_gradient, taylor
 from .derivatives.tensors import derivative_tensors, hessian
@@ -411,6 +411,13 @@ class FunctionObjective(CountedObjective):
     def _second_given(self) -> bool:
         """Whether the user gave second derivatives."""
         return self.hess is not None or self.hessp is not None
+
+    def value_error(self, point: Point) -> float:
+        if "value_error" not in point.memo:
+            room = self.nfev + roundoff.CALLS <= self.maxfev
+            error = noise.value_error(self, point) if room else super().value_error(point)
+            point.memo["value_error"] = error
+        return point.memo["value_error"]
 
     def product_error(self) -> float:
         exact = self._second_given() or self.traced

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from .derivatives import finite
+from .derivatives import finite, roundoff
+from .rounding import rounding_error
 from .status import Status, Stop
 
 __all__ = [
@@ -255,6 +256,20 @@ class Objective:
     def product_along(self, point: Point, v: np.ndarray) -> np.ndarray:
         """The product ``H v`` at a point beside the path, where a single one is needed."""
         return self.product(point, v)
+
+    def value_error(self, point: Point) -> float:
+        """The rounding error of the value at a point; here that of a well-computed f."""
+        return rounding_error(point.f, self.dtype)
+
+    def gradient_error(self, point: Point) -> np.ndarray:
+        """How far each element of the gradient moves with x by one unit in the last place, (n,).
+
+        Two further gradients, the first time.
+        """
+        if "gradient_error" not in point.memo:
+            error = roundoff.gradient_error(self.gradient_at, point.x, point.g, self.bounds)
+            point.memo["gradient_error"] = locked(error)
+        return point.memo["gradient_error"]
 
     def product_error(self) -> float:
         """The relative error of products with the Hessian."""
