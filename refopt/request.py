@@ -357,6 +357,24 @@ def adapt_callback(callback: Any) -> Callable[[Any], None] | None:
         names = tuple(inspect.signature(callback).parameters)
     except (TypeError, ValueError):
         names = ()
-    if names == ("intermediate_result",):
-        return lambda record: callback(intermediate_result=OptimizeResult(record.fields()))
-    return lambda record: callback(record.x.copy())
+    return Callback(callback, names == ("intermediate_result",))
+
+
+@dataclasses.dataclass(frozen=True)
+class Callback:
+    """The user's callback as a function of a record, in the form that `by_name` says.
+
+    A copy of a run shares the user's callback, as it shares the user's function.
+    """
+
+    callback: Callable
+    by_name: bool
+
+    def __call__(self, record: Any) -> None:
+        if self.by_name:
+            self.callback(intermediate_result=OptimizeResult(record.fields()))
+        else:
+            self.callback(record.x.copy())
+
+    def __deepcopy__(self, memo: dict) -> Callback:
+        return self

@@ -7,6 +7,7 @@ any time.
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import sys
 import time
@@ -143,6 +144,10 @@ class Run(Iterator[Record]):
         self.final: Point | None = None  # the answer, once the run has ended
         self.note = ""  # what was changed because fun cannot be followed
         self.progress = Progress(self.options) if self.options["disp"] else None
+
+    def __copy__(self) -> Run:
+        """A run of its own, as by deepcopy; both go on from here, and share what the user gave."""
+        return copy.deepcopy(self)
 
     # ------------------------------------------------------------ iteration
 
@@ -427,6 +432,13 @@ class Progress:
                 self.bar = tqdm(total=options["maxiter"], unit="it", leave=True)
         if self.bar is None:
             print("  nit          f      |g|_inf     |step|   nfev")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the bar, which belongs to a terminal: a copy prints lines."""
+        return {"bar": None, "began": time.perf_counter() - self.began}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, began=time.perf_counter() - state["began"])
 
     def show(self, record: Record) -> None:
         if self.bar is not None:

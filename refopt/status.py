@@ -106,5 +106,10 @@ class Stop(Exception):
         self.status = status
         self.value = value
         self.threshold = threshold
+        self.reason = reason
         self.message = status.template.format(value=value, threshold=threshold, reason=reason)
         super().__init__(self.message)
+
+    def __reduce__(self) -> tuple:
+        """How it is copied and pickled: made again from its numbers, since its message is made of them."""
+        return type(self), (self.status, self.value, self.threshold, self.reason), vars(self)
