@@ -302,14 +302,6 @@ class Objective:
         """The relative error of products with the Hessian."""
         return float(np.finfo(self.dtype).eps)
 
-    def value_error(self, point: Point) -> float:
-        """The rounding error of the value at `point`."""
-        return 4 * float(np.finfo(self.dtype).eps) * abs(point.f)
-
-    def gradient_error(self, point: Point) -> np.ndarray | None:
-        """The rounding error of each entry of the gradient, (n,); None if it is not known."""
-        return None
-
     # ------------------------------------------------------------ a run and its objective
 
     @property
