@@ -292,6 +292,8 @@ class Run(Iterator[Record]):
         return stop
 
     def _finish(self, stop: Stop) -> None:
+        if stop.status is Status.NONFINITE and self.objective.blame:
+            stop.message += f" ({self.objective.blame})"
         self.stop = stop
         self.objective.end(self.answer.x)
         if self.progress is not None:
