@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
 def guarded(x):
-    """The root of -x where x is negative, x elsewhere: all that a run needs is right, and reverse mode nan."""
+    """The root of -x where x is negative, x elsewhere: reverse mode has nan there, and nothing else is."""
     return anp.where(x >= 0, x, anp.sqrt(-x))
 
 
