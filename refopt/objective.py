@@ -221,6 +221,7 @@ class Objective:
     bounds : (lower, upper) arrays, or None
     tried : list of the x of all trial points, or None to keep no such list
     products_wanted : bool, whether the method needs Hessian-vector products; set before a run
+    blame : the operation that made the last derivative that was not finite, in words; empty if none was
     """
 
     n: int
@@ -229,6 +230,7 @@ class Objective:
     bounds: tuple[np.ndarray, np.ndarray] | None = None
     tried: list[np.ndarray] | None = None
     products_wanted: bool = False
+    blame: str = ""
 
     def __init__(self) -> None:
         self._recent: list[Point] = []

@@ -335,6 +335,8 @@ class Run(Iterator[Record]):
         return stop
 
     def _finish(self, stop: Stop) -> None:
+        if stop.status is Status.NONFINITE and self.objective.blame:
+            stop.message += f" ({self.objective.blame})"
         self.stop = stop
         self.final = self.point if stop.status.success else self._best_point()
         if stop.status in EVALUATES:

@@ -24,7 +24,9 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from autograd.core import vspace
+from autograd.tracer import isbox
 
+from .branches import DerivativeError, all_finite, has_slope, refused, slope_along
 from .reverse import TraceError, gradient, hessian_by_rows, product_function
 from .taylor_mode.algebra import TaylorError
 from .taylor_mode.expand import as_order, as_real, as_vector, taylor
@@ -43,6 +45,8 @@ MEMORY_LIMIT = 2 * 2**30
 CHUNK = 2**20
 #: columns of a dense Hessian that are propagated together: more of them gain little time and need more memory
 COLUMNS = 128
+#: directions in place of a gradient that is not finite
+ALONG = 2**14
 #: below this many variables, n products cost less than the overhead of one propagation
 FEW = 5
 
@@ -54,7 +58,13 @@ def hessian(fun: Callable, x: Any, *args: Any) -> Any:
     """Dense Hessian, shape (n, n), symmetrised: Taylor mode of order 1 over the gradient.
 
     Each `COLUMNS` columns cost one call of `fun`. For fewer than `FEW` variables, and where the gradient
-    cannot be expanded, the Hessian comes from n products by reverse mode.
+    cannot be expanded, the Hessian comes from n products by reverse mode. If it is not finite, because of a
+    branch that is not taken, it comes from Taylor mode over `fun`, see `branches`.
+
+    Raises
+    ------
+    DerivativeError
+        If there are nan entries in both modes, though f is finite; the message names the operation.
 
     Examples
     --------
@@ -65,6 +75,27 @@ def hessian(fun: Callable, x: Any, *args: Any) -> Any:
      [6. 0.]]
     """
     f = (lambda x: fun(x, *args)) if args else fun
+    H = hessian_over_reverse(f, x)
+    if isbox(x) or isbox(H) or all_finite(H) or not all_finite(f(x)):
+        return H
+    try:
+        return hessian_by_taylor(f, x)
+    except DerivativeError:
+        if np.any(np.isnan(H)):
+            raise
+        return H
+
+
+def hessian_by_taylor(f: Callable, x: Any) -> Any:
+    """The Hessian where reverse mode has none; the error that names the operation if Taylor mode has none."""
+    tensors = tensors_by_taylor(f, x, 2)
+    if tensors is None:
+        raise refused(f, x, (np.ones_like(x),), "nor has Taylor mode one that is finite and fits the values")
+    return tensors[2]
+
+
+def hessian_over_reverse(f: Callable, x: Any) -> Any:
+    """The Hessian by differentiation of the gradient of reverse mode."""
     if len(x) < FEW:
         return hessian_by_rows(f, x)
     basis = np.eye(len(x), dtype=vspace(x).dtype)
@@ -207,11 +238,41 @@ def derivative_tensors(
         return [taylor(fun, x, np.zeros_like(x), 0)[0]]
     if route == "gradient":
         try:
-            return gradient_tensors(fun, x, p)
+            tensors = gradient_tensors(fun, x, p)
         except (TraceError, NotImplementedError):
             if not fallback:
                 raise
+        else:
+            if all(np.all(np.isfinite(T)) for T in tensors) or not np.isfinite(tensors[0]):
+                return tensors
+            return tensors_by_taylor(fun, x, p) or tensors  # a branch that is not taken
     return univariate_tensors(fun, x, p)
+
+
+def tensors_by_taylor(fun: Callable, x: Any, p: int) -> list[Any] | None:
+    """All derivatives by Taylor mode of `fun`, if they are finite and `fun` has the slopes that they say.
+
+    None too where that takes more than `ALONG` directions.
+    """
+    if math.comb(x.size + p - 1, p) > ALONG:
+        return None
+    lengths = np.where(x == 0, 1.0, np.abs(x)) * (1 + 0.3 * np.cos(np.arange(x.size)))
+    d, slope_of = lengths.astype(x.dtype), fun
+    with np.errstate(all="ignore"):
+        try:
+            tensors = univariate_tensors(fun, x, p)
+        except (TraceError, NotImplementedError):
+            return None
+        if not all(map(all_finite, tensors)):
+            return None
+        for T in tensors[1:]:
+            slope, terms = T, np.abs(T)
+            while np.ndim(slope):
+                slope, terms = slope @ d, terms @ np.abs(d)
+            if not has_slope(slope_of, x, d, slope, terms):
+                return None
+            slope_of = slope_along(slope_of, d)
+    return tensors
 
 
 def prefers_gradient(n: int, p: int) -> bool:
