@@ -101,6 +101,10 @@ class Point:
             g = self.x - np.clip(self.x - g, lower, upper)
         return float(np.abs(g).max())
 
+    def has_gradient(self) -> bool:
+        """Whether the gradient is finite; a trial with a finite value and without it is refused."""
+        return bool(np.all(np.isfinite(self.g)))
+
     @property
     def hess(self) -> Any:
         """The Hessian: an array (n, n), or the sparse matrix or LinearOperator that the user gave."""
@@ -271,6 +275,10 @@ class Objective:
 
     def hessian(self, point: Point) -> Any:
         raise NotImplementedError
+
+    def value_error(self, point: Point) -> float:
+        """The rounding error of the value: two roundings for the sum of its terms, two for the terms."""
+        return 4 * float(np.finfo(self.dtype).eps) * abs(point.f)
 
     def gradient_at(self, x: np.ndarray) -> np.ndarray:
         """The gradient at a point beside the path, which is not kept among the points of the run."""
