@@ -4,7 +4,7 @@
 
 prints each false success, each false failure (the answer, no success), each answer that is worse than a point
 that the run had seen, and each error, one by one; then the counts. It ends with 1 if a success is false.
-Methods with curvature and LBFGS have 300 iterations, the others 150, unless `--maxiter` says otherwise: so
+Methods with curvature and LBFGS have 200 iterations, the others 100, unless `--maxiter` says otherwise: so
 "not reached" means little for methods with a fixed step size. ``--all`` names also those runs, for the
 methods with curvature. Some minutes.
 """

@@ -46,7 +46,7 @@ RIGHT, NO_MINIMUM, MODEST, NOT_REACHED, REFUSED, ERROR, FALSE, WORSE = KINDS = (
 )
 F_CLOSE, X_CLOSE, ZERO_CLOSE, CLEARLY = 1e-8, 1e-4, 1e-6, 1e-3
 # Iterations of the methods with curvature and LBFGS, and of the others, which go on for thousands.
-LIMITS, MAXTIME = (300, 150), 5.0
+LIMITS = (200, 100)
 
 # What a bare name does not make.
 CHAINS: dict[str, Any] = {
@@ -92,7 +92,7 @@ def run(case: Situation, method: str, maxiter: int | None = None) -> Verdict:
     seen: list[float] = []
     residuals = method in ("GaussNewton", RESIDUALS)
     given = dict(case.given)
-    options = {"maxiter": maxiter or limit_of(method), "maxtime": MAXTIME, **OPTIONS.get(method, {})}
+    options = {"maxiter": maxiter or limit_of(method), **OPTIONS.get(method, {})}
     options |= given.pop("options", {})
     fun: Any = watched(case.residuals if residuals else case.fun, seen, squared=residuals)
     fun = refopt.LeastSquares(fun) if residuals else fun
