@@ -11,6 +11,8 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from .composite import LeastSquares
+from .convergence import UNKNOWN, optimality
+from .decrement import promise_of
 from .objective import CountedObjective, Objective, Point
 
 __all__ = ["COUNTS", "Answer"]
@@ -31,15 +33,26 @@ class Answer:
     bounds : (lower, upper) arrays or None
     known : dict of "hess", "residuals", "jacobian" as far as they have been computed
     after : dict of the evaluations made by `ask`
+    begun : (x0, f(x0)) of the run
     derivatives : dict that says where "H", "J", ... come from, as far as the objective says it
     """
 
-    def __init__(self, objective: CountedObjective, point: Point, ended: bool, derivatives: dict[str, str]):
+    def __init__(
+        self,
+        objective: CountedObjective,
+        point: Point,
+        ended: bool,
+        derivatives: dict[str, str],
+        begun: tuple[np.ndarray, float],
+    ):
         self.objective: CountedObjective | None = objective
         self.x, self.f, self.bounds = point.x, point._f, objective.bounds
         self.known = known_parts(point)
         if point._hess is not None:
             self.known["hess"] = point._hess
+        if "promise" in point.memo:
+            self.known["optimality"] = optimality(point, point.memo["promise"], *begun)
+        self.begun = begun
         self.after = dict.fromkeys(COUNTS, 0)
         self.derivatives = dict(derivatives)
         if ended:
@@ -84,6 +97,16 @@ class Answer:
                 self.derivatives.update(getattr(self.objective, "derivatives", {}))
             self.known.update(found)
         return [self.known[name] for name in names]
+
+    def optimality(self) -> dict[str, float]:
+        """See `refopt.convergence.optimality`; without the function, only what is known."""
+        if "optimality" not in self.known:
+            if self.objective is None:
+                raise RuntimeError("this result was pickled before its optimality at x was known")
+            with apart(self.objective, self) as point:
+                self.compare(point.f)
+                self.known["optimality"] = optimality_at(point, *self.begun)
+        return dict(self.known["optimality"])
 
     def compare(self, f: float) -> None:
         """Refuse a function that is not the one of the run any more."""
@@ -137,3 +160,12 @@ def forget_traces(objective: Objective) -> None:
 def known_parts(point: Point) -> dict[str, Any]:
     """The residuals and their Jacobian as far as they have been computed."""
     return {name: point.memo[name] for name in ("residuals", "jacobian") if name in point.memo}
+
+
+def optimality_at(point: Point, x0: np.ndarray, f0: float) -> dict[str, float]:
+    """`optimality` with the promise as far as there are second derivatives."""
+    try:
+        promise = promise_of(point)
+    except UNKNOWN:
+        promise = None
+    return optimality(point, promise, x0, f0)

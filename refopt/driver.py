@@ -150,7 +150,9 @@ def iterate(
 ) -> Run:
     """The same minimisation as an iterator: one `Record` per iteration, the result so far in ``result``.
 
-    The parameters are those of `minimize`.
+    The parameters are those of `minimize`. A run can be copied and pickled at any time, before, in the midst
+    and after its end, where `fun` can be pickled; the copy goes on as the original would. It has no traces of
+    `fun`, so it may call it once more. A run on tensors of torch refuses.
 
     Examples
     --------

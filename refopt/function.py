@@ -8,6 +8,7 @@ must be the function: see `refopt.following`. Functions made of a model and a lo
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +17,8 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import getval, isbox
 
-from . import checks, differences, following
-from .derivatives import finite, refusal, reverse
+from . import checks, differences, following, noise
+from .derivatives import finite, refusal, reverse, roundoff
 from .derivatives.refusal import TraceError
 from .derivatives.taylor_mode.expand import model_product, model_value_and_gradient, taylor
 from .derivatives.tensors import derivative_tensors, hessian
@@ -107,6 +108,14 @@ class FunctionObjective(CountedObjective):
         self.foreign: bool | None = None  # whether a trace has used a derivative rule of the user's own
         self._followed: Any = None  # the x at which a trace last found that the value depends on x
 
+    def __deepcopy__(self, memo: dict) -> FunctionObjective:
+        """A copy with its own counts and points; what the user gave is shared, as a closure always is."""
+        for given in (self.fun, self.args, self.jac, self.hess, self.hessp):
+            memo[id(given)] = given
+        memo[id(self)] = twin = object.__new__(type(self))
+        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return twin
+
     @property
     def derivatives(self) -> dict[str, str]:
         """Where the derivatives that have been used come from."""
@@ -164,8 +173,8 @@ class FunctionObjective(CountedObjective):
     def gradient(self, point: Point) -> np.ndarray:
         if self.jac is not None:
             return self._given_gradient(point)
-        if point._f is None:
-            point.f  # noqa: B018  the same call gives both
+        if point._f is None or (self.scheme is None and "backward" not in point.memo):
+            point._f = self.value(point)  # the same call gives both; a copied point has its numbers alone
         if point._g is not None:
             return point._g
         return self._falling_back(self._own_gradient, point)
@@ -411,6 +420,13 @@ class FunctionObjective(CountedObjective):
     def _second_given(self) -> bool:
         """Whether the user gave second derivatives."""
         return self.hess is not None or self.hessp is not None
+
+    def value_error(self, point: Point) -> float:
+        if "value_error" not in point.memo:
+            room = self.nfev + roundoff.CALLS <= self.maxfev
+            error = noise.value_error(self, point) if room else super().value_error(point)
+            point.memo["value_error"] = error
+        return point.memo["value_error"]
 
     def product_error(self) -> float:
         exact = self._second_given() or self.traced

@@ -137,10 +137,6 @@ class Method:
         """The value that the method minimises; the driver keeps the iterate of least merit."""
         return point.f
 
-    def settled(self, point: Point) -> bool:
-        """Whether a point with |g|_inf <= gtol may end the run; False where the method can leave a saddle."""
-        return all(m.settled(point) for m in self.parts())
-
     def outside_bounds(self) -> str:
         """The part, by name, that is not right inside box constraints; empty if all parts are."""
         if not (self.elementwise or self.in_bounds):
@@ -304,7 +300,6 @@ THROUGH_CHAIN = (
     "all_needs",
     "minimises_f",
     "merit",
-    "settled",
     "outside_bounds",
     "ends_in_bounds",
 )

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from .derivatives import finite
+from .derivatives import finite, roundoff
+from .rounding import rounding_error
 from .status import Status, Stop
 
 __all__ = [
@@ -57,6 +58,26 @@ class Point:
         self._f: float | None = None
         self._g: np.ndarray | None = None
         self._hess: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The numbers, for a copy or a pickle. What holds functions, such as a trace, is computed again."""
+        H = None if isinstance(self._hess, LinearOperator) else self._hess
+        memo = {name: known for name, known in self.memo.items() if holds_numbers(known)}
+        return {
+            "objective": self.objective,
+            "x": self.x,
+            "memo": memo,
+            "_f": self._f,
+            "_g": self._g,
+            "_hess": H,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+        for a in (self.x, self._g, self._hess, *self.memo.values()):
+            if isinstance(a, np.ndarray):
+                a.flags.writeable = False
 
     @property
     def f(self) -> float:
@@ -155,6 +176,13 @@ class Point:
     def after(self, update: np.ndarray) -> Point:
         """The point ``x - update``; it is the point the driver moves to when a method returns `update`."""
         return self.objective.after(self, update)
+
+
+def holds_numbers(known: Any) -> bool:
+    """Whether a quantity that a point keeps is made of numbers and points alone."""
+    if isinstance(known, (tuple, list)):
+        return all(map(holds_numbers, known))
+    return isinstance(known, (int, float, np.generic, np.ndarray, Point))
 
 
 class Contraction:
@@ -256,9 +284,31 @@ class Objective:
         """The product ``H v`` at a point beside the path, where a single one is needed."""
         return self.product(point, v)
 
+    def value_error(self, point: Point) -> float:
+        """The rounding error of the value at a point; here that of a well-computed f."""
+        return rounding_error(point.f, self.dtype)
+
+    def gradient_error(self, point: Point) -> np.ndarray:
+        """How far each element of the gradient moves with x by one unit in the last place, (n,).
+
+        Two further gradients, the first time.
+        """
+        if "gradient_error" not in point.memo:
+            error = roundoff.gradient_error(self.gradient_at, point.x, point.g, self.bounds)
+            point.memo["gradient_error"] = locked(error)
+        return point.memo["gradient_error"]
+
     def product_error(self) -> float:
         """The relative error of products with the Hessian."""
         return float(np.finfo(self.dtype).eps)
+
+    def value_error(self, point: Point) -> float:
+        """The rounding error of the value at `point`."""
+        return 4 * float(np.finfo(self.dtype).eps) * abs(point.f)
+
+    def gradient_error(self, point: Point) -> np.ndarray | None:
+        """The rounding error of each entry of the gradient, (n,); None if it is not known."""
+        return None
 
     # ------------------------------------------------------------ a run and its objective
 
@@ -334,6 +384,13 @@ class CountedObjective(Objective):
         self.best_x, self.best_f = x0, np.inf
         self.maxfev = np.inf if maxfev is None else maxfev
         self.maxtime, self.started = maxtime, time.perf_counter()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, for a copy or a pickle: the clock goes on from the seconds that have passed."""
+        return {**vars(self), "started": time.perf_counter() - self.started}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, started=time.perf_counter() - state["started"])
 
     def start(self) -> np.ndarray | None:
         """The start of a run that was given no x0; None if x0 is required."""

@@ -50,6 +50,10 @@ KINDS = (
 )
 
 
+def alone(method: Method) -> Method:
+    return method
+
+
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """One row of the table.
@@ -68,7 +72,7 @@ class Entry:
 
     cls: type[Method]
     kind: str
-    recipe: Callable[..., Method] = lambda method: method
+    recipe: Callable[..., Method] = alone
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     example: dict[str, Any] = dataclasses.field(default_factory=dict)
     quick: dict[str, Any] = dataclasses.field(default_factory=dict)

@@ -34,7 +34,7 @@ COMMON_OPTIONS: dict[str, Any] = {
     "maxiter": None,
     "maxfev": None,
     "maxtime": None,
-    "gtol": 1e-5,
+    "gtol": None,
     "ftol": None,
     "xtol": None,
     "disp": False,
@@ -160,8 +160,6 @@ def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, d
     effective = checks.held("options", effective, OPTION_RULES)
     if effective["noise"] not in (None, "auto"):
         checks.in_interval("options", "noise", effective["noise"], "(0, 1)")
-    if effective["gtol"] is None:
-        effective["gtol"] = 0.0
     effective.update(own)
     return complete, name, effective
 
@@ -359,6 +357,24 @@ def adapt_callback(callback: Any) -> Callable[[Any], None] | None:
         names = tuple(inspect.signature(callback).parameters)
     except (TypeError, ValueError):
         names = ()
-    if names == ("intermediate_result",):
-        return lambda record: callback(intermediate_result=OptimizeResult(record.fields()))
-    return lambda record: callback(record.x.copy())
+    return Callback(callback, names == ("intermediate_result",))
+
+
+@dataclasses.dataclass(frozen=True)
+class Callback:
+    """The user's callback as a function of a record, in the form that `by_name` says.
+
+    A copy of a run shares the user's callback, as it shares the user's function.
+    """
+
+    callback: Callable
+    by_name: bool
+
+    def __call__(self, record: Any) -> None:
+        if self.by_name:
+            self.callback(intermediate_result=OptimizeResult(record.fields()))
+        else:
+            self.callback(record.x.copy())
+
+    def __deepcopy__(self, memo: dict) -> Callback:
+        return self

@@ -17,6 +17,7 @@ from .solvers.inverse import Inverse, gram_inverse, symmetric_inverse
 __all__ = ["CovarianceWarning", "OptimizeResult", "remember"]
 
 EXACT = ("autograd", "hess", "hessp")
+LATER = ("hess", "hess_inv", "optimality")  # computed when first asked for
 KINDS = ("least-squares", "likelihood")
 DIGITS = 1e-3  # largest relative error of a standard error that is given without a warning
 NO_FIT = (
@@ -43,6 +44,11 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
         when first asked for.
     hess_inv : (n, n) array
         Its inverse, computed when first asked for. (That of SciPy's BFGS is an approximation.)
+    optimality : dict
+        How near x is to a minimiser: "gradient" (\\|g\\|_inf), "scaled_gradient", "decrement" (the decrease
+        that g and H promise), "newton_step" (relative to x), "least_curvature" (relative to the largest),
+        "decrease" (of f since the start); see `refopt.convergence.optimality`. Computed when first asked for,
+        if the run has not.
     after_run : dict
         The evaluations made when the result was asked for more, after the run or beside it. ``nfev`` and the
         other counts are those of the run and never change.
@@ -50,7 +56,7 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
     Raises
     ------
     AttributeError
-        For `hess` and `hess_inv` where there is none; the message says why.
+        For `hess`, `hess_inv` and `optimality` where there is none; the message says why.
 
     Notes
     -----
@@ -72,9 +78,12 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
     _answer: Answer | None = None
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("hess", "hess_inv") or name in self or self._answer is None:
+        if name not in LATER or name in self or self._answer is None:
             return super().__getattr__(name)
         try:
+            if name == "optimality":
+                self[name] = self._source().optimality()
+                return self[name]
             H = self._hessian() if name == "hess" else self._inverse_hessian()
         except Exception as error:
             raise AttributeError(f"this result has no {name}: {error}") from error
@@ -84,7 +93,7 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
         return self[name]
 
     def __dir__(self) -> list[str]:
-        own = ("hess", "hess_inv") if self._answer is not None else ()
+        own = LATER if self._answer is not None else ()
         public = [name for name in vars(OptimizeResult) if not name.startswith("_")]
         return sorted({*super().__dir__(), *own, *public})
 
@@ -377,10 +386,14 @@ def doubts_of(
     ]
 
 
-def remember(result: OptimizeResult, objective: CountedObjective, point: Point, ended: bool) -> None:
+def remember(
+    result: OptimizeResult, objective: CountedObjective, point: Point, ended: bool, begun: tuple
+) -> None:
     """Let the result answer for more than its numbers; `ended` says that no step will follow."""
-    answer = Answer(objective, point, ended, result.get("derivatives", {}))
+    answer = Answer(objective, point, ended, result.get("derivatives", {}), begun)
     object.__setattr__(result, "_answer", answer)
+    if "optimality" in answer.known:
+        result["optimality"] = answer.optimality()
     H = answer.known.get("hess")
     if H is not None and not isinstance(H, LinearOperator):
         result["hess"] = H.copy()

@@ -7,6 +7,7 @@ any time.
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import sys
 import time
@@ -15,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from .decrement import proven
+from .convergence import Convergence, Leave
 from .derivatives.refusal import TraceError
+from .leaving import departure
 from .objective import Point
 from .request import Request
 from .result import OptimizeResult, remember
@@ -25,6 +27,18 @@ from .status import Status, Stop
 
 __all__ = ["Record", "Run"]
 
+# The ends at which one more gradient may be evaluated, that of the answer.
+EVALUATES = frozenset(
+    {
+        Status.MAXITER,
+        Status.STALLED,
+        Status.SADDLE,
+        Status.FLAT,
+        Status.WORSE,
+        Status.RUNAWAY,
+        Status.NONFINITE,
+    }
+)
 UNBOUNDED_BELOW = -1e300  # a lower f would soon overflow; a bounded objective does not come near this value
 
 
@@ -125,8 +139,15 @@ class Run(Iterator[Record]):
         self.minimises_f = self.method.minimises_f()
         self.history: list[Record] = []
         self.bare = request.bare
+        self.convergence: Any = None  # a `Convergence`, from the first step on
+        self.leaving: Leave | None = None  # a saddle that the next iteration leaves
+        self.final: Point | None = None  # the answer, once the run has ended
         self.note = ""  # what was changed because fun cannot be followed
         self.progress = Progress(self.options) if self.options["disp"] else None
+
+    def __copy__(self) -> Run:
+        """A run of its own, as by deepcopy; both go on from here, and share what the user gave."""
+        return copy.deepcopy(self)
 
     # ------------------------------------------------------------ iteration
 
@@ -139,7 +160,11 @@ class Run(Iterator[Record]):
                     self._start()
                 return self._iteration()
             except Stop as stop:
-                self._finish(self._earned(proven(stop, self.point)))
+                end = self._judged(stop)
+            if isinstance(end, Leave):  # the next iteration leaves the saddle
+                self.leaving = end
+                return next(self)
+            self._finish(self._earned(end))
         except KeyboardInterrupt:
             self._finish(Stop(Status.INTERRUPTED))
             raise
@@ -157,12 +182,24 @@ class Run(Iterator[Record]):
         self.state = self.method.init(point.x, self.objective.shapes, self.rng)
         self._test_gradient(point)
         self.best_merit = f if self.minimises_f else self.method.merit(point)
+        tolerances = [self.options[name] for name in ("gtol", "ftol", "xtol")]
+        self.convergence = Convergence(point, *tolerances)
+        end = self.convergence.at_start(point)
+        if isinstance(end, Stop):
+            raise end
+        self.leaving = end
 
     def _iteration(self) -> Record:
         options, point = self.options, self.point
         if self.nit >= options["maxiter"]:
-            raise Stop(Status.MAXITER, self.nit, options["maxiter"])
-        update, self.state = self._step(point)
+            away = self.convergence.running_away() if self.convergence else ""
+            raise Stop(Status.MAXITER, self.nit, options["maxiter"], away)
+        leave, self.leaving = self.leaving, None
+        if leave:
+            update, figures = self._departure(leave)
+        else:
+            update, self.state = self._step(point)
+            figures = self.method.figures(self.state)
         length = float(nrm2(update))
         if not np.isfinite(length) and not np.all(np.isfinite(update)):
             i = int(np.flatnonzero(~np.isfinite(update))[0])
@@ -171,7 +208,6 @@ class Run(Iterator[Record]):
                 reason=f"iteration {self.nit + 1} of {self.method_name} gave a step whose "
                 f"coordinate {i} is {update[i]}",
             )
-        figures = self.method.figures(self.state)
         new = point.after(update) if length else point
         if self.objective.bounds is not None:  # which may have shortened the step
             length = float(nrm2(point.x - new.x))
@@ -187,12 +223,24 @@ class Run(Iterator[Record]):
         if merit <= self.best_merit:
             self.best, self.best_merit = new, merit
         record = self._record(point, new, f, length, figures)
-        stop = self._tests(point, record)
+        if leave:
+            self.convergence.departed(new)
+        end = self._tests(point, record)
         if self.callback is not None:
             self._call_back(record)
-        if stop is not None:
-            self._finish(self._earned(stop))
+        if isinstance(end, Stop):
+            self._finish(self._earned(end))
+        else:
+            self.leaving = end
         return record
+
+    def _departure(self, leave: Leave) -> tuple[np.ndarray, dict[str, Any]]:
+        """A step away from a saddle, and its figures; if f does not fall, raises the `Stop` of the point."""
+        update, changed = departure(leave, self.convergence.x0) if self.minimises_f else (None, True)
+        if update is None:
+            raise self.convergence.kept(leave, self.minimises_f, changed)
+        self.state = self.method.init(self.point.x, self.objective.shapes, self.rng)
+        return update, {"left_saddle": leave.promise.least}
 
     def _step(self, point: Point) -> tuple[np.ndarray, Any]:
         """One step; at the start a bare name falls back to the order that the function allows."""
@@ -253,28 +301,23 @@ class Run(Iterator[Record]):
                 Status.NONFINITE,
                 reason=f"the gradient is not finite: g[{i}] = {point.g[i]} where f = {point.f:.6g}",
             )
-        if g <= self.options["gtol"] and self.method.settled(point):
-            raise Stop(Status.GTOL, g, self.options["gtol"])
 
-    def _tests(self, old: Point, record: Record) -> Stop | None:
-        """The reason to stop after this iteration; None to go on."""
-        options = self.options
+    def _tests(self, old: Point, record: Record) -> Stop | Leave | None:
+        """The end of the run after this iteration, or a saddle to leave; None to go on."""
         try:
             self._test_gradient(self.point)
+            if record.fun < UNBOUNDED_BELOW:
+                return Stop(Status.UNBOUNDED, record.fun, UNBOUNDED_BELOW)
+            self.convergence.moved(old, self.point)
+            return self.convergence.after_step(old, self.point, record.update_norm, record.accepted)
         except Stop as stop:
             return stop
-        if record.fun < UNBOUNDED_BELOW:
-            return Stop(Status.UNBOUNDED, record.fun, UNBOUNDED_BELOW)
-        if record.accepted and record.update_norm > 0:
-            if options["ftol"] is not None:
-                fall, scale = abs(old.f - record.fun), max(abs(old.f), abs(record.fun), 1.0)
-                if fall <= options["ftol"] * scale:
-                    return Stop(Status.FTOL, fall, options["ftol"] * scale)
-            if options["xtol"] is not None:
-                limit = options["xtol"] * (options["xtol"] + float(np.linalg.norm(old.x)))
-                if record.update_norm <= limit:
-                    return Stop(Status.XTOL, record.update_norm, limit)
-        return None
+
+    def _judged(self, stop: Stop) -> Stop | Leave:
+        """What becomes of the end that was raised, at the present point."""
+        if self.convergence is None:
+            return stop
+        return self.convergence.claimed(stop, self.point)
 
     def _call_back(self, record: Record) -> None:
         try:
@@ -293,7 +336,11 @@ class Run(Iterator[Record]):
 
     def _finish(self, stop: Stop) -> None:
         self.stop = stop
-        self.objective.end(self.answer.x)
+        self.final = self.point if stop.status.success else self._best_point()
+        if stop.status in EVALUATES:
+            with contextlib.suppress(Stop):
+                self.final.g  # noqa: B018  the best point may have been a trial, of which only f is known
+        self.objective.end(self.final.x)
         if self.progress is not None:
             self.progress.close(stop.message)
 
@@ -334,7 +381,8 @@ class Run(Iterator[Record]):
         if self.options["return_all"]:
             result.history = list(self.history)
             result.allvecs = [self.start.copy()] + [r.x.copy() for r in self.history]
-        remember(result, objective, point, ended=stop is not None)
+        begun = (self.start, self.convergence.f0 if self.convergence else np.nan)
+        remember(result, objective, point, stop is not None, begun)
         return result
 
     @property
@@ -348,7 +396,7 @@ class Run(Iterator[Record]):
     @property
     def answer(self) -> Point:
         """The converged point, or the best point evaluated if the run has not converged."""
-        return self.point if self.stop is not None and self.stop.status.success else self._best_point()
+        return self._best_point() if self.final is None else self.final
 
     def _best_point(self) -> Point:
         """The evaluated point with the lowest finite f: an iterate, or a trial point of an interrupted step.
@@ -384,6 +432,13 @@ class Progress:
                 self.bar = tqdm(total=options["maxiter"], unit="it", leave=True)
         if self.bar is None:
             print("  nit          f      |g|_inf     |step|   nfev")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the bar, which belongs to a terminal: a copy prints lines."""
+        return {"bar": None, "began": time.perf_counter() - self.began}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, began=time.perf_counter() - state["began"])
 
     def show(self, record: Record) -> None:
         if self.bar is not None:

@@ -24,14 +24,26 @@ class Status(enum.Enum):
     ROUNDING = (
         3,
         True,
-        "converged to rounding error: no further decrease can be measured (predicted change {value:.3g}, "
-        "rounding error of f {threshold:.3g}, in long sums up to 1000 times that)",
+        "converged to rounding error: the gradient promises a decrease of {value:.3g}, the rounding error of "
+        "f is {threshold:.3g}",
+    )
+    CONVERGED = (
+        4,
+        True,
+        "converged: the gradient promises a decrease of {value:.3g} <= {threshold:.3g}, eps^(2/3) of the fall "
+        "of f, and Newton's step is small beside x",
+    )
+    NOISE = (
+        5,
+        True,
+        "converged to rounding error of the gradient: |g|_inf = {value:.3g} is noise, which is up to "
+        "{threshold:.3g}",
     )
     MAXITER = (
         10,
         False,
         "iteration limit: nit = {value:.0f} reached maxiter = {threshold:.0f}; raise maxiter, or "
-        "continue from res.x",
+        "continue from res.x{reason}",
     )
     MAXFEV = (
         11,
@@ -41,6 +53,29 @@ class Status(enum.Enum):
     )
     MAXTIME = (12, False, "time limit: {value:.3g} s passed, maxtime = {threshold:.3g} s")
     STALLED = (13, False, "no progress: {reason}")
+    SADDLE = (
+        14,
+        False,
+        "a stationary point that is no minimum: |g|_inf = {value:.3g}, and the least curvature is negative, "
+        "{threshold:.3g} of the largest",
+    )
+    FLAT = (
+        15,
+        False,
+        "f = {value:.6g} does not change around x: gradient and Hessian are zero, and nothing shows that it "
+        "is a minimum",
+    )
+    WORSE = (
+        16,
+        False,
+        "the run ended at f = {value:.6g}, but f = {threshold:.6g} was evaluated before; that point is "
+        "returned, start again from it",
+    )
+    RUNAWAY = (
+        17,
+        False,
+        "no minimum was found: f still falls, less and less, along {reason}; x runs away",
+    )
     NONFINITE_START = (
         20,
         False,
@@ -71,5 +106,10 @@ class Stop(Exception):
         self.status = status
         self.value = value
         self.threshold = threshold
+        self.reason = reason
         self.message = status.template.format(value=value, threshold=threshold, reason=reason)
         super().__init__(self.message)
+
+    def __reduce__(self) -> tuple:
+        """How it is copied and pickled: made again from its numbers, since its message is made of them."""
+        return type(self), (self.status, self.value, self.threshold, self.reason), vars(self)

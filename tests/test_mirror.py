@@ -27,6 +27,7 @@ OVER_ALL = {
     "objectives/test_objectives.py": "realistic objectives with every method",
     "scipy_suite/test_scipy_suite.py": "SciPy's own tests, run on methods of refopt",
     "test_benchmarks.py": "the programs that print tables",
+    "test_copies.py": "all that a user can hold, copied and pickled",
     "test_docstrings.py": "help of every method",
     "test_layers.py": "what may import what",
     "test_mirror.py": "this",

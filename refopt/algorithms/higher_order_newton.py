@@ -9,14 +9,13 @@ import numpy as np
 
 from .. import checks
 from ..method import Method, option
-from ..models.curvature import indefinite
-from ..models.taylor import prefers_tensors, taylor_model, transient
+from ..models.taylor import taylor_model, transient
 from ..objective import Point
 from ..solvers.ball import BallAnswer
 from ..solvers.norm import nrm2
 from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, subproblem, update_of
 from ..trust import Rule, Trial, judged, started
-from ..views.face import free_hessian, inward
+from ..views.face import inward
 
 __all__ = ["HigherOrderNewton"]
 
@@ -71,9 +70,8 @@ class HigherOrderNewton(Method):
     With bounds on x, s is also kept inside them, and meets those that are active exactly; |s| of "bounds" and
     "none" is then |s|_inf, so that the region is a box too. `solver` must be "native" and `de_iters` None.
 
-    `refopt.trust` describes how a run ends. A point with small gradient but negative curvature does not end
-    it. The incoming update is not used, and no line search is needed. From order 3 on all derivatives come
-    from `fun`; a `jac` is used in convergence tests and must agree at x0. An unbounded model is reported:
+    `refopt.trust` describes how a run without progress ends. The incoming update is not used, and no line
+    search is needed. From order 3 on all derivatives come from `fun`; a `jac` is used in convergence tests and must agree at x0. An unbounded model is reported:
     "none" then takes the step of "bounds", "proximal" a smaller radius. "none" accepts every finite trial.
 
     Parameters
@@ -209,11 +207,6 @@ class HigherOrderNewton(Method):
             return self.nminus
         penalised = self.trust_method == "regularized" and state.decrease > 0
         return TRANSIENT if penalised and transient(model.line(state.answer.s)) else 0.0
-
-    def settled(self, point):
-        """Whether a point with a small gradient may be a minimiser; checked if a dense Hessian is cheap."""
-        looks = self.order > 1 and prefers_tensors(point.x.size, 2)
-        return not (looks and indefinite(free_hessian(point)))
 
     def figures(self, state):
         scale = "sigma" if self.trust_method == "regularized" else "radius"

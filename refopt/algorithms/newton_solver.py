@@ -167,10 +167,6 @@ class NewtonSolver(Method):
         """True: the solver minimises another function, but the direction is used to minimise f."""
         return True
 
-    def settled(self, point):
-        """True: the solver does not see points of f."""
-        return True
-
     def outside_bounds(self):
         """Only what stands before it matters: the solver does not see points of f."""
         return ""

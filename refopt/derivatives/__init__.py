@@ -6,6 +6,7 @@
 - `tensors`: Hessians, tensors of any order and their contractions;
 - `missing_rules`, `missing_shape_rules`, `missing_linear_rules`, `missing_special_rules`: rules that autograd
   lacks or has wrong;
+- `roundoff`: the rounding error of a value;
 - `check`: a test of derivatives that you wrote yourself;
 - `numpy_calls`, `composed_calls`, `array_methods`: plain NumPy on autograd's boxes.
 
@@ -26,6 +27,7 @@ from . import (  # noqa: F401
 from .check import check_derivatives
 from .finite import central_product, forward_product
 from .reverse import TraceError, gradient, hvp, value_and_gradient
+from .roundoff import value_error
 from .taylor_mode.algebra import TaylorError
 from .taylor_mode.expand import model_hvp, model_product, model_value, model_value_and_gradient, taylor
 from .tensors import derivative_tensors, directional, hessian, tensor_product, tensor_vector
@@ -49,4 +51,5 @@ __all__ = [
     "tensor_product",
     "tensor_vector",
     "value_and_gradient",
+    "value_error",
 ]

@@ -21,25 +21,11 @@ from ..objective import Point
 from ..returned import hessian_matrix
 from ..status import Status, Stop
 
-__all__ = ["CurvatureModel", "indefinite", "make_model", "needs_of"]
+__all__ = ["CurvatureModel", "make_model", "needs_of"]
 
 NEGATIVE = 1e-8  # a matrix with an eigenvalue below -1e-8 times its largest is indefinite beyond rounding
 NAMES = ("exact", "gauss-newton")
 NEEDS = {"exact": "hess", "gauss-newton": "gauss-newton"}
-
-
-def indefinite(H: np.ndarray) -> bool:
-    """Whether a symmetric, finite matrix has negative curvature beyond rounding.
-
-    Examples
-    --------
-    >>> indefinite(np.diag([1.0, -1e-3])), indefinite(np.diag([1.0, -1e-12]))
-    (True, False)
-    """
-    if not H.size or not np.all(np.isfinite(H)):
-        return False
-    w = np.linalg.eigvalsh(H)
-    return bool(w[0] < -NEGATIVE * np.abs(w).max())
 
 
 class CurvatureModel:

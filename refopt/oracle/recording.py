@@ -28,8 +28,12 @@ class Broken(Exception):
     """Ends a recording: the candidate did something that cannot be compared."""
 
     def __init__(self, kind: str, message: str):
-        self.kind = kind
-        super().__init__(message)
+        self.kind, self.message = kind, message
+        # all arguments, of which a copy is made
+        super().__init__(kind, message)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def record(

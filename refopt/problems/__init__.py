@@ -15,6 +15,7 @@ Data files are read when a problem is built, not when this package is imported.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import importlib
 from typing import Any
 
@@ -98,4 +99,6 @@ def get(name: str, **options: Any) -> Problem:
         if full is not None:
             raise ValueError(f"unknown problem {name!r}; give the family too, did you mean {full!r}?")
         raise unknown("problem", name, names())
-    return _family(family.lower()).build(key, **options)
+    problem = _family(family.lower()).build(key, **options)
+    object.__setattr__(problem, "again", functools.partial(get, problem.name, **options))
+    return problem

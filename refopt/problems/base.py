@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,6 +91,16 @@ class Problem:
     certified_sd: np.ndarray | None = None
     certified_rss: float | None = None
     certified_residual_sd: float | None = None
+    # `get` with its arguments; None if it was made or changed otherwise
+    again: Callable[[], Problem] | None = field(default=None, init=False)
+
+    def __reduce__(self) -> Any:
+        """A problem of `get` is pickled as its name and options, because its functions hold its data."""
+        return super().__reduce__() if self.again is None else (self.again, ())
+
+    def __deepcopy__(self, memo: dict) -> Problem:
+        """The problem itself: nothing in it can be changed."""
+        return self
 
     @classmethod
     def build(

@@ -37,6 +37,13 @@ class GraphObjective(CountedObjective):
         self._live: Point | None = None  # the point whose graph is valid
         super().__init__(layout.read() if x is None else x, layout.shapes)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(
+            f"{type(self).__name__} cannot be copied or pickled, nor can a run on it: the closure of the "
+            "copy would still belong to the old parameters; copy the model and make a new objective, "
+            "refopt.torch.objective(closure, params), with a closure of that copy"
+        )
+
     def start(self) -> np.ndarray:
         return self.layout.read()
 

@@ -81,6 +81,14 @@ class GradientOnly(Objective):
         return self.value(point)
 
 
+def without_objectives(state: Any) -> Any:
+    """The state without objectives made from the closure of one step; methods make them again."""
+    if isinstance(state, tuple):
+        parts = [without_objectives(part) for part in state]
+        return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+    return None if isinstance(state, Objective) else state
+
+
 class Block:
     """The parameters with one flat vector and one state: a parameter group, or all groups together."""
 
@@ -325,6 +333,8 @@ class Optimizer(torch.optim.Optimizer):
             except Stop as stop:
                 self.stop = stop
                 continue
+            finally:
+                block.objective._recent.clear()
             self._check_finite(block, update, "update")
             block.layout.subtract(update, grads)
 
@@ -346,7 +356,8 @@ class Optimizer(torch.optim.Optimizer):
             if not np.isfinite(f):
                 raise FloatingPointError(f"Optimizer: the loss is {f}; the parameters are unchanged")
             self._check_finite(block, point.g, "gradient")
-            update, block.state = block.method.step(point, point.g, block.state)  # type: ignore[union-attr]
+            update, state = block.method.step(point, point.g, block.state)  # type: ignore[union-attr]
+            block.state = without_objectives(state)
             self._check_finite(block, update, "update")
             target = point.after(update).x
         except Stop as stop:

@@ -28,7 +28,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from ..objective import Point
 
-__all__ = ["Face", "along_gradient", "face_of", "free_hessian", "inward", "reciprocal"]
+__all__ = ["Face", "along_gradient", "face_of", "inward", "reciprocal"]
 
 MARGIN = 1e-3  # the greatest e_i, in units of x and of the width of the box; the paper's constant epsilon
 
@@ -103,12 +103,6 @@ def face_of(point: Point, scale: Callable[[], np.ndarray | float]) -> Face:
         margin = np.minimum(w, MARGIN * np.minimum(upper - lower, 1))
         bound = ((x - lower <= margin) & (g > 0)) | ((upper - x <= margin) & (g < 0)) | (lower == upper)
     return Face(~bound, np.where(bound, step, 0))
-
-
-def free_hessian(point: Point) -> np.ndarray:
-    """The Hessian in the free variables, dense."""
-    H = point.dense_hessian()
-    return face_of(point, lambda: reciprocal(np.diag(H))).block(H)
 
 
 def inward(x: np.ndarray, v: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:

@@ -58,6 +58,10 @@ class ProjectedObjective(Objective):
     def value(self, point):
         return self.parent(point).f
 
+    def value_error(self, point):
+        parent = self.parent(point)
+        return parent.objective.value_error(parent)
+
     def gradient(self, point):
         return np.array(self.covector(self.parent(point).g))
 

@@ -1,0 +1,353 @@
+"""When a run has converged. This is the only place that grants success.
+
+Without a `gtol` of the user nothing here depends on the units of f and x, or on a constant added to f. With
+the promise P and the Newton step d of `refopt.decrement`, made from the gradient and the Hessian at x itself,
+e the rounding error of f there, e_g that of the gradient, f_0 and x_0 the start, x is a minimiser if
+
+    converged    P <= eps^(2/3) (f_0 - f)   and for every i   |d_i| <= eps^0.4 |x_i|
+                                                       or |x_i|, |d_i| <= eps^(2/3) |x_i - x_0i|
+                                                       or |g_i d_i| <= e
+    rounding     P <= e                     and for every i   |d_i| <= eps^0.2 |x_i|, or as above
+    noise        |g_i| <= 4 e_g             for every i
+
+and in every case
+    - H has no negative curvature; otherwise the run leaves the saddle (`Leave`),
+    - no clearly better point has been evaluated,
+    - x is not on a plateau, where f does not change at all (`refopt.leaving` asks f itself where H is zero),
+    - x does not run away: its last steps shrank, or turned, or Newton's step is small beside its way.
+
+"rounding" and "noise" are asked where a method can do no more. With a `gtol` of the user the first is
+|g|_inf <= gtol. `ftol` and `xtol` of the user are granted if P and d are as small as the last change was.
+
+Source: D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183 (P relative to what f can tell); J. J. More,
+B. S. Garbow, K. E. Hillstrom, User guide for MINPACK-1, ANL-80-74, 1980, section 2.3 (f and x, both relative);
+P. E. Gill, W. Murray, M. H. Wright, Practical Optimization, 1981, section 8.2.3 (several conditions at once).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from .decrement import Promise, promise_of
+from .objective import Point
+from .rounding import rounding_error
+from .status import Status, Stop
+
+__all__ = ["Convergence", "Leave", "UNKNOWN", "optimality"]
+
+SMALL_FALL = 2 / 3  # powers of eps
+SMALL_STEP = 0.4
+SMALL_ZERO = 2 / 3
+SOME_DIGITS = 0.2
+SLOWED = 1e-3  # a look at H is worth its cost if the last fall of f is below this share of all,
+FLATTENED = 1e-6  # or if the gradient fell by this factor in one step
+HALVED = 0.5  # and if the gradient has fallen by this factor since the last look
+NOISE = 4.0  # the gradient is noise up to this multiple of its estimated error
+BETTER = 10.0  # a point is clearly better if it is lower by this multiple of P and of the rounding error
+STEADY = 3  # steps that neither shrink nor turn: x runs away
+SHRINKS, TURNS = 0.9, 0.9
+FAR = 1e-3  # and Newton's step is this share of its way
+UNKNOWN = (TypeError, ValueError, NotImplementedError, scipy.linalg.LinAlgError)
+
+
+class Leave(NamedTuple):
+    """A stationary point from which f may fall further.
+
+    Attributes
+    ----------
+    stop : the end that the point has earned if f does not fall
+    point : Point
+    promise : what H promises there
+    directions : (k, n) along which f may fall: of negative curvature, or of none
+    """
+
+    stop: Stop
+    point: Point
+    promise: Promise
+    directions: np.ndarray
+
+    @property
+    def negative(self) -> bool:
+        """Whether the curvature is negative, not only zero."""
+        return self.promise.decrement == np.inf
+
+
+class Convergence:
+    """The tests of one run.
+
+    Parameters
+    ----------
+    start : Point
+    gtol, ftol, xtol : float or None
+        Those of the user.
+    """
+
+    def __init__(self, start: Point, gtol: float | None, ftol: float | None, xtol: float | None):
+        self.x0, self.f0 = start.x, start.f
+        self.gtol, self.ftol, self.xtol = gtol, ftol, xtol
+        self.eps = float(np.finfo(start.x.dtype).eps)
+        self.seen = np.inf  # |g|_inf at the last look
+        self.steps: deque[tuple[float, float]] = deque(maxlen=STEADY)  # length, cosine with the one before
+        self.last: np.ndarray | None = None
+        self.f = self.f0
+        self.fall = np.inf  # of f in the last step
+        self.stayed: np.ndarray | None = None  # a point that no direction leads down from
+        self.stiffness: deque[float] = deque(maxlen=10)  # s^T s / s^T y
+
+    # ------------------------------------------------------------ along the run
+
+    def moved(self, old: Point, new: Point) -> None:
+        """Take note of a step."""
+        s, y = (new.x - old.x).astype(float), (new.g - old.g).astype(float)
+        length = float(np.linalg.norm(s))
+        if length == 0:
+            return
+        self.f, self.fall = new.f, abs(old.f - new.f)
+        before = self.last
+        cosine = float(s @ before) / length / float(np.linalg.norm(before)) if before is not None else 0.0
+        self.steps.append((length, cosine))
+        self.last = s
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            unit = s / length
+            slope = float(unit @ (y / length))
+        self.stiffness.append(1 / slope if slope > 0 else np.inf)
+
+    def due(self, old: Point, new: Point) -> bool:
+        """Whether a look at H at `new` is worth its cost."""
+        g = new.gradient_norm()
+        if not g <= HALVED * self.seen:
+            return False
+        return abs(old.f - new.f) <= SLOWED * abs(self.f0 - new.f) or g <= FLATTENED * old.gradient_norm()
+
+    def runs_away(self) -> bool:
+        """Whether the last steps neither shrank nor turned."""
+        if len(self.steps) < STEADY:
+            return False
+        lengths = [length for length, _ in self.steps]
+        return all(b >= SHRINKS * a for a, b in zip(lengths, lengths[1:], strict=False)) and all(
+            cosine >= TURNS for _, cosine in list(self.steps)[1:]
+        )
+
+    # ------------------------------------------------------------ the tests
+
+    def at_start(self, point: Point) -> Stop | Leave | None:
+        g = point.gradient_norm()
+        if self.gtol is not None:
+            return self.by_gradient(point)
+        return self.look(point, g) if g == 0 else None
+
+    def after_step(self, old: Point, new: Point, length: float, accepted: bool) -> Stop | Leave | None:
+        """The end of the run after a step, or a saddle to leave; None to go on."""
+        if self.gtol is not None:
+            end = self.by_gradient(new)
+        else:
+            end = self.look(new, new.gradient_norm()) if self.due(old, new) else None
+        if end is None and accepted and length > 0:
+            end = self.by_change(old, new, length)
+        return end
+
+    def by_gradient(self, point: Point) -> Stop | Leave | None:
+        """The test of the user's `gtol`."""
+        g = point.gradient_norm()
+        if self.gtol is None or not g <= self.gtol:
+            return None
+        return self.granted(Stop(Status.GTOL, g, self.gtol), point)
+
+    def by_change(self, old: Point, new: Point, length: float) -> Stop | Leave | None:
+        """The tests of the user's `ftol` and `xtol`: the last change, and what P and d still promise."""
+        if self.ftol is not None:
+            fall, scale = abs(old.f - new.f), max(abs(old.f), abs(new.f), 1.0)
+            limit = self.ftol * scale
+            if fall <= limit and self.promise(new, limit).decrement <= limit:
+                return self.granted(Stop(Status.FTOL, fall, limit), new)
+        if self.xtol is not None:
+            limit = self.xtol * (self.xtol + float(np.linalg.norm(old.x)))
+            if length <= limit and float(np.linalg.norm(self.promise(new).step)) <= limit:
+                return self.granted(Stop(Status.XTOL, length, limit), new)
+        return None
+
+    def look(self, point: Point, g: float) -> Stop | Leave | None:
+        """The test without units."""
+        self.seen = g
+        fall = self.eps**SMALL_FALL * max(self.f0 - point.f, 0.0)
+        cheap = rounding_error(point.f, point.x.dtype)
+        promise = self.promise(point, 1e3 * max(fall, cheap))
+        if promise.lower > 1e3 * max(fall, cheap):
+            return None
+        if promise.direction is not None and promise.decrement == np.inf:
+            stationary = promise.lower <= max(fall, cheap)
+            return self.granted(self.converged(promise, fall), point) if stationary else None
+        if promise.decrement <= fall and self.small(point, promise, SMALL_STEP, 0.0):
+            return self.granted(self.converged(promise, fall), point)
+        return None
+
+    def converged(self, promise: Promise, limit: float) -> Stop:
+        return Stop(Status.CONVERGED, promise.decrement, limit)
+
+    def by_rounding(self, point: Point, promise: Promise) -> Stop | Leave | None:
+        """The end by rounding of f or of its gradient."""
+        e = point.objective.value_error(point)
+        stop = Stop(Status.ROUNDING, promise.decrement, e)
+        if promise.decrement <= e and self.small(point, promise, SOME_DIGITS, e):
+            return self.granted(stop, point)
+        if promise.lower <= e and promise.decrement == np.inf:
+            return self.granted(stop, point)
+        return None
+
+    def small(self, point: Point, promise: Promise, power: float, error: float) -> bool:
+        """Whether the Newton step is small beside x, coordinate by coordinate."""
+        d, x = np.abs(promise.step), np.abs(point.x).astype(float)
+        way = np.abs((point.x - self.x0).astype(float))
+        zero = self.eps**SMALL_ZERO * way
+        share = np.abs(point.g.astype(float)) * d
+        cheap = max(error, rounding_error(point.f, point.x.dtype)) / d.size
+        return bool(
+            np.all((d <= self.eps**power * x) | (np.maximum(d, x) <= zero) | (share <= cheap) | (d == 0))
+        )
+
+    def claimed(self, stop: Stop, point: Point) -> Stop | Leave:
+        """What becomes of a method's end for lack of progress: a success if the point has earned it."""
+        if stop.status not in (Status.ROUNDING, Status.STALLED) or not np.isfinite(point.f):
+            return stop
+        try:
+            promise = self.promise(point)
+            g = point.gradient_norm()
+            end = None
+            if self.gtol is None:
+                end = self.look(point, g)
+            end = end or self.by_rounding(point, promise) or self.by_noise(point, promise)
+        except Stop as limit:
+            return limit
+        if end is not None:
+            return end
+        if stop.status is Status.STALLED:
+            return stop
+        return self.unproven(point, promise)
+
+    def by_noise(self, point: Point, promise: Promise) -> Stop | Leave | None:
+        """The end where the gradient is nothing but its own rounding error."""
+        error = point.objective.gradient_error(point)
+        if error is None or not np.all(np.abs(point.g) <= NOISE * error):
+            return None
+        return self.granted(Stop(Status.NOISE, point.gradient_norm(), float(NOISE * error.max())), point)
+
+    def unproven(self, point: Point, promise: Promise) -> Stop:
+        noise = point.objective.value_error(point)
+        return Stop(
+            Status.STALLED,
+            reason=f"the last steps promised no decrease beyond rounding, but the gradient does, |g|_inf = "
+            f"{point.gradient_norm():.3g}: the Newton decrement is {promise.decrement:.3g}, the rounding "
+            f"error of f {noise:.3g}. The step was poor, or f has a kink or a tie here",
+        )
+
+    # ------------------------------------------------------------ what every success must meet
+
+    def granted(self, stop: Stop, point: Point) -> Stop | Leave:
+        """The success `stop`, if the point is no saddle, no plateau and not worse than another one."""
+        promise = self.promise(point)
+        if self.stayed is not None and np.array_equal(self.stayed, point.x):
+            return self.best(stop, point, promise)
+        if promise.decrement == np.inf and promise.direction is not None and promise.least < 0:
+            return Leave(stop, point, promise, promise.direction[None, :])
+        if promise.flat is not None:
+            return Leave(stop, point, promise, promise.flat)
+        return self.best(stop, point, promise)
+
+    def departed(self, point: Point) -> None:
+        """Take note of a step away from a saddle: the way of x is counted from there."""
+        self.x0, self.seen = point.x, np.inf
+        self.steps.clear()
+
+    def kept(self, leave: Leave, tried: bool, changed: bool) -> Stop:
+        """The end at a point from which no step leads down, if that was `tried`."""
+        if leave.negative and not tried:
+            return Stop(Status.SADDLE, leave.point.gradient_norm(), leave.promise.least)
+        if leave.promise.zero and not changed:
+            return Stop(Status.FLAT, leave.point.f)
+        self.stayed = leave.point.x
+        return self.best(leave.stop, leave.point, leave.promise)
+
+    def best(self, stop: Stop, point: Point, promise: Promise) -> Stop:
+        """The success, unless a clearly better point was evaluated, or nothing was gained on a plateau."""
+        e = rounding_error(point.f, point.x.dtype)
+        allowed = BETTER * max(e, promise.lower if np.isfinite(promise.lower) else 0.0)
+        best = getattr(point.objective, "best_f", np.inf)
+        if point.f - best > max(allowed, self.eps**SMALL_FALL * abs(self.f0 - best)):
+            return Stop(Status.WORSE, point.f, best)
+        if self.runs_away() and self.unfinished(point, promise):
+            return Stop(Status.RUNAWAY, reason=self.way())
+        return stop
+
+    def unfinished(self, point: Point, promise: Promise) -> bool:
+        """Whether Newton's step leads on along the last step, by a share of the way from the start."""
+        if promise.zero and not point.g.any():
+            return True
+        way = abs(float(self.last @ (point.x - self.x0)))
+        return bool(-float(self.last @ promise.step) >= FAR * way)
+
+    def running_away(self) -> str:
+        """A sentence for the end of a run whose steps neither shrink nor turn, while f hardly falls."""
+        if not (self.runs_away() and self.fall <= SLOWED * abs(self.f0 - self.f)):
+            return ""
+        return (
+            f"; f falls less and less along {self.way()}, where x moves on steadily: it may have no minimum"
+        )
+
+    def way(self) -> str:
+        """Where x runs to, in words."""
+        s = self.last if self.last is not None else np.zeros(1)
+        i = np.argsort(-np.abs(s))[:3]
+        u = s / np.linalg.norm(s)
+        return ", ".join(f"{u[j]:+.2g} x[{j}]" for j in i if u[j])
+
+    # ------------------------------------------------------------ what is known at a point
+
+    def promise(self, point: Point, enough: float = np.inf) -> Promise:
+        """`promise_of`; where there is no second derivative, by secants of the last steps."""
+        try:
+            return promise_of(point, enough)
+        except UNKNOWN:
+            return self.by_secants(point)
+
+    def by_secants(self, point: Point) -> Promise:
+        """The promise for the least curvature that the last steps have seen; kappa stays unknown."""
+        g = point.g.astype(float)
+        if not g.any():
+            return Promise(0.0, 0.0, np.zeros(g.size))
+        inverse = max(self.stiffness, default=np.inf)
+        with np.errstate(over="ignore", invalid="ignore"):
+            P = float(np.linalg.norm(g)) ** 2 * inverse / 2
+            return Promise(P, P, g * inverse)
+
+
+def optimality(point: Point, promise: Promise | None, x0: np.ndarray, f0: float) -> dict[str, float]:
+    """How near `point` is to a minimiser, in numbers; nan for what is not known.
+
+    Returns
+    -------
+    dict
+        "gradient": |g|_inf, with bounds that of the projected gradient. "scaled_gradient": the greatest
+        |g_i| s_i / s, where s_i is the greater of |x_i| and |x_i - x0_i|, and s that of |f| and |f(x0) - f|.
+        "decrement": g^T H^-1 g / 2. "newton_step": the greatest |d_i| / s_i. "least_curvature": the least
+        eigenvalue of H, scaled by its diagonal, relative to the largest. "decrease": f(x0) - f(x).
+    """
+    nan = np.full(point.x.size, np.nan)
+    promise = promise or Promise(np.nan, np.nan, nan)
+    way = np.abs((point.x - x0).astype(float))
+    scale = np.maximum(np.abs(point.x.astype(float)), way)
+    size = max(abs(point.f), abs(f0 - point.f))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        scaled = np.max(np.abs(point.g) * scale) / size if size else 0.0
+        step = np.where(promise.step == 0, 0.0, np.abs(promise.step) / scale)
+    return {
+        "gradient": point.gradient_norm(),
+        "scaled_gradient": float(scaled),
+        "decrement": float(promise.decrement),
+        "newton_step": float(np.max(step)),
+        "least_curvature": float(promise.least),
+        "decrease": float(f0 - point.f),
+    }
