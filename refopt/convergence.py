@@ -54,7 +54,7 @@ BETTER = 10.0  # a point is clearly better if it is lower by this multiple of P 
 STEADY = 3  # steps that neither shrink nor turn: x runs away
 SHRINKS, TURNS = 0.9, 0.9
 FAR, LONGER = 1e-3, 5.0  # and Newton's step is this share of its way, and not much longer than the last step
-HARDLY = 2.0  # a coordinate has hardly moved if its way is at most this multiple of its Newton step
+HARDLY = 10.0  # a coordinate has hardly moved if its way is at most this multiple of its Newton step
 UNKNOWN = (TypeError, ValueError, NotImplementedError, scipy.linalg.LinAlgError)
 
 
@@ -96,7 +96,7 @@ class Convergence:
         self.eps = float(np.finfo(start.x.dtype).eps)
         self.seen = np.inf  # |g|_inf at the last look
         self.steps: deque[tuple[float, float]] = deque(maxlen=STEADY)  # length, cosine with the one before
-        self.last: np.ndarray | None = None
+        self.last = np.zeros(start.x.size)  # step
         self.f = self.f0
         self.fall = np.inf  # of f in the last step
         self.stayed: np.ndarray | None = None  # a point that no direction leads down from
@@ -111,8 +111,8 @@ class Convergence:
         if length == 0:
             return
         self.f, self.fall = new.f, abs(old.f - new.f)
-        before = self.last
-        cosine = float(s @ before) / length / float(np.linalg.norm(before)) if before is not None else 0.0
+        before = float(np.linalg.norm(self.last))
+        cosine = float(s @ self.last) / length / before if before else 0.0
         self.steps.append((length, cosine))
         self.last = s
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -188,6 +188,8 @@ class Convergence:
         idle = self.idle(point, promise, cheap)
         if promise.decrement <= fall and self.small(point, promise, SMALL_STEP, idle):
             return self.granted(self.converged(promise, fall), point)
+        if promise.decrement <= cheap and self.runs_away() and self.unfinished(point, promise):
+            return Stop(Status.RUNAWAY, reason=self.way())
         return None
 
     def converged(self, promise: Promise, limit: float) -> Stop:
@@ -311,9 +313,8 @@ class Convergence:
 
     def way(self) -> str:
         """Where x runs to, in words."""
-        s = self.last if self.last is not None else np.zeros(1)
-        i = np.argsort(-np.abs(s))[:3]
-        u = s / np.linalg.norm(s)
+        u = self.last / np.linalg.norm(self.last)
+        i = np.argsort(-np.abs(u))[:3]
         return ", ".join(f"{u[j]:+.2g} x[{j}]" for j in i if u[j])
 
     # ------------------------------------------------------------ what is known at a point

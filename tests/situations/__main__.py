@@ -35,12 +35,20 @@ def main(argv: list[str] | None = None) -> int:
     every = list(dict.fromkeys(name for case in SITUATIONS.values() for name in method_names(case)))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--method", nargs="+", choices=every, default=every, metavar="NAME")
-    parser.add_argument("--situation", nargs="+", choices=sorted(SITUATIONS), default=list(SITUATIONS), metavar="NAME")
+    parser.add_argument(
+        "--situation", nargs="+", choices=sorted(SITUATIONS), default=list(SITUATIONS), metavar="NAME"
+    )
     parser.add_argument("--maxiter", type=int)
-    parser.add_argument("--all", action="store_true", help="name also what the methods with curvature did not reach")
+    parser.add_argument(
+        "--all", action="store_true", help="name also what the methods with curvature did not reach"
+    )
     parser.add_argument("--slow", action="store_true", help="also print what took longest")
     options = parser.parse_args(argv)
-    began, slow, table = time.perf_counter(), collections.Counter(), collections.defaultdict(collections.Counter)
+    began, slow, table = (
+        time.perf_counter(),
+        collections.Counter(),
+        collections.defaultdict(collections.Counter),
+    )
     lines: dict[str, list[str]] = collections.defaultdict(list)
     for name in options.situation:
         case = SITUATIONS[name]
