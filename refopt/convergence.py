@@ -265,7 +265,7 @@ class Convergence:
         promise = self.promise(point)
         if self.stayed is not None and np.array_equal(self.stayed, point.x):
             return self.best(stop, point, promise)
-        if promise.negative:
+        if promise.negative and promise.direction is not None:
             return Leave(stop, point, promise, promise.direction[None, :])
         if promise.flat is not None:
             return Leave(stop, point, promise, promise.flat)

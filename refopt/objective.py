@@ -260,7 +260,7 @@ class Objective:
     def trial(self, x: np.ndarray) -> Point:
         """The point at `x`, also appended to `tried` if that is a list."""
         point = self.at(x)
-        if self.tried is not None:
+        if self.tried is not None and not (self.tried and self.tried[-1] is point.x):
             self.tried.append(point.x)
         return point
 
@@ -275,10 +275,6 @@ class Objective:
 
     def hessian(self, point: Point) -> Any:
         raise NotImplementedError
-
-    def value_error(self, point: Point) -> float:
-        """The rounding error of the value: two roundings for the sum of its terms, two for the terms."""
-        return 4 * float(np.finfo(self.dtype).eps) * abs(point.f)
 
     def gradient_at(self, x: np.ndarray) -> np.ndarray:
         """The gradient at a point beside the path, which is not kept among the points of the run."""

@@ -22,6 +22,8 @@ from ..views.face import inward
 __all__ = ["Backtracking", "StrongWolfe"]
 
 IN_TURN = 10  # after so many trials one by one the gap between two trials doubles each time
+UNCHANGED = 1e-6  # a slope that changes by a smaller share of itself
+MUCH = 1e2  # a step is much too short if it should be longer by this factor
 GROWTHS, LONGER = 8, 1e8  # a step that is much too short grows at most so often, each time by this factor
 
 
@@ -303,25 +305,30 @@ class NoGradient(Exception):
     """A trial has a finite value and a gradient that is not finite; SciPy's search cannot go on."""
 
 
-def lengthened(point: Point, direction: np.ndarray, slope: float, longest: float) -> float:
-    """The step size at which a search begins: 1, or more if the slope hardly changes up to there.
+def lengthened(point: Point, direction: np.ndarray, slope: float, longest: float) -> tuple[float, int]:
+    """``(the step size at which a search begins, trials)``: 1, or much more if the slope hardly changes.
 
     A first step may be too short by many orders of magnitude in other units of f or x. The secant through the
-    slopes gives its length, as long as f falls and the slope is still above 0.9 of its value.
+    slopes gives its length, as long as f falls and the slope is still above 0.9 of its value. A longer step
+    that is of the same order is left to the search.
     """
     a, error = 1.0, rounding_error(point.f, point.x.dtype)
-    for _ in range(GROWTHS):
+    for trials in range(GROWTHS):
         trial = point.after(direction * point.x.dtype.type(a))
         if not (trial.f <= point.f + error and trial.has_gradient()):
             break
         with np.errstate(over="ignore", invalid="ignore"):
             there = float(np.dot(trial.g, direction))
-        if flatter(slope, there) or not np.isfinite(there):
+        unchanged = abs(there - slope) <= UNCHANGED * slope  # the step is too short to tell a curvature
+        if flatter(slope, there) or not (there < slope or unchanged):
             break
-        a = min(a * min(slope / (slope - there), LONGER) if there < slope else a * LONGER, longest)
-        if not a * nrm2(direction) < largest(point) or a == longest:
+        longer = LONGER if unchanged else min(slope / (slope - there), LONGER)
+        if longer < MUCH or not a * longer * nrm2(direction) < largest(point):
             break
-    return a
+        a = min(a * longer, longest)
+        if a == longest:
+            break
+    return a, trials
 
 
 @dataclasses.dataclass(frozen=True)
@@ -392,11 +399,12 @@ class StrongWolfe(Method):
     def step(self, point, update, state):
         direction, slope, fallback = descent(point, update)
         longest, plain = first_bound(point, direction), Backtracking()
-        grown = lengthened(point, direction, slope, longest) if longest >= 1 else 1.0
+        grown, grows = lengthened(point, direction, slope, longest) if longest >= 1 else (1.0, 0)
         if grown > 1:
             direction = direction * point.x.dtype.type(grown)
             slope, longest = slope * grown, longest / grown
         a, tried, falls = self.search(point, direction, longest) if longest >= 1 else (None, 0, False)
+        tried += grows
         if a is not None:
             update = direction * point.x.dtype.type(a)
             trial = point.after(update)
