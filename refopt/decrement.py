@@ -221,8 +221,9 @@ def by_lanczos(product: Callable, free: np.ndarray, products: int) -> tuple[floa
         if not np.all(np.isfinite(w)):
             return np.nan, None
         alpha.append(float(Q[-1] @ w))
-        for q in Q:  # full orthogonalisation; the basis is short
-            w = w - (q @ w) * q
+        basis = np.array(Q)
+        for _ in range(2):  # full orthogonalisation, as the basis is short; once is not enough
+            w = w - basis.T @ (basis @ w)
         b = float(np.linalg.norm(w))
         if b <= 1e-12 * max(map(abs, alpha)) or k + 1 == min(products, index.size):
             break
