@@ -10,8 +10,8 @@ along these directions,
 
 where only directions j inside the support of i count. The coefficients along j = p e_i alone give the pure
 derivatives; all others are mixed, and where the units of the variables differ, the largest hide the smallest.
-So the directions may have lengths w: ``s = w j``, and d^i f is divided by w^i. The gradient in place of the function needs one order
-less, so its lattice has about n times fewer directions.
+So the directions may have lengths w: ``s = w j``, and d^i f is divided by w^i. The gradient in place of the
+function needs one order less, so its lattice has about n times fewer directions.
 """
 
 from __future__ import annotations

@@ -292,27 +292,33 @@ class StrongWolfe(Method):
 
     def search(self, point: Point, direction: np.ndarray, longest: float) -> tuple[float | None, int, bool]:
         """``(a, values of f tried, whether f fell up to `longest`)`` by SciPy; a is None if it fails."""
-        at, bounds, tried, falls = point.objective.at, point.objective.bounds, 0, False
-        edge = point.x - direction * point.x.dtype.type(longest) if longest < np.inf else None
+        tried, falls, last, trial = 0, False, 0.0, point
 
-        def value(x):
+        def at(a):
+            """The point ``x - a u``, as the driver computes it, so that it is not evaluated again."""
+            nonlocal last, trial
+            if a[0] != last:
+                last, trial = float(a[0]), point.after(direction * point.x.dtype.type(a[0]))
+            return trial
+
+        def value(a):
             nonlocal tried, falls
             tried += 1
-            f = point.objective.trial(inside(x)).f
-            falls = falls or (edge is not None and f < point.f and np.allclose(x, edge, rtol=1e-12, atol=0))
+            f = at(a).f
+            falls = falls or (f < point.f and bool(np.isclose(last, longest, rtol=1e-12, atol=0)))
             return f if np.isfinite(f) else np.inf
 
-        def inside(x):
-            return x if bounds is None else np.clip(x, *bounds)
+        def slope(a):
+            return -np.atleast_1d(np.dot(at(a).g, direction))
 
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.simplefilter("ignore")  # LineSearchWarning: its failure is handled here
             a = scipy.optimize.line_search(
                 value,
-                lambda x: at(inside(x)).g,
-                point.x,
-                -direction,
-                gfk=point.g,
+                slope,
+                np.zeros(1),
+                np.ones(1),
+                gfk=slope(np.zeros(1)),
                 old_fval=point.f,
                 c1=self.c1,
                 c2=self.c2,
