@@ -247,7 +247,10 @@ class Objective:
         if x.dtype != self.dtype or x.flags.writeable or x.base is not None:
             x = x.astype(self.dtype)
             x.flags.writeable = False
-        point = Point(self, x)
+        return self.kept(Point(self, x))
+
+    def kept(self, point: Point) -> Point:
+        """`point`, from now on among the last few."""
         self._recent.insert(0, point)
         del self._recent[RECENT:]
         return point

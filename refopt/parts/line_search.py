@@ -312,8 +312,8 @@ def lengthened(point: Point, direction: np.ndarray, slope: float, longest: float
     slopes gives its length, as long as f falls and the slope is still above 0.9 of its value. A longer step
     that is of the same order is left to the search.
     """
-    a, error = 1.0, rounding_error(point.f, point.x.dtype)
-    for trials in range(GROWTHS):
+    a, grown, error = 1.0, 0, rounding_error(point.f, point.x.dtype)
+    while grown < GROWTHS:
         trial = point.after(direction * point.x.dtype.type(a))
         if not (trial.f <= point.f + error and trial.has_gradient()):
             break
@@ -325,10 +325,10 @@ def lengthened(point: Point, direction: np.ndarray, slope: float, longest: float
         longer = LONGER if unchanged else min(slope / (slope - there), LONGER)
         if longer < MUCH or not a * longer * nrm2(direction) < largest(point):
             break
-        a = min(a * longer, longest)
+        a, grown = min(a * longer, longest), grown + 1
         if a == longest:
             break
-    return a, trials
+    return a, grown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -417,24 +417,27 @@ class StrongWolfe(Method):
 
     def search(self, point: Point, direction: np.ndarray, longest: float) -> tuple[float | None, int, bool]:
         """``(a, values of f tried, whether f fell up to `longest`)`` by SciPy; a is None if it fails."""
-        at, bounds, tried, falls = point.objective.at, point.objective.bounds, 0, False
-        edge = point.x - direction * point.x.dtype.type(longest) if longest < np.inf else None
+        tried, falls, last, trial = 0, False, 0.0, point
 
-        def value(x):
+        def at(a):
+            """The point ``x - a u``, as the driver computes it, so that it is not evaluated again."""
+            nonlocal last, trial
+            if a[0] != last:
+                last, trial = float(a[0]), point.after(direction * point.x.dtype.type(a[0]))
+            return trial
+
+        def value(a):
             nonlocal tried, falls
             tried += 1
-            f = point.objective.trial(inside(x)).f
-            falls = falls or (edge is not None and f < point.f and np.allclose(x, edge, rtol=1e-12, atol=0))
+            f = at(a).f
+            falls = falls or (f < point.f and bool(np.isclose(last, longest, rtol=1e-12, atol=0)))
             return f if np.isfinite(f) else np.inf
 
-        def gradient(x):
-            trial = at(inside(x))
+        def slope(a):
+            trial = at(a)
             if not trial.has_gradient():
                 raise NoGradient
-            return trial.g
-
-        def inside(x):
-            return x if bounds is None else np.clip(x, *bounds)
+            return -np.atleast_1d(np.dot(trial.g, direction))
 
         a = None
         with (
@@ -445,10 +448,10 @@ class StrongWolfe(Method):
             warnings.simplefilter("ignore")  # LineSearchWarning: its failure is handled here
             a = scipy.optimize.line_search(
                 value,
-                gradient,
-                point.x,
-                -direction,
-                gfk=point.g,
+                slope,
+                np.zeros(1),
+                np.ones(1),
+                gfk=slope(np.zeros(1)),
                 old_fval=point.f,
                 c1=self.c1,
                 c2=self.c2,
