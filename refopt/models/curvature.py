@@ -160,6 +160,11 @@ def has_residuals(point: Point) -> bool:
     return True
 
 
+def factor_of(point: Point) -> tuple[np.ndarray, np.ndarray]:
+    """``(A, b)`` with the Gauss-Newton matrix ``2 A^T A`` and the gradient ``2 A^T b``, in float64."""
+    return point.jacobian.astype(np.float64), point.residuals.astype(np.float64)
+
+
 def operator(product: Callable, point: Point) -> LinearOperator:
     """The symmetric LinearOperator of a Hessian-vector product."""
     n, dtype = point.x.size, point.x.dtype
