@@ -10,7 +10,7 @@ import numpy as np
 from .. import checks
 from ..derivatives.refusal import TraceError
 from ..method import Method, option
-from ..models.curvature import factor_of
+from ..models.curvature import factor_of, has_residuals
 from ..objective import Point
 from ..rounding import rounding_error, values_decide
 from ..solvers.ball import least_squares_in_ball, quadratic_in_ball
@@ -239,7 +239,7 @@ def gauss_newton_model(point: Point, update: np.ndarray) -> Model:
     if not np.all(np.isfinite(G)):
         reason = f"the Jacobian has entries that are not finite or too large where f = {point.f:.6g}"
         raise Stop(Status.NONFINITE, reason=reason)
-    return Model(G, factor_of(point) if update is point.g else None)
+    return Model(G, factor_of(point) if update is point.g and has_residuals(point) else None)
 
 
 def scaled(
