@@ -81,7 +81,7 @@ def name_of(part: Any) -> str:
 
 
 class Rho(NamedTuple):
-    """A robust loss ``z -> rho(z)`` of squares z >= 0, with rho(0) = 0 and rho'(0) = 1, and its derivatives."""
+    """A robust loss ``z -> rho(z)`` of squares z >= 0 and its derivatives; rho(0) = 0, rho'(0) = 1."""
 
     value: Callable[[Any], Any]  # written for autograd
     slope: Callable[[Any], Any]
@@ -115,8 +115,8 @@ def rho_of(loss: Any) -> Rho:
         rho = rho[0] if np.ndim(rho) == 2 else rho
         if np.shape(rho) != np.shape(z):
             raise ValueError(
-                f"LeastSquares: loss must return one number for each residual, shape {np.shape(z)} (or, as for "
-                f"SciPy, three rows of these), got shape {np.shape(rho)}"
+                f"LeastSquares: loss must return one number for each residual, shape {np.shape(z)} (or, as "
+                f"for SciPy, three rows of these), got shape {np.shape(rho)}"
             )
         return rho
 
@@ -129,7 +129,7 @@ def rho_of(loss: Any) -> Rho:
 
 
 class LeastSquares(ModelLoss):
-    """The scalar function `f(x) = sum_i r_i(x)^2` of a residual function (no factor 1/2), or a robust form of it.
+    """The scalar function `f(x) = sum_i r_i(x)^2` of a residual function (no factor 1/2), or a robust one.
 
         f = sum_i r_i^2
         f = sum_i w_i r_i^2                            weights w
@@ -172,10 +172,10 @@ class LeastSquares(ModelLoss):
     residual sum of squares that NIST certifies. The gradient is `2 J^T r`, the Gauss-Newton Hessian `2 J^T
     J`. SciPy minimises half of f.
 
-    The Gauss-Newton matrix of a robust loss is ``2 J^T diag(h) J`` with ``h_i = rho' + 2 z_i rho''``, at least
-    eps: B. Triggs, P. McLauchlan, R. Hartley, A. Fitzgibbon, Bundle adjustment: a modern synthesis, Vision
-    Algorithms 1999, LNCS 1883 (2000) 298-372, section 4.3, and `scipy.optimize.least_squares`. Hessian and
-    Taylor series are those of f itself.
+    The Gauss-Newton matrix of a robust loss is ``2 J^T diag(h) J`` with ``h_i = rho' + 2 z_i rho''``, at
+    least eps: B. Triggs, P. McLauchlan, R. Hartley, A. Fitzgibbon, Bundle adjustment: a modern synthesis,
+    Vision Algorithms 1999, LNCS 1883 (2000) 298-372, section 4.3, and `scipy.optimize.least_squares`. Hessian
+    and Taylor series are those of f itself.
 
     Examples
     --------
@@ -224,7 +224,7 @@ class LeastSquares(ModelLoss):
             self._shown += [f"loss={self.robust}", f"f_scale={self.f_scale:g}"]
 
     def model(self, x: Any, *args: Any) -> Any:
-        """The residuals with their weights, as an array, also where the function returns a list of numbers."""
+        """The residuals with their weights, as an array, also where the function returns a list."""
         r = self.residuals(x, *args)
         r = np.array(r) if isinstance(r, (list, tuple)) else r
         if np.ndim(r) != 1:
@@ -238,8 +238,8 @@ class LeastSquares(ModelLoss):
             return a
         if np.ndim(W) and len(W) != np.shape(a)[0]:
             raise ValueError(
-                f"LeastSquares: weights or sigma are for {len(W)} residuals, shape {np.shape(W)}, but there are "
-                f"{np.shape(a)[0]}; give one for each residual"
+                f"LeastSquares: weights or sigma are for {len(W)} residuals, but there are {np.shape(a)[0]}; "
+                "give one for each residual"
             )
         W = W.astype(a.dtype) if a.dtype == onp.float32 else W
         if np.ndim(W) == 2:
@@ -296,8 +296,8 @@ def wrong_shape(r: Any) -> ValueError:
     why = "flatten them, np.ravel(r), if each entry is a residual"
     if len(shape) == 2 and shape[0] == shape[1]:
         why = (
-            f"if there are {shape[0]} data, they are likely a column of shape ({shape[0]}, 1), and data minus a "
-            f"model of shape ({shape[0]},) is a matrix: flatten the data, np.ravel(y), before you subtract"
+            f"if there are {shape[0]} data, they are likely a column, shape ({shape[0]}, 1), and data minus "
+            f"a model of shape ({shape[0]},) is a matrix: flatten the data, np.ravel(y), before you subtract"
         )
     return ValueError(f"residuals must return an array of shape (m,), got shape {shape}; {why}")
 
@@ -321,8 +321,8 @@ def whitening_of(weights: Any, sigma: Any) -> Any:
     if not onp.all((a > 0) & onp.isfinite(a)):
         i = int(onp.flatnonzero(~((a > 0) & onp.isfinite(a)))[0])
         raise ValueError(
-            f"LeastSquares: {name} must be positive and finite, got {onp.ravel(a)[i]:g} at {i}; leave a residual "
-            "that is not to count out"
+            f"LeastSquares: {name} must be positive and finite, got {onp.ravel(a)[i]:g} at {i}; leave out a "
+            "residual that is not to count"
         )
     return onp.sqrt(a) if sigma is None else 1 / a
 

@@ -98,7 +98,7 @@ def test_no_success_at_a_kink_with_a_slope(fun, order):
 
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")  # fixed steps diverge here
 @pytest.mark.parametrize("k", [1e3, 1e6, 1e9])
-@pytest.mark.parametrize("name", [row.name for row in refopt.methods() if row.name != "GaussNewton"])
+@pytest.mark.parametrize("name", [row.name for row in refopt.methods() if "gauss-newton" not in row.needs])
 def test_units_that_hide_a_variable_are_no_success(name, k):
     """1 + (k u)^2 + (v - 1)^2 from (1, 0): a step that serves u alone promises nothing for v."""
     fun = lambda x: 1 + (k * x[0]) ** 2 + (x[1] - 1) ** 2  # noqa: E731

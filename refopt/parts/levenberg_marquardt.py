@@ -111,7 +111,8 @@ class LevenbergMarquardt(Method):
         D = diag of the greatest length so far of each column of J
 
         gauss-newton    d = argmin_{|D d| <= radius |D x0|}  |r - J d|
-        hessian         d = argmin_{|D d| <= radius |D x0|}  d^T H d / 2 - g^T d       H = 2 J^T J + 2 sum r_i r_i''
+        hessian         d = argmin_{|D d| <= radius |D x0|}  d^T H d / 2 - g^T d
+                        H = 2 J^T J + 2 sum r_i r_i''
 
         rho = (f(x) - f(x - d)) / predicted decrease
         rho < rho_bad or not finite      radius <- nminus |D d| / |D x0|
@@ -123,10 +124,10 @@ class LevenbergMarquardt(Method):
             from gauss-newton   if it is wrong by less than a quarter of itself, and 1.5 times less wrong
             from hessian        if it is 1.5 times less wrong
 
-    Both problems are solved exactly: the first by the singular values of J D^-1, so J^T J is never formed; the
-    second by the eigenvalues of D^-1 H D^-1, so the step leaves a saddle point. The first step has the
-    Gauss-Newton model. After a look at the Hessian in vain 1, 3, 7, ... poor predictions pass before the
-    next one, so in a long curved valley, where neither model fits, it costs little.
+    Both problems are solved exactly: the first by the singular values of J D^-1, so its condition number is
+    that of J; the second by the eigenvalues of D^-1 H D^-1, so the step leaves a saddle point. The first step
+    has the Gauss-Newton model. After a look at the Hessian in vain 1, 3, 7, ... poor predictions pass before
+    the next one: in a long curved valley neither model fits, and the looks cost little.
 
     If x0 = 0, the square root of f takes the place of ``|D x0|``. A variable without effect so far has
     ``D_i = |D x0| / |x_i|``. So the path is the same in all units of the variables and of f.
@@ -162,8 +163,8 @@ class LevenbergMarquardt(Method):
     Notes
     -----
     Source: J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, Lecture Notes in
-    Mathematics 630 (1978) 105-116, doi:10.1007/BFb0067700, section 6 for D, section 7 for the first radius; J.
-    E. Dennis, D. M. Gay, R. E. Welsch, An adaptive nonlinear least-squares algorithm, ACM TOMS 7 (1981)
+    Mathematics 630 (1978) 105-116, doi:10.1007/BFb0067700, section 6 for D, section 7 for the first radius;
+    J. E. Dennis, D. M. Gay, R. E. Welsch, An adaptive nonlinear least-squares algorithm, ACM TOMS 7 (1981)
     348-368, doi:10.1145/355958.355965, for the choice between two models by their predictions.
 
     Deviations: Moré solves the subproblem to 10 % by a QR factorisation and shrinks the radius by a quadratic
@@ -242,9 +243,7 @@ def gauss_newton_model(point: Point, update: np.ndarray) -> Model:
     return Model(G, factor_of(point) if update is point.g and has_residuals(point) else None)
 
 
-def scaled(
-    state: LevenbergMarquardtState, point: Point, model: Model
-) -> LevenbergMarquardtState:
+def scaled(state: LevenbergMarquardtState, point: Point, model: Model) -> LevenbergMarquardtState:
     """The state with the greatest lengths of the columns so far, and at the first step with the unit."""
     lengths = column_lengths(model.H, model.factor)
     if state.lengths is not None:
