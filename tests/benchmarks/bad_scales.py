@@ -39,7 +39,7 @@ RIGHT, MODEST, FAILED, WRONG, ERROR = KINDS = ("right", "modest", "failed", "WRO
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """right, modest (the answer, no success), failed (no success, elsewhere), WRONG or error; and what was seen."""
+    """What became of one run: "modest" is the answer without success, "failed" neither; and what was seen."""
 
     kind: str
     text: str
@@ -62,7 +62,9 @@ def attempt(k: float, method: str) -> Outcome:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            result = refopt.minimize(badly_scaled(k), [1.0, 0.0], method=chosen, rng=0, options={"maxiter": MAXITER})
+            result = refopt.minimize(
+                badly_scaled(k), [1.0, 0.0], method=chosen, rng=0, options={"maxiter": MAXITER}
+            )
     except Exception as error:
         return Outcome(ERROR, f"{type(error).__name__}: {' '.join(str(error).split())[:150]}")
     text = f"v = {result.x[1]:.6g}, f = {result.fun:.6g}, nit = {result.nit}: {result.message[:110]}"

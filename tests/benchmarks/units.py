@@ -243,7 +243,9 @@ def base() -> dict[str, Fit]:
     problems = {name: dataclasses.replace(fit_in_units(name, 1.0, 1.0), name=name) for name in MODELS}
     x = np.ones(2)
     problems["rosenbrock"] = Fit("rosenbrock", None, rosenbrock, np.array([-1.2, 1.0]), x, 0.5)
-    problems["poisson"] = Fit("poisson", None, poisson, np.array([0.0, 0.0]), POISSON, float(poisson(POISSON)))
+    problems["poisson"] = Fit(
+        "poisson", None, poisson, np.array([0.0, 0.0]), POISSON, float(poisson(POISSON))
+    )
     return problems
 
 
@@ -339,7 +341,9 @@ def attempt(fit: Fit, method: str) -> Outcome:
     except Exception as error:
         return Outcome(ERROR, f"{type(error).__name__}: {' '.join(str(error).split())[:150]}")
     relative = float(np.max(np.abs(result.x / fit.x - 1)))
-    text = f"x off by {relative:.1e} of itself, f = {result.fun:.6g}, nit = {result.nit}: {result.message[:110]}"
+    text = (
+        f"x off by {relative:.1e} of itself, f = {result.fun:.6g}, nit = {result.nit}: {result.message[:110]}"
+    )
     return Outcome(kind, text, int(result.nfev), time.process_time() - began)
 
 
@@ -371,7 +375,7 @@ def below_bars(outcomes: dict[tuple[str, str], Outcome]) -> list[str]:
 
 def text(outcomes: dict[tuple[str, str], Outcome], part: str, show: Iterable[str] = (WRONG, ERROR)) -> str:
     """The table of one part; each run of a kind in `show` has its line."""
-    lines = [f"| {part} | " + " | ".join(KINDS) + " | bar | median nfev | s |", "|---" * (len(KINDS) + 4) + "|"]
+    lines = [f"| {part} | {' | '.join(KINDS)} | bar | median nfev | s |", "|---" * (len(KINDS) + 4) + "|"]
     for method in dict.fromkeys(m for _, m in outcomes):
         mine = [outcome for (_, m), outcome in outcomes.items() if m == method]
         seen = counts(outcomes, method)
@@ -388,7 +392,9 @@ def text(outcomes: dict[tuple[str, str], Outcome], part: str, show: Iterable[str
     return "\n".join(lines) + "\n"
 
 
-def changed(methods: Iterable[str], problems: Iterable[str] | None = None) -> dict[tuple[str, str], list[str]]:
+def changed(
+    methods: Iterable[str], problems: Iterable[str] | None = None
+) -> dict[tuple[str, str], list[str]]:
     """``{(problem, method): the verdict under each of CHANGES}``."""
     first = base()
     verdicts: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
@@ -415,7 +421,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--method", nargs="+", choices=METHODS, default=list(METHODS), metavar="NAME")
     parser.add_argument("--part", nargs="+", choices=[*parts, "changes"], default=[*parts, "changes"])
-    parser.add_argument("--show", nargs="+", choices=KINDS, default=[WRONG, ERROR], help="runs with a line each")
+    parser.add_argument(
+        "--show", nargs="+", choices=KINDS, default=[WRONG, ERROR], help="runs with a line each"
+    )
     options = parser.parse_args(argv)
     faults = []
     for part in options.part:
@@ -425,8 +433,12 @@ def main(argv: list[str] | None = None) -> int:
             print(text_of_changes(verdicts))
             faults += [f"{n}, {m}: {' '.join(k)}" for (n, m), k in verdicts.items() if len(set(k)) > 1]
         else:
-            outcomes = measure(parts[part](), options.method)
-            print(text(outcomes, part, options.show))
+            fits, outcomes = parts[part](), {}
+            for method in options.method:
+                mine = measure(fits, [method])
+                print(text(mine, part, options.show), flush=True)
+                outcomes |= mine
+            print(text(outcomes, part, ()), flush=True)
             bars = below_bars(outcomes)
             faults += bars if part == "units" else [line for line in bars if "wrong" in line]
         print(f"({part}: {time.perf_counter() - began:.0f} s)\n", flush=True)

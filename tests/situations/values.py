@@ -54,7 +54,9 @@ def noisy_bowl_exact_slope(x):
 
 
 # differences of values with noise e are wrong by some e^(2/3) in the gradient, so f by its square and noise
-@situation([0.0, 0.0, 0.0], [GOAL], noise=1e-7, core=bowl, given={"jac": "3-point", "options": {"noise": 1e-8}})
+@situation(
+    [0.0, 0.0, 0.0], [GOAL], noise=1e-7, core=bowl, given={"jac": "3-point", "options": {"noise": 1e-8}}
+)
 def noisy_bowl_differences(x):
     return float(bowl(x) + hashed(x))
 
