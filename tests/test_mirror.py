@@ -25,6 +25,7 @@ OVER_ALL = {
     "notebooks/test_notebooks.py": "the lessons",
     "notebooks/test_fifteenth.py": "the method that a lesson writes",
     "objectives/test_objectives.py": "realistic objectives with every method",
+    "situations/test_situations.py": "situations in which success is easily claimed, with every method",
     "scipy_suite/test_scipy_suite.py": "SciPy's own tests, run on methods of refopt",
     "test_benchmarks.py": "the programs that print tables",
     "test_copies.py": "all that a user can hold, copied and pickled",

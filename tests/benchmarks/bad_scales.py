@@ -39,7 +39,7 @@ RIGHT, MODEST, FAILED, WRONG, ERROR = KINDS = ("right", "modest", "failed", "WRO
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """right, modest (the answer, no success), failed (no success, elsewhere), WRONG or error; and what was seen."""
+    """What became of one run: "modest" is the answer without success, "failed" neither; and what was seen."""
 
     kind: str
     text: str

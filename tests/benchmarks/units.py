@@ -375,10 +375,7 @@ def below_bars(outcomes: dict[tuple[str, str], Outcome]) -> list[str]:
 
 def text(outcomes: dict[tuple[str, str], Outcome], part: str, show: Iterable[str] = (WRONG, ERROR)) -> str:
     """The table of one part; each run of a kind in `show` has its line."""
-    lines = [
-        f"| {part} | " + " | ".join(KINDS) + " | bar | median nfev | s |",
-        "|---" * (len(KINDS) + 4) + "|",
-    ]
+    lines = [f"| {part} | {' | '.join(KINDS)} | bar | median nfev | s |", "|---" * (len(KINDS) + 4) + "|"]
     for method in dict.fromkeys(m for _, m in outcomes):
         mine = [outcome for (_, m), outcome in outcomes.items() if m == method]
         seen = counts(outcomes, method)
@@ -436,8 +433,12 @@ def main(argv: list[str] | None = None) -> int:
             print(text_of_changes(verdicts))
             faults += [f"{n}, {m}: {' '.join(k)}" for (n, m), k in verdicts.items() if len(set(k)) > 1]
         else:
-            outcomes = measure(parts[part](), options.method)
-            print(text(outcomes, part, options.show))
+            fits, outcomes = parts[part](), {}
+            for method in options.method:
+                mine = measure(fits, [method])
+                print(text(mine, part, options.show), flush=True)
+                outcomes |= mine
+            print(text(outcomes, part, ()), flush=True)
             bars = below_bars(outcomes)
             faults += bars if part == "units" else [line for line in bars if "wrong" in line]
         print(f"({part}: {time.perf_counter() - began:.0f} s)\n", flush=True)

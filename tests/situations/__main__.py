@@ -30,6 +30,8 @@ from .judge import (
     run,
 )
 
+NAMED = (FALSE, WORSE, ERROR, MODEST)
+
 
 def main(argv: list[str] | None = None) -> int:
     every = list(dict.fromkeys(name for case in SITUATIONS.values() for name in method_names(case)))
@@ -44,26 +46,20 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--slow", action="store_true", help="also print what took longest")
     options = parser.parse_args(argv)
-    began, slow, table = (
-        time.perf_counter(),
-        collections.Counter(),
-        collections.defaultdict(collections.Counter),
-    )
-    lines: dict[str, list[str]] = collections.defaultdict(list)
-    for name in options.situation:
-        case = SITUATIONS[name]
-        for method in options.method:
-            if method not in method_names(case):
+    began = time.perf_counter()
+    slow: collections.Counter = collections.Counter()
+    table: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+    for method in options.method:
+        for name in options.situation:
+            if method not in method_names(SITUATIONS[name]):
                 continue
-            verdict = run(case, method, options.maxiter)
+            verdict = run(SITUATIONS[name], method, options.maxiter)
             table[method][verdict.kind] += 1
             slow[name] += verdict.seconds
             slow[method] += verdict.seconds
-            if verdict.kind != NOT_REACHED or limit_of(method) == LIMITS[0]:
-                lines[verdict.kind].append(f"{verdict.kind}: {name}, {method}: {verdict.reason}")
-    named = (FALSE, WORSE, ERROR, MODEST, *([NOT_REACHED] if options.all else []))
-    for kind in named:
-        print("\n".join(["", f"{kind}: {len(lines[kind])}", *lines[kind]]) if lines[kind] else f"\n{kind}: 0")
+            missed = options.all and verdict.kind == NOT_REACHED and limit_of(method) == LIMITS[0]
+            if verdict.kind in NAMED or missed:
+                print(f"{verdict.kind}: {name}, {method}: {verdict.reason}", flush=True)
     print("\n| method | " + " | ".join(KINDS) + " |\n" + "|---" * (len(KINDS) + 1) + "|")
     for method in table:
         print(f"| {method} | " + " | ".join(str(table[method][kind]) for kind in KINDS) + " |")

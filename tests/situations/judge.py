@@ -11,7 +11,8 @@
 
 A run ended at a minimum if f is above it by no more than 1e-8 of the size of f (`Situation.unit`), ten times
 its noise and 40 rounding errors; or if each variable is right to 1e-4 of itself, or, where it is 0 at the
-minimum, to 1e-6 of the way from the start. "Clearly lower": by a thousandth of what was gained.
+minimum, to 1e-6 of the way from the start. "Clearly lower": by a thousandth of what was gained, and by a
+millionth of what is left.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ RIGHT, NO_MINIMUM, MODEST, NOT_REACHED, REFUSED, ERROR, FALSE, WORSE = KINDS = (
     "FALSE SUCCESS",
     "WORSE THAN SEEN",
 )
-F_CLOSE, X_CLOSE, ZERO_CLOSE, CLEARLY = 1e-8, 1e-4, 1e-6, 1e-3
+F_CLOSE, X_CLOSE, ZERO_CLOSE = 1e-8, 1e-4, 1e-6
+CLEARLY, A_MILLIONTH = 1e-3, 1e-6
 # Iterations of the methods with curvature and LBFGS, and of the others, which go on for thousands.
 LIMITS = (200, 100)
 
@@ -55,7 +57,9 @@ CHAINS: dict[str, Any] = {
     ),
     "HeavyBall, LR(1e-3), xtol": lambda: refopt.chain(refopt.HeavyBall(0.95), refopt.LR(1e-3)),
     "HigherOrderNewton(order 3, no region)": lambda: refopt.HigherOrderNewton(order=3, trust_method="none"),
-    "ScipyNewtonCG(truncated cg)": lambda: refopt.recipe("ScipyNewtonCG", direction="truncated", solver="cg"),
+    "ScipyNewtonCG(truncated cg)": lambda: refopt.chain(
+        refopt.ScipyNewtonCG(direction="truncated", solver="cg"), refopt.Backtracking()
+    ),
     "GradMin(Newton)": lambda: refopt.GradMin(inner=refopt.chain(refopt.Newton(), refopt.Backtracking())),
     "BlockPartition(Newton)": lambda: refopt.BlockPartition(
         inner=refopt.chain(refopt.Newton(), refopt.Backtracking()), max_size=1, project_params=True
@@ -176,7 +180,8 @@ def judge(case: Situation, result: Any, seen: list[float]) -> Verdict:
     lowest, f = min(seen, default=np.inf), float(result.fun)
     with quiet():
         f0 = float(np.reshape(case.fun(case.x0), ()))
-        worse = f - lowest > CLEARLY * (f0 - lowest) + slack(case, x)
+        left = abs(f) if case.floor is None else f - case.floor
+        worse = f - lowest > CLEARLY * (f0 - lowest) + A_MILLIONTH * left + slack(case, x)
     if bool(worse) or (not np.isfinite(f) and np.isfinite(lowest)):
         return Verdict(WORSE, f"f = {lowest:.8g} was evaluated; {said}")
     return Verdict(NOT_REACHED if case.exists else NO_MINIMUM, said)
