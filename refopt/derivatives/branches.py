@@ -30,7 +30,16 @@ from .recording import is_real_array, name_of_operation, record, sweep
 from .refusal import name_of
 from .taylor_mode.expand import taylor
 
-__all__ = ["DerivativeError", "gradient", "has_slope", "hvp", "mended", "slope_along", "value_and_gradient"]
+__all__ = [
+    "DerivativeError",
+    "gradient",
+    "has_slope",
+    "hvp",
+    "mended",
+    "slope_along",
+    "sloped",
+    "value_and_gradient",
+]
 
 #: directions that are propagated together
 COLUMNS = 128
@@ -277,7 +286,7 @@ def culprit(fun: Callable, x: np.ndarray, directions: Sequence[np.ndarray] = ())
 
 def sloped(fun: Callable, v: np.ndarray) -> Callable:
     """``z -> g(z)^T v`` by reverse mode."""
-    return lambda z: anp.sum(v * reverse.gradient(fun, z))
+    return lambda z: anp.dot(v, reverse.gradient(fun, z))
 
 
 def sound(value: Any) -> bool:
