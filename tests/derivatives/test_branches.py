@@ -110,6 +110,7 @@ NONE = {
     "guarded norm": (lambda x: anp.where(x @ x > 0, anp.sqrt(x @ x), 0.0), [0.0, 0.0], "`sqrt` of 0"),
     "pole": (lambda x: anp.sum(anp.minimum(1 / x, 3.0)), [0.0], "`divide` of 0"),
     "half root": (lambda x: anp.sum(anp.where(x > 0, anp.sqrt(x), 0.0)), [0.0], "`sqrt` of 0"),
+    "guarded x**x": (lambda x: anp.sum(anp.where(x > 0, x**x, 1.0)), [0.0], "`power` of 0"),
     "sum of roots": (lambda x: anp.sum(anp.sqrt(x) - anp.sqrt(x)), [0.0], "`sqrt` of 0"),
 }
 
