@@ -226,9 +226,9 @@ def test_a_point_passes_few_files():
     """Calls from one file into another while `minimize` takes one iteration of HigherOrderNewton at n = 2.
 
     Half of them are the tracer following the function's own operations. The operators of traced numbers and
-    the rule of `power` are left out: they stand in the place of autograd's own. There were 200 when each piece of the way
-    had a file of its own; what makes the number grow makes the program harder to follow. The comparison of
-    values and of the two gradients with each other takes fifteen.
+    the rule of `power` are left out: they stand in the place of autograd's own. There were 200 when each
+    piece of the way had a file of its own; what makes the number grow makes the program harder to follow. The
+    comparison of values and of the two gradients with each other takes fifteen.
     """
 
     def rosenbrock(x):
