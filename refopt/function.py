@@ -19,6 +19,7 @@ from autograd.tracer import getval, isbox
 
 from . import checks, differences, following, mending, noise
 from .derivatives import finite, refusal, reverse, roundoff
+from .derivatives.branches import sloped
 from .derivatives.refusal import TraceError
 from .derivatives.taylor_mode.expand import model_product, model_value, model_value_and_gradient, taylor
 from .derivatives.tensors import better_lengths, derivative_tensors, hessian_over_reverse
@@ -245,7 +246,7 @@ class FunctionObjective(CountedObjective):
         self.nhvp += 1
         self._traces_twice(point)
         self.used["T"] = "autograd"
-        slope = lambda x: anp.dot(w, reverse.gradient(self.as_traced, x))  # noqa: E731  its Hessian is T[w]
+        slope = sloped(self.as_traced, w)  # its Hessian is T[w]
         Hw, backward = reverse.trace(lambda x: reverse.gradient(slope, x), point.x)
 
         def product(v: np.ndarray) -> np.ndarray:
@@ -261,7 +262,7 @@ class FunctionObjective(CountedObjective):
         self._require_trace(point, len(fixed) + 2)
         slope = self.as_traced
         for v in fixed:
-            slope = directional(slope, v)
+            slope = sloped(slope, v)
         gradient = lambda x: reverse.gradient(slope, x)  # noqa: E731
         trace = functools.cache(lambda: reverse.trace(gradient, point.x)[1])
 
@@ -377,12 +378,7 @@ class FunctionObjective(CountedObjective):
             self._traces(point)
         if self.traced and self.scheme is None:
             return
-        why = "autograd cannot follow fun" if self.cause else f"jac={self.scheme!r} was asked for"
-        raise TraceError(
-            f"derivatives of order {order} come from a Taylor expansion of fun, which needs autograd, but "
-            f"{why}; use order=2 (or a method with second derivatives at most), which takes jac, hess and "
-            "differences" + (f". {self.cause}" if self.cause else "")
-        ) from self.cause
+        raise refusal.not_traced(order, self.scheme, self.cause) from self.cause
 
     def differentiate_gradients(self) -> bool:
         if self.hess_scheme is not None or self._second_given() or self.strategy is not None:
@@ -458,8 +454,3 @@ class FunctionObjective(CountedObjective):
         if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):
             raise refusal.stored(self.fun)  # an earlier call at this x did depend on it
         return float(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else value
-
-
-def directional(fun: Callable, v: np.ndarray) -> Callable:
-    """``x -> g(x)^T v``, the derivative of `fun` along v, as a function that can be differentiated again."""
-    return lambda x: anp.dot(v, reverse.gradient(fun, x))

@@ -25,6 +25,8 @@ def value_error(objective: Any, point: Point) -> float:
     objective : a `FunctionObjective`
     point : Point
     """
+    if not np.isfinite(point.f):
+        return np.nan
     stated = (differences.noise_of(objective) or 0.0) * abs(point.f)
     return max(stated, rounding_of_terms(objective, point))
 
