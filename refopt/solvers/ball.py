@@ -147,6 +147,8 @@ def least_squares_in_ball(A: np.ndarray, b: np.ndarray, r: float) -> tuple[np.nd
         b = Q.T @ b
     U, s, Vt = np.linalg.svd(A, full_matrices=False)
     kept = s > max(A.shape) * EPS * s[0]
+    if not kept.any():
+        return np.zeros(A.shape[1]), 0.0
     s, Vt, c = s[kept], Vt[kept], U.T[kept] @ b
     z = c / s
     if z @ z <= r * r:

@@ -10,6 +10,7 @@ from refopt.oracle import exact
 from refopt.oracle.exact.levenberg_marquardt import minimiser
 from refopt.oracle.exact.precise import Arithmetic, plain
 from refopt.problems import get
+from refopt.status import Stop
 
 
 def worst_share(problem, x, method, steps):
@@ -18,7 +19,10 @@ def worst_share(problem, x, method, steps):
     state, worst, used = method.init(x), 0.0, set()
     for _ in range(steps):
         point, before = objective.at(x.copy()), state
-        update, state = method.step(point, point.g, state)
+        try:
+            update, state = method.step(point, point.g, state)
+        except Stop:
+            break
         used.add(before.model)
         right, after = exact.run(method, point, point.g, before, Arithmetic("mpmath"), (update, state))
         assert (after.model, after.wait, after.patience) == (state.model, state.wait, state.patience)
