@@ -13,7 +13,7 @@ from functions import never, sphere
 from scipy.optimize import Bounds, LinearConstraint, OptimizeWarning
 from scipy.optimize._optimize import MemoizeJac
 
-from refopt import InfinityNormTrustRegion, iterate, minimize
+from refopt import InfinityNormTrustRegion, LeastSquares, iterate, minimize
 from refopt.registry import ENTRIES
 from refopt.request import SECOND_ORDER, plain_gradient
 
@@ -262,6 +262,17 @@ def test_arguments_stand_where_scipy_has_them(function):
 
 def test_no_method_means_the_default_one():
     assert minimize(sphere, START, method=None).method == minimize(sphere, START).method
+
+
+def test_the_default_of_a_fit_sees_its_residuals():
+    fit = LeastSquares(lambda x: x - 1.0)
+    for given in ({}, {"method": None}):
+        assert minimize(fit, [3.0], **given).method.startswith("LevenbergMarquardt(")
+        assert next(iter(iterate(fit, [3.0], **given))).figures["model"] == "gauss-newton"
+    assert minimize(fit, [3.0], method="HigherOrderNewton").method.startswith("HigherOrderNewton(")
+    assert minimize(fit, [3.0], bounds=[(2, 4)]).x == 2.0
+    with pytest.raises(ValueError, match="unknown option for LevenbergMarquardt 'order'"):
+        minimize(LeastSquares(never), [3.0], options={"order": 2})
 
 
 @pytest.mark.parametrize("constraints", [(), [], {}, None, np.array([])])
