@@ -166,7 +166,12 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(NewtonNewton, "Newton type", with_backtracking, {"direction": "newton"}),
     Entry(InfinityNormTrustRegion, "Newton type"),
     # the form that fails least often, see tests/benchmarks/mgh_table.md
-    Entry(HigherOrderNewton, "Newton type", settings={"trust_method": "regularized"}, quick={"order": 2}),
+    Entry(
+        HigherOrderNewton,
+        "Newton type",
+        settings={"trust_method": "regularized", "norm": "hessian"},
+        quick={"order": 2},
+    ),
     Entry(GaussNewton, "support", with_backtracking),
     Entry(LR, "support"),
     Entry(Adam, "support", with_step_size, {"lr": 1e-2}),
