@@ -178,7 +178,12 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(NewtonNewton, "Newton type", with_backtracking, {"direction": "newton"}),
     Entry(InfinityNormTrustRegion, "Newton type"),
     # the form that fails least often, see tests/benchmarks/mgh_table.md
-    Entry(HigherOrderNewton, "Newton type", settings={"trust_method": "regularized"}, quick={"order": 2}),
+    Entry(
+        HigherOrderNewton,
+        "Newton type",
+        settings={"trust_method": "regularized", "norm": "hessian"},
+        quick={"order": 2},
+    ),
     # far from a solution its direction is poor and a line search gets stuck: a trust region damps it
     Entry(GaussNewton, "support", damped),
     Entry(LevenbergMarquardt, "support"),

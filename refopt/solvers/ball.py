@@ -1,9 +1,9 @@
 """Minimise a model of any order over a ball, by a sequence of exact ball-constrained quadratics.
 
-For a general model m: at the iterate y take the quadratic expansion of m plus ``mu/2 |z - y|^2`` and minimise
-it over the ball (`refopt.solvers.quadratic`). Accept z if m falls by a fair share of the prediction, else raise mu. Every
-accepted point is lower, and the limit satisfies the first and second order conditions of m over the ball. Its
-certificate is the residual of
+For a general model m: at the iterate y take the quadratic expansion of m plus ``mu/2 |z - y|^2`` and
+minimise it over the ball (`refopt.solvers.quadratic`). Accept z if m falls by a fair share of the
+prediction, else raise mu. Every accepted point is lower, and the limit satisfies the first and second order
+conditions of m over the ball. Its certificate is the residual of
 
     grad m(s) + lam s = 0,    lam >= 0,    lam (r - |s|) = 0.
 
