@@ -4,10 +4,14 @@ Without a `gtol` of the user nothing here depends on the units of f and x, or on
 the promise P and the Newton step d of `refopt.decrement`, made from the gradient and the Hessian at x itself,
 e the rounding error of f there, e_g that of the gradient, f_0 and x_0 the start, x is a minimiser if
 
-    converged    P <= eps^(2/3) (f_0 - f)   and for every i   |d_i| <= eps^0.4 |x_i|
-                                                       or |x_i|, |d_i| <= eps^(2/3) |x_i - x_0i|
-                                                       or |g_i d_i| <= e
-    rounding     P <= e                     and for every i   |d_i| <= eps^0.2 |x_i|, or as above
+    converged    P <= eps^(2/3) (f_0 - f)   and for every i
+                                    |d_i| <= eps^0.4 |x_i|
+                                    or |x_i|, |d_i| <= eps^(2/3) |x_i - x_0i|
+                                    or |g_i d_i| <= e / n, if x_i has hardly moved from x_0i
+    rounding     P <= e   and for every i
+                                    |d_i| <= eps^0.2 |x_i|
+                                    or |x_i|, |d_i| <= eps^0.4 |x_i - x_0i|
+                                    or |g_i| <= 4 e_g,i
     noise        |g_i| <= 4 e_g             for every i
 
 and in every case
@@ -20,7 +24,7 @@ and in every case
 |g|_inf <= gtol. `ftol` and `xtol` of the user are granted if P and d are as small as the last change was.
 
 Source: D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183 (P relative to what f can tell); J. J. More,
-B. S. Garbow, K. E. Hillstrom, User guide for MINPACK-1, ANL-80-74, 1980, section 2.3 (f and x, both relative);
+B. S. Garbow, K. E. Hillstrom, User guide for MINPACK-1, ANL-80-74, 1980, section 2.3 (f and x, relative);
 P. E. Gill, W. Murray, M. H. Wright, Practical Optimization, 1981, section 8.2.3 (several conditions at once).
 """
 
@@ -40,9 +44,8 @@ from .status import Status, Stop
 __all__ = ["Convergence", "Leave", "UNKNOWN", "optimality"]
 
 SMALL_FALL = 2 / 3  # powers of eps
-SMALL_STEP = 0.4
-SMALL_ZERO = 2 / 3
-SOME_DIGITS = 0.2
+SMALL_STEP = (0.4, 2 / 3)  # beside x, and where x is zero beside its way
+SOME_DIGITS = (0.2, 0.4)
 SLOWED = 1e-3  # a look at H is worth its cost if the last fall of f is below this share of all,
 FLATTENED = 1e-6  # or if the gradient fell by this factor in one step
 HALVED = 0.5  # and if the gradient has fallen by this factor since the last look
@@ -50,7 +53,8 @@ NOISE = 4.0  # the gradient is noise up to this multiple of its estimated error
 BETTER = 10.0  # a point is clearly better if it is lower by this multiple of P and of the rounding error
 STEADY = 3  # steps that neither shrink nor turn: x runs away
 SHRINKS, TURNS = 0.9, 0.9
-FAR = 1e-3  # and Newton's step is this share of its way
+FAR, LONGER = 1e-3, 5.0  # and Newton's step is this share of its way, and not much longer than the last step
+HARDLY = 10.0  # a coordinate has hardly moved if its way is at most this multiple of its Newton step
 UNKNOWN = (TypeError, ValueError, NotImplementedError, scipy.linalg.LinAlgError)
 
 
@@ -73,7 +77,7 @@ class Leave(NamedTuple):
     @property
     def negative(self) -> bool:
         """Whether the curvature is negative, not only zero."""
-        return self.promise.decrement == np.inf
+        return self.promise.negative
 
 
 class Convergence:
@@ -92,7 +96,7 @@ class Convergence:
         self.eps = float(np.finfo(start.x.dtype).eps)
         self.seen = np.inf  # |g|_inf at the last look
         self.steps: deque[tuple[float, float]] = deque(maxlen=STEADY)  # length, cosine with the one before
-        self.last: np.ndarray | None = None
+        self.last = np.zeros(start.x.size)  # step
         self.f = self.f0
         self.fall = np.inf  # of f in the last step
         self.stayed: np.ndarray | None = None  # a point that no direction leads down from
@@ -107,8 +111,8 @@ class Convergence:
         if length == 0:
             return
         self.f, self.fall = new.f, abs(old.f - new.f)
-        before = self.last
-        cosine = float(s @ before) / length / float(np.linalg.norm(before)) if before is not None else 0.0
+        before = float(np.linalg.norm(self.last))
+        cosine = float(s @ self.last) / length / before if before else 0.0
         self.steps.append((length, cosine))
         self.last = s
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -178,11 +182,14 @@ class Convergence:
         promise = self.promise(point, 1e3 * max(fall, cheap))
         if promise.lower > 1e3 * max(fall, cheap):
             return None
-        if promise.direction is not None and promise.decrement == np.inf:
+        if promise.negative:
             stationary = promise.lower <= max(fall, cheap)
             return self.granted(self.converged(promise, fall), point) if stationary else None
-        if promise.decrement <= fall and self.small(point, promise, SMALL_STEP, 0.0):
+        idle = self.idle(point, promise, cheap)
+        if promise.decrement <= fall and self.small(point, promise, SMALL_STEP, idle):
             return self.granted(self.converged(promise, fall), point)
+        if promise.decrement <= cheap and self.runs_away() and self.unfinished(point, promise):
+            return Stop(Status.RUNAWAY, reason=self.way())
         return None
 
     def converged(self, promise: Promise, limit: float) -> Stop:
@@ -192,22 +199,29 @@ class Convergence:
         """The end by rounding of f or of its gradient."""
         e = point.objective.value_error(point)
         stop = Stop(Status.ROUNDING, promise.decrement, e)
-        if promise.decrement <= e and self.small(point, promise, SOME_DIGITS, e):
+        if promise.negative and promise.lower <= e:
             return self.granted(stop, point)
-        if promise.lower <= e and promise.decrement == np.inf:
+        if not promise.decrement <= e:
+            return None
+        if self.small(point, promise, SOME_DIGITS, promise.step == 0):
             return self.granted(stop, point)
-        return None
+        noise = np.abs(point.g) <= NOISE * point.objective.gradient_error(point)
+        return self.granted(stop, point) if self.small(point, promise, SOME_DIGITS, noise) else None
 
-    def small(self, point: Point, promise: Promise, power: float, error: float) -> bool:
-        """Whether the Newton step is small beside x, coordinate by coordinate."""
+    def small(
+        self, point: Point, promise: Promise, powers: tuple[float, float], excepted: np.ndarray
+    ) -> bool:
+        """Whether the Newton step is small beside x in every coordinate, but for those `excepted`."""
         d, x = np.abs(promise.step), np.abs(point.x).astype(float)
         way = np.abs((point.x - self.x0).astype(float))
-        zero = self.eps**SMALL_ZERO * way
+        near, zero = self.eps ** powers[0] * x, self.eps ** powers[1] * way
+        return bool(np.all((d <= near) | (np.maximum(d, x) <= zero) | excepted))
+
+    def idle(self, point: Point, promise: Promise, error: float) -> np.ndarray:
+        """The coordinates that have hardly moved from the start, and no longer matter to f."""
+        d, way = np.abs(promise.step), np.abs((point.x - self.x0).astype(float))
         share = np.abs(point.g.astype(float)) * d
-        cheap = max(error, rounding_error(point.f, point.x.dtype)) / d.size
-        return bool(
-            np.all((d <= self.eps**power * x) | (np.maximum(d, x) <= zero) | (share <= cheap) | (d == 0))
-        )
+        return (d == 0) | (share <= error / d.size) & (way <= HARDLY * d)
 
     def claimed(self, stop: Stop, point: Point) -> Stop | Leave:
         """What becomes of a method's end for lack of progress: a success if the point has earned it."""
@@ -231,7 +245,7 @@ class Convergence:
     def by_noise(self, point: Point, promise: Promise) -> Stop | Leave | None:
         """The end where the gradient is nothing but its own rounding error."""
         error = point.objective.gradient_error(point)
-        if error is None or not np.all(np.abs(point.g) <= NOISE * error):
+        if not np.all(np.abs(point.g) <= NOISE * error):
             return None
         return self.granted(Stop(Status.NOISE, point.gradient_norm(), float(NOISE * error.max())), point)
 
@@ -251,7 +265,7 @@ class Convergence:
         promise = self.promise(point)
         if self.stayed is not None and np.array_equal(self.stayed, point.x):
             return self.best(stop, point, promise)
-        if promise.decrement == np.inf and promise.direction is not None and promise.least < 0:
+        if promise.negative and promise.direction is not None:
             return Leave(stop, point, promise, promise.direction[None, :])
         if promise.flat is not None:
             return Leave(stop, point, promise, promise.flat)
@@ -286,8 +300,8 @@ class Convergence:
         """Whether Newton's step leads on along the last step, by a share of the way from the start."""
         if promise.zero and not point.g.any():
             return True
-        way = abs(float(self.last @ (point.x - self.x0)))
-        return bool(-float(self.last @ promise.step) >= FAR * way)
+        way, last = abs(float(self.last @ (point.x - self.x0))), float(self.last @ self.last)
+        return bool(FAR * way <= -float(self.last @ promise.step) <= LONGER * last)
 
     def running_away(self) -> str:
         """A sentence for the end of a run whose steps neither shrink nor turn, while f hardly falls."""
@@ -299,9 +313,8 @@ class Convergence:
 
     def way(self) -> str:
         """Where x runs to, in words."""
-        s = self.last if self.last is not None else np.zeros(1)
-        i = np.argsort(-np.abs(s))[:3]
-        u = s / np.linalg.norm(s)
+        u = self.last / np.linalg.norm(self.last)
+        i = np.argsort(-np.abs(u))[:3]
         return ", ".join(f"{u[j]:+.2g} x[{j}]" for j in i if u[j])
 
     # ------------------------------------------------------------ what is known at a point

@@ -57,6 +57,11 @@ class Promise(NamedTuple):
     flat: np.ndarray | None = None
     zero: bool = False
 
+    @property
+    def negative(self) -> bool:
+        """Whether there is negative curvature beyond rounding, along `direction`."""
+        return self.decrement == np.inf and self.direction is not None and self.least < 0
+
 
 FLATTEST = 3
 
@@ -197,7 +202,7 @@ def by_conjugate_gradients(
 
 
 def by_lanczos(product: Callable, free: np.ndarray, products: int) -> tuple[float, np.ndarray | None]:
-    """``(least eigenvalue relative to the largest found, its vector)`` by Lanczos' method from a random start.
+    """``(least eigenvalue relative to the largest found, its vector)`` by Lanczos' method, random start.
 
     The eigenvalue is never below the least one of H; it is nan if a product is not finite. (ARPACK, as SciPy
     has it, gives no answer at all if its budget of products ends before it has converged.)
@@ -216,8 +221,9 @@ def by_lanczos(product: Callable, free: np.ndarray, products: int) -> tuple[floa
         if not np.all(np.isfinite(w)):
             return np.nan, None
         alpha.append(float(Q[-1] @ w))
-        for q in Q:  # full orthogonalisation; the basis is short
-            w = w - (q @ w) * q
+        basis = np.array(Q)
+        for _ in range(2):  # full orthogonalisation, as the basis is short; once is not enough
+            w = w - basis.T @ (basis @ w)
         b = float(np.linalg.norm(w))
         if b <= 1e-12 * max(map(abs, alpha)) or k + 1 == min(products, index.size):
             break

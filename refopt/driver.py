@@ -73,7 +73,7 @@ def minimize(
         ``disp``, ``return_all``; ``fallback`` ("2-point", "3-point" or "cs": differences where autograd
         cannot follow `fun`; None: an error), ``noise`` (relative error of the values of `fun`, for the steps
         of differences; "auto": estimated from values at x0; None: rounding), ``finite_diff_rel_step`` (as in
-        SciPy); and, where `method` is a name, the hyperparameters of its recipe.
+        SciPy); ``x_scale`` (see Notes); and, where `method` is a name, the hyperparameters of its recipe.
     shapes : list of tuples or None
         Shapes of the tensors that `x` is the concatenation of; only projections and per-tensor methods use
         them.
@@ -108,6 +108,15 @@ def minimize(
     Exception
         An exception from `fun` or the callback reaches the caller unchanged. The result so far is attached to
         it as ``error.partial_result``.
+
+    Notes
+    -----
+    ``options["x_scale"]`` gives the sizes s of the variables, as in `scipy.optimize.least_squares`: one
+    positive number, one for each variable, or "hess" or "jac": ``1/sqrt|H_ii|``, or ``1/|J e_i|`` of the
+    Jacobian of a `LeastSquares` or `ModelLoss`, at x0, rounded to powers of two; 1 where that is not finite.
+    The method runs in ``z = x/s``. All that you give and get is in x, but for a method's own figures, such as
+    a radius. Newton's step with a line search does not depend on s; a trust region, regularization, LBFGS and
+    first-order methods do. None: 1. ``res.options["x_scale"]`` has the sizes used.
 
     Examples
     --------

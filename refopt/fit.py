@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, differences, following
+from . import checks, differences, following, mending
 from .composite import LeastSquares, ModelLoss
 from .derivatives import reverse
 from .derivatives.refusal import TraceError
@@ -111,13 +111,8 @@ class FitObjective(FunctionObjective):
 
     def _trace_model(self, point: Point) -> tuple[np.ndarray, Callable]:
         """``(y, w -> J^T w)`` by a trace of the model; by differences if `jac` is given and it cannot be."""
-
-        def model(x: Any) -> Any:
-            self._count_call()
-            return self.fun.model(x, *self.args)
-
         try:
-            return reverse.trace(model, point.x)
+            return reverse.trace(self._counted_model, point.x)
         except TraceError as error:
             if self.jac is None:
                 raise
@@ -128,9 +123,12 @@ class FitObjective(FunctionObjective):
         """``(y, w -> J^T w)`` with the user's J or that of differences."""
         return np.asarray(self._plain_model(point.x)), lambda w: point.jacobian.T @ np.ravel(w)
 
-    def _plain_model(self, x: np.ndarray) -> Any:
+    def _counted_model(self, x: Any) -> Any:
         self._count_call()
-        return self.fun.model(x.copy(), *self.args)
+        return self.fun.model(x, *self.args)
+
+    def _plain_model(self, x: np.ndarray) -> Any:
+        return self._counted_model(x.copy())
 
     def _forward(self, point: Point) -> Callable:
         """``v -> J v``: the transpose of the linear map ``w -> J^T w``, by reverse mode over it."""
@@ -166,6 +164,10 @@ class FitObjective(FunctionObjective):
         if self.jac is not None and not self._fits_jac(point, backward):
             return self.jacobian(point)
         self.used["J"] = "autograd"
+        return mending.jacobian(self, point, self._counted_model, self._jacobian(point, y, backward))
+
+    def _jacobian(self, point: Point, y: np.ndarray, backward: Callable) -> np.ndarray:
+        """The Jacobian by the trace of the model, row by row or column by column."""
         if np.size(y) < self.n:
             rows = [backward(e.reshape(np.shape(y))) for e in np.eye(np.size(y), dtype=self.dtype)]
             return np.array(rows, dtype=self.dtype).reshape(-1, self.n)
@@ -204,4 +206,6 @@ class FitObjective(FunctionObjective):
             point.memo["curvature"] = self.fun.curvature(y)
         self._check_time()
         self.nhvp += 1
-        return np.array(backward(point.memo["curvature"](forward(v))), dtype=self.dtype)
+        J = lambda: point.jacobian  # noqa: E731
+        w = point.memo["curvature"](mending.finite_product(forward, v, J))
+        return np.array(mending.finite_product(backward, w, lambda: J().T), dtype=self.dtype)

@@ -222,7 +222,8 @@ def check_success(objective: Any, point: Point, free: np.ndarray) -> None:
     if not moving.any():
         return
     near, noise = extra_slope(objective, point, moving, 0.125)
-    if near > noise and near > FLAT * extra_slope(objective, point, moving, 1.0)[0]:
+    lost = near > noise and near > FLAT * extra_slope(objective, point, moving, 1.0)[0]
+    if lost and near / 8 > SLACK * objective.value_error(point):  # f may be a small rest of large terms
         if objective.traced:
             raise refusal.lost(objective.as_traced)
         raise coarse(f"over steps of {STEP / 8:.0e} f changes by {near / 8:.3g}")

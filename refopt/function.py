@@ -17,11 +17,11 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import getval, isbox
 
-from . import checks, differences, following, noise
+from . import checks, differences, following, mending, noise
 from .derivatives import finite, refusal, reverse, roundoff
 from .derivatives.refusal import TraceError
-from .derivatives.taylor_mode.expand import model_product, model_value_and_gradient, taylor
-from .derivatives.tensors import derivative_tensors, hessian
+from .derivatives.taylor_mode.expand import model_product, model_value, model_value_and_gradient, taylor
+from .derivatives.tensors import better_lengths, derivative_tensors, hessian_over_reverse
 from .objective import Contraction, CountedObjective, Point, locked
 from .returned import hessian_matrix, one_number, symmetrised, vector_of
 
@@ -106,6 +106,8 @@ class FunctionObjective(CountedObjective):
         self.used: dict[str, str] = {}
         self.first_f = 0.0  # the value at the start, if fun is traced
         self.foreign: bool | None = None  # whether a trace has used a derivative rule of the user's own
+        # of the directions of tensors; they fit those computed last, so they are seldom computed twice
+        self.lengths = np.ones(x0.size)
         self._followed: Any = None  # the x at which a trace last found that the value depends on x
 
     def __deepcopy__(self, memo: dict) -> FunctionObjective:
@@ -187,7 +189,8 @@ class FunctionObjective(CountedObjective):
             self.used.update(g="differences of fun", scheme=self.scheme)
             return differences.gradient(self, point)
         self.used["g"] = "autograd"
-        return np.array(point.memo.pop("backward")(), dtype=self.dtype).reshape(self.n)
+        g = np.array(point.memo.pop("backward")(), dtype=self.dtype).reshape(self.n)
+        return g if np.all(np.isfinite(g)) else mending.derivative(self, point, "g", g)
 
     def _given_gradient(self, point: Point) -> np.ndarray:
         """The gradient by the user's `jac`."""
@@ -220,7 +223,7 @@ class FunctionObjective(CountedObjective):
         self._check_time()
         self.nhvp += 1
         self._traces_twice(point)
-        return np.array(point.memo["product"](v), dtype=self.dtype)
+        return mending.derivative(self, point, "H", np.array(point.memo["product"](v), self.dtype), (v,))
 
     def product_along(self, point: Point, v: np.ndarray) -> np.ndarray:
         if self._second_given() or self.strategy is not None or self._traces(point):
@@ -248,9 +251,9 @@ class FunctionObjective(CountedObjective):
         def product(v: np.ndarray) -> np.ndarray:
             self._check_time()
             self.nhvp += 1
-            return np.array(backward(v), dtype=self.dtype)
+            return mending.derivative(self, point, "T", np.array(backward(v), self.dtype), (w, v))
 
-        return np.array(Hw, dtype=self.dtype), product
+        return mending.derivative(self, point, "H", np.array(Hw, dtype=self.dtype), (w,)), product
 
     def contraction(self, point: Point, fixed: tuple[np.ndarray, ...]) -> Contraction:
         if len(fixed) < 2 and (not fixed or self._second_given() or not self._traces(point)):
@@ -265,13 +268,13 @@ class FunctionObjective(CountedObjective):
         def product(v: np.ndarray) -> np.ndarray:
             self._check_time()
             self.nhvp += 1
-            return np.array(trace()(v), dtype=self.dtype)
+            return mending.derivative(self, point, "D", np.array(trace()(v), self.dtype), (*fixed, v))
 
         def matrix() -> np.ndarray:
             self._check_time()
             self.ntaylor += 1
             M = np.array(taylor(gradient, point.x, np.eye(self.n, dtype=self.dtype), 1)[1], dtype=self.dtype)
-            return (M + M.T) / 2
+            return mending.matrix(self, point, "D", (M + M.T) / 2, fixed)
 
         return Contraction(point, product, matrix)
 
@@ -293,7 +296,7 @@ class FunctionObjective(CountedObjective):
             self.used["H"] = differences.source_of(self)
             return differences.hessian(self, point)
         self._traces_twice(point)
-        return np.asarray(hessian(self.as_traced, point.x), dtype=self.dtype)
+        return mending.matrix(self, point, "H", hessian_over_reverse(self.as_traced, point.x))
 
     def half_the_digits(self) -> bool:
         """Whether the gradient comes from real differences of values."""
@@ -397,14 +400,19 @@ class FunctionObjective(CountedObjective):
     def tensors(self, point: Point, order: int) -> list[np.ndarray]:
         self._require_trace(point, order)
         calls = self.nfev
-        answer = derivative_tensors(self.as_traced, point.x, order)
+        answer = derivative_tensors(self.as_traced, point.x, order, lengths=self.lengths)
+        better = better_lengths(answer, self.lengths)
+        if better is not None:
+            self.lengths, answer = better, []
+            answer = derivative_tensors(self.as_traced, point.x, order, lengths=better)
         self.ntaylor += self.nfev - calls
         return following.checked_tensors(self, point, [np.asarray(t, dtype=self.dtype) for t in answer])
 
     def model(self, point: Point, s: np.ndarray, order: int) -> tuple[float, np.ndarray, Callable]:
         self._require_trace(point, order)
         self.ntaylor += 1
-        value, gradient = model_value_and_gradient(self.as_traced, point.x, s, order)
+        value, g = model_value_and_gradient(self.as_traced, point.x, s, order)
+        polynomial = lambda d: model_value(self.as_traced, point.x, d, order)  # noqa: E731
         opened: list[Callable] = []
 
         def product(v: np.ndarray) -> np.ndarray:
@@ -413,9 +421,11 @@ class FunctionObjective(CountedObjective):
                 self.ntaylor += 1
                 opened.append(model_product(self.as_traced, point.x, s, order))
             self.nhvp += 1
-            return np.asarray(opened[0](v), dtype=self.dtype)
+            Hv = np.asarray(opened[0](v), dtype=self.dtype)
+            return mending.derivative(self, point, "H", Hv, (v,), polynomial, s)
 
-        return float(value), np.asarray(gradient, dtype=self.dtype), product
+        g = mending.derivative(self, point, "g", np.asarray(g, dtype=self.dtype), (), polynomial, s)
+        return float(value), g, product
 
     def _second_given(self) -> bool:
         """Whether the user gave second derivatives."""
@@ -424,13 +434,12 @@ class FunctionObjective(CountedObjective):
     def value_error(self, point: Point) -> float:
         if "value_error" not in point.memo:
             room = self.nfev + roundoff.CALLS <= self.maxfev
-            error = noise.value_error(self, point) if room else super().value_error(point)
-            point.memo["value_error"] = error
+            point.memo["value_error"] = noise.value_error(self, point) if room else super().value_error(point)
         return point.memo["value_error"]
 
     def product_error(self) -> float:
-        exact = self._second_given() or self.traced
-        return float(np.finfo(self.dtype).eps) if exact else differences.error_of(self) ** (2 / 3)
+        traced = self._second_given() or self.traced
+        return super().product_error() if traced else differences.error_of(self) ** (2 / 3)
 
     # ------------------------------------------------------------ calls of the user's function
 

@@ -101,6 +101,10 @@ class Point:
             g = self.x - np.clip(self.x - g, lower, upper)
         return float(np.abs(g).max())
 
+    def has_gradient(self) -> bool:
+        """Whether the gradient is finite; a trial with a finite value and without it is refused."""
+        return bool(np.all(np.isfinite(self.g)))
+
     @property
     def hess(self) -> Any:
         """The Hessian: an array (n, n), or the sparse matrix or LinearOperator that the user gave."""
@@ -221,6 +225,7 @@ class Objective:
     bounds : (lower, upper) arrays, or None
     tried : list of the x of all trial points, or None to keep no such list
     products_wanted : bool, whether the method needs Hessian-vector products; set before a run
+    blame : the operation that made the last derivative that was not finite, in words; empty if none was
     """
 
     n: int
@@ -229,6 +234,7 @@ class Objective:
     bounds: tuple[np.ndarray, np.ndarray] | None = None
     tried: list[np.ndarray] | None = None
     products_wanted: bool = False
+    blame: str = ""
 
     def __init__(self) -> None:
         self._recent: list[Point] = []
@@ -241,7 +247,10 @@ class Objective:
         if x.dtype != self.dtype or x.flags.writeable or x.base is not None:
             x = x.astype(self.dtype)
             x.flags.writeable = False
-        point = Point(self, x)
+        return self.kept(Point(self, x))
+
+    def kept(self, point: Point) -> Point:
+        """`point`, from now on among the last few."""
         self._recent.insert(0, point)
         del self._recent[RECENT:]
         return point
@@ -254,7 +263,7 @@ class Objective:
     def trial(self, x: np.ndarray) -> Point:
         """The point at `x`, also appended to `tried` if that is a list."""
         point = self.at(x)
-        if self.tried is not None:
+        if self.tried is not None and not (self.tried and self.tried[-1] is point.x):
             self.tried.append(point.x)
         return point
 
@@ -301,14 +310,6 @@ class Objective:
     def product_error(self) -> float:
         """The relative error of products with the Hessian."""
         return float(np.finfo(self.dtype).eps)
-
-    def value_error(self, point: Point) -> float:
-        """The rounding error of the value at `point`."""
-        return 4 * float(np.finfo(self.dtype).eps) * abs(point.f)
-
-    def gradient_error(self, point: Point) -> np.ndarray | None:
-        """The rounding error of each entry of the gradient, (n,); None if it is not known."""
-        return None
 
     # ------------------------------------------------------------ a run and its objective
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult, OptimizeWarning
+from scipy.optimize import HessianUpdateStrategy, OptimizeResult, OptimizeWarning
 
 from . import checks
 from .composite import LeastSquares, ModelLoss
@@ -42,6 +42,7 @@ COMMON_OPTIONS: dict[str, Any] = {
     "fallback": None,
     "noise": None,
     "finite_diff_rel_step": None,
+    "x_scale": None,
 }
 OPTION_RULES: dict[str, Any] = {
     "maxiter": "limit >= 0",
@@ -117,6 +118,7 @@ def request(
     if box is not None:
         x = moved_inside(x, box)
     check_needs(complete, needs, fun)
+    effective["x_scale"] = scale_of(effective["x_scale"], x, fun, hess)
     warn_of_unused(name, needs, hess, hessp)
     refuse_idle(effective, given, jac, hess)
     limits = {"maxfev": effective["maxfev"], "maxtime": effective["maxtime"]}
@@ -260,6 +262,44 @@ def check_needs(method: Method, needs: frozenset[str], fun: Any) -> None:
             f"{method!r} needs residuals, but fun is a plain scalar function; "
             "give refopt.LeastSquares(residuals) as fun"
         )
+
+
+def scale_of(x_scale: Any, x: np.ndarray, fun: Any, hess: Any) -> Any:
+    """The option `x_scale`: an array like x, "jac", "hess" or None; raises an error for anything else."""
+    if x_scale is None:
+        return None
+    if isinstance(x_scale, str):
+        checks.one_of("options", "x_scale", x_scale, ("jac", "hess"))
+        if x_scale == "jac" and not isinstance(fun, (ModelLoss, CountedObjective)):
+            raise TypeError(
+                "options: x_scale='jac' takes the Jacobian of residuals or of a model, but fun is a plain "
+                "scalar function; give x_scale='hess', an array, or refopt.LeastSquares(residuals) as fun"
+            )
+        if x_scale == "hess" and isinstance(hess, HessianUpdateStrategy):
+            raise ValueError(
+                f"options: x_scale='hess' takes the Hessian at x0, which hess={type(hess).__name__}() does "
+                "not know; give an array"
+            )
+        return x_scale
+    try:
+        s = np.asarray(x_scale)
+        if s.dtype.kind not in "fiu":
+            raise TypeError("not real numbers")
+        s = np.broadcast_to(s.astype(x.dtype), x.shape).copy()
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"options: x_scale must be 'jac', 'hess', None, one positive number, or one for each of the "
+            f"{x.size} variables, got {checks.describe(x_scale)}"
+        ) from None
+    with np.errstate(all="ignore"):
+        bad = np.flatnonzero(~(np.isfinite(s) & (s > 0) & np.isfinite(x / s)))
+    if bad.size:
+        i = int(bad[0])
+        raise ValueError(
+            f"options: x_scale must be positive and finite, and x0 / x_scale too, but x_scale[{i}] = {s[i]} "
+            f"and x0[{i}] = {x[i]}"
+        )
+    return s
 
 
 def generator(rng: Any, options: dict[str, Any]) -> np.random.Generator:

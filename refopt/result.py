@@ -16,7 +16,7 @@ from .solvers.inverse import Inverse, gram_inverse, symmetric_inverse
 
 __all__ = ["CovarianceWarning", "OptimizeResult", "remember"]
 
-EXACT = ("autograd", "hess", "hessp")
+EXACT = ("autograd", "torch.autograd", "hess", "hessp")
 LATER = ("hess", "hess_inv", "optimality")  # computed when first asked for
 KINDS = ("least-squares", "likelihood")
 DIGITS = 1e-3  # largest relative error of a standard error that is given without a warning

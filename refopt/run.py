@@ -19,11 +19,13 @@ import numpy as np
 from .convergence import Convergence, Leave
 from .derivatives.refusal import TraceError
 from .leaving import departure
+from .method import rebuild
 from .objective import Point
 from .request import Request
 from .result import OptimizeResult, remember
 from .solvers.norm import nrm2
 from .status import Status, Stop
+from .views.scaled import in_units, units
 
 __all__ = ["Record", "Run"]
 
@@ -179,6 +181,8 @@ class Run(Iterator[Record]):
         f = point.f
         if not np.isfinite(f):
             raise Stop(Status.NONFINITE_START, f)
+        self.options["x_scale"] = units(self.options["x_scale"], point)
+        self.method = in_units(self.method, self.options["x_scale"])
         self.state = self.method.init(point.x, self.objective.shapes, self.rng)
         self._test_gradient(point)
         self.best_merit = f if self.minimises_f else self.method.merit(point)
@@ -255,7 +259,7 @@ class Run(Iterator[Record]):
     def _lowered(self, error: TraceError) -> bool:
         """Whether the method has a lower order, or its Hessian another source, that is tried in the place."""
         if "taylor" in self.method.all_needs():  # HigherOrderNewton above order 2
-            self.method = dataclasses.replace(self.method, order=2)  # type: ignore[call-arg]
+            self.method = rebuild(self.method, of_order_2)
             self.note = f"order=2: {str(error).split('; use order=2')[0]}"
             return True
         changed = bool({"hess", "hvp"} & self.method.all_needs()) and self.objective.differentiate_gradients()
@@ -335,6 +339,8 @@ class Run(Iterator[Record]):
         return stop
 
     def _finish(self, stop: Stop) -> None:
+        if stop.status is Status.NONFINITE and self.objective.blame:
+            stop.message += f" ({self.objective.blame})"
         self.stop = stop
         self.final = self.point if stop.status.success else self._best_point()
         if stop.status in EVALUATES:
@@ -414,6 +420,11 @@ class Run(Iterator[Record]):
                     return known
             return point
         return self.best
+
+
+def of_order_2(method: Any) -> Any:
+    """The same method with a quadratic model, if it has an order."""
+    return dataclasses.replace(method, order=2) if hasattr(method, "order") else method
 
 
 # ---------------------------------------------------------------- progress

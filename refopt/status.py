@@ -30,8 +30,8 @@ class Status(enum.Enum):
     CONVERGED = (
         4,
         True,
-        "converged: the gradient promises a decrease of {value:.3g} <= {threshold:.3g}, eps^(2/3) of the fall "
-        "of f, and Newton's step is small beside x",
+        "converged: the gradient promises a decrease of {value:.3g} <= {threshold:.3g}, eps^(2/3) of the "
+        "fall of f, and Newton's step is small beside x",
     )
     NOISE = (
         5,

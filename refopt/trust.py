@@ -2,7 +2,7 @@
 
     rho = (f(x) - f(x + s)) / p                          actual over predicted decrease p (of the model)
     rho > eta                                            accept
-    rho < rho_bad or f(x + s) not finite                 shrink
+    rho < rho_bad, or f or g(x + s) not finite           shrink
     rho > rho_good and s near the edge of the region     grow
 
 The scale of a region is a radius, or the weight sigma of a penalty ``sigma/q |s|^q``:
@@ -149,6 +149,8 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
     else:
         rho = (f - new) / trial.promised
         accepted = rho > rule.eta
+    if accepted and not trial.point.has_gradient():  # the gradient is needed next
+        accepted, rho = False, -np.inf
     scale = rule.next_scale(state.scale, trial.size, rho, abs(new - f + trial.promised))
     small, large = rule.beyond(scale, point.x.dtype)
     state = state._replace(
@@ -164,7 +166,7 @@ def judged(rule: Rule, state: State, point: Point, trial: Trial, last: bool, H: 
     if hidden and noise and not trial.edge:  # a larger region changes nothing
         raise nothing_left("", state.promise, error)
     hopeless = np.isnan(rho) or small or noise and last
-    if rule.takes_all and np.isfinite(new) and not hopeless:
+    if rule.takes_all and np.isfinite(new) and not hopeless and trial.point.has_gradient():
         return state._replace(accepted=True, promise=0.0, restarted=False)
     return restarted(rule, state, f, error) if hopeless else state
 
@@ -221,7 +223,7 @@ def interpolated_sigma(
     8.0
     """
     with np.errstate(over="ignore", divide="ignore"):
-        L = q * error / float(np.float_power(length, q)) if np.isfinite(error) and length > 0 else np.inf
+        L = float(q * error / np.float_power(length, q)) if np.isfinite(error) and length > 0 else np.inf
     if bad:
         return float(np.clip(L, sigma / nminus, sigma / nminus**q))
     return float(np.clip(L, sigma / nplus**q, sigma)) if good else sigma

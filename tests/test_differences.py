@@ -151,7 +151,7 @@ def test_the_fallback(method):
     assert result.fun < black_box(START) and result.derivatives["g"] == "differences of fun"
     assert "differences, because autograd cannot follow fun" in result.derivatives["note"]
     exact = refopt.minimize(lambda x: (x[0] - 1) ** 2, [0.0], method="LBFGS", options={"fallback": "3-point"})
-    assert exact.derivatives == {"g": "autograd"}
+    assert exact.derivatives == {"g": "autograd", "H": "autograd"}
 
 
 def test_the_default_falls_back_to_order_two_and_says_so():

@@ -280,6 +280,30 @@ def test_one_trace_serves_value_and_gradient():
     assert (result.nfev, result.njev, result.nhev, result.nhvp) == (7, 6, 0, 0)  # one plain call at x0
 
 
+def test_tensors_in_bad_units_are_computed_twice_once():
+    """The lengths of directions that fit are kept for the next points."""
+    s = np.array([1e6, 1e-6, 1.0])
+    bad = FunctionObjective(lambda z: fun(z / s), X * s)
+    well = FunctionObjective(fun, X)
+    for k, calls in ((0, 2), (1, 1), (2, 1)):
+        before = bad.nfev, bad.ntaylor
+        ours = bad.at((X + 0.1 * k) * s)
+        ours.f, ours.g  # noqa: B018
+        first = bad.nfev - before[0]
+        tensors = ours.tensors(3)
+        expected = well.at(X + 0.1 * k).tensors(3)
+        assert bad.ntaylor - before[1] == bad.nfev - before[0] - first == calls * per_tensors(well)
+        T = tensors[3] * s * s[:, None] * s[:, None, None]
+        np.testing.assert_allclose(T, expected[3], rtol=1e-9, atol=1e-10 * np.abs(expected[3]).max())
+
+
+def per_tensors(objective):
+    """Calls of the function for all derivatives at one point in good units."""
+    before = objective.ntaylor
+    objective.at(np.random.default_rng(before).standard_normal(3)).tensors(3)
+    return objective.ntaylor - before
+
+
 def test_newton_counts():
     result = minimize(quadratic, [-1.2, 3.0], method="Newton")
     # Two points, one Hessian trace, one plain call at x0, three that see why the gradient is exactly 0

@@ -30,6 +30,7 @@ ORDER = [
     "returned",
     "differences",
     "noise",
+    "mending",
     "following",
     "function",
     "fit",

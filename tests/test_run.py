@@ -37,7 +37,9 @@ def test_ftol():
     assert result.status == 1 and result.success and "<= ftol" in result.message
     values = [r.fun for r in result.history]
     scale = max(values[-1], values[-2], 1)
-    assert values[-2] - values[-1] <= 1e-3 * scale < values[-3] - values[-2]
+    assert values[-2] - values[-1] <= 1e-3 * scale
+    # that alone was so before; on a quadratic f(x) - min f is what the gradient promises
+    assert values[-1] <= 1e-3 * scale < values[-2]
 
 
 def test_xtol():
@@ -47,6 +49,7 @@ def test_xtol():
     assert result.status == 2 and result.success and "<= xtol" in result.message
     steps = [r.update_norm for r in result.history]
     assert steps[-1] <= 1e-3 * (1e-3 + np.linalg.norm(result.allvecs[-2])) and steps[-1] < steps[-2]
+    assert np.linalg.norm(result.x - 1) <= 1e-3 * (1e-3 + np.linalg.norm(result.allvecs[-2]))
 
 
 def test_maxiter():
@@ -218,7 +221,7 @@ def test_disp_on_a_terminal_uses_tqdm(monkeypatch, capsys):
     minimize(rosenbrock, START, method="Newton", options={"disp": True})
     captured = capsys.readouterr()
     assert "it/s" in captured.err or "it [" in captured.err or "|" in captured.err
-    assert "gradient small" in captured.out
+    assert "converged: " in captured.out
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -11,7 +11,7 @@ from refopt.status import Status, Stop
 def test_statuses_have_distinct_numbers():
     numbers = [status.number for status in Status]
     assert len(set(numbers)) == len(numbers)
-    assert {s.number for s in Status if s.success} == {0, 1, 2, 3}
+    assert {s.number for s in Status if s.success} == {0, 1, 2, 3, 4, 5}
 
 
 @pytest.mark.parametrize("status", Status)

@@ -69,7 +69,7 @@ class CurveBall(Method):
         acceptance="ratio", in every step      M = (alpha - alpha^2 / 2) u^T p, for the step taken (alpha < 2)
         ratio < 1/4                            lam <- 4 lam
         ratio > 3/4                            lam <- lam / 2
-        ratio <= 1e-4                          x stays
+        ratio <= 1e-4, or no finite gradient   x stays
 
     With "ratio", if rounding hides the change of f (`refopt.rounding`), the gradient decides. If no step is
     accepted with any damping, lam is reset to its first value once; the second time the run ends.
@@ -203,7 +203,7 @@ class CurveBall(Method):
         if not values_decide(predicted, actual, error):
             falls = actual >= -error and flatter(point.gradient_norm(), trial.gradient_norm())
             ratio = 1.0 if falls else -np.inf
-        if ratio > ETA:
+        if ratio > ETA and trial.has_gradient():
             factor = RAISE if ratio < POOR else LOWER if ratio > GOOD else 1.0
             return step, new._replace(lam=new.lam * factor, ratio=ratio, promise=0.0, restarted=False)
         promise = max(old.promise, predicted)

@@ -71,8 +71,9 @@ class HigherOrderNewton(Method):
     "none" is then |s|_inf, so that the region is a box too. `solver` must be "native" and `de_iters` None.
 
     `refopt.trust` describes how a run without progress ends. The incoming update is not used, and no line
-    search is needed. From order 3 on all derivatives come from `fun`; a `jac` is used in convergence tests and must agree at x0. An unbounded model is reported:
-    "none" then takes the step of "bounds", "proximal" a smaller radius. "none" accepts every finite trial.
+    search is needed. From order 3 on all derivatives come from `fun`; a `jac` is used in convergence tests
+    and must agree at x0. An unbounded model is reported: "none" then takes the step of "bounds", "proximal" a
+    smaller radius. "none" accepts every finite trial.
 
     Parameters
     ----------

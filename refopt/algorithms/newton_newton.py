@@ -148,7 +148,9 @@ class NewtonNewton(Method):
         direction = "kept"
         if self.direction == "newton":
             newton = self.newton_step(point, update, solves)
-            if not point.f - point.after(d).f >= SHARE * np.dot(update, newton) / 2:
+            trial = point.after(d)
+            enough = point.f - trial.f >= SHARE * np.dot(update, newton) / 2
+            if not (enough and trial.has_gradient()):
                 d, direction = newton, "newton"
         if self.update_freq == 1:
             x, J = None, ()

@@ -1,6 +1,7 @@
 """Derivatives as plain functions of ``(fun, x, ...)``.
 
 - `reverse`: gradients and Hessian-vector products;
+- `branches`: the same where a branch that is not taken has no finite slope;
 - `finite`: Hessian-vector products from differences of gradients;
 - `taylor_mode`: Taylor coefficients of any order along directions, and Taylor models;
 - `tensors`: Hessians, tensors of any order and their contractions;
@@ -24,15 +25,17 @@ from . import (  # noqa: F401
     missing_special_rules,
     numpy_calls,
 )
+from .branches import DerivativeError, gradient, hvp, value_and_gradient
 from .check import check_derivatives
 from .finite import central_product, forward_product
-from .reverse import TraceError, gradient, hvp, value_and_gradient
+from .reverse import TraceError
 from .roundoff import value_error
 from .taylor_mode.algebra import TaylorError
 from .taylor_mode.expand import model_hvp, model_product, model_value, model_value_and_gradient, taylor
 from .tensors import derivative_tensors, directional, hessian, tensor_product, tensor_vector
 
 __all__ = [
+    "DerivativeError",
     "TaylorError",
     "TraceError",
     "central_product",

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .branches import DerivativeError, gradient, hvp
+from .refusal import TraceError
+from .taylor_mode.algebra import TaylorError
 from .taylor_mode.expand import as_vector, taylor
 
 __all__ = ["DerivativeCheck", "Row", "check_derivatives"]
@@ -25,7 +28,8 @@ ASYMMETRY = 1e-8
 class Row(NamedTuple):
     """One test of `check_derivatives`."""
 
-    #: what was tested: "jac", "hess", "hess symmetry", "hessp", "hessp symmetry" or "Taylor coefficient k"
+    #: what was tested: "jac", "hess", "hess symmetry", "hessp", "hessp symmetry", or of autograd's
+    #: derivatives "gradient", "hvp", "hvp symmetry", "Taylor coefficient k"
     name: str
     #: order of the derivative
     order: int
@@ -44,6 +48,8 @@ class DerivativeCheck:
     """What `check_derivatives` found, one `Row` per test; true if all tests passed."""
 
     rows: tuple[Row, ...]
+    #: what could not be tested, and why
+    untested: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -68,9 +74,9 @@ class DerivativeCheck:
         for name, order, slope, expected, ok, note in self.rows:
             verdict = ("ok" if ok else "WRONG") + (f" ({note})" if note else "")
             lines.append(f"{name:<22} {order:>5} {slope:>7.2f} {expected:>9.0f}  {verdict}")
-        lines.append(
-            "all derivatives agree with the function" if self.ok else "wrong: " + ", ".join(self.wrong)
-        )
+        lines += [f"not tested: {what}" for what in self.untested]
+        agree = "these derivatives agree" if self.untested else "all derivatives agree"
+        lines.append(f"{agree} with the function" if self.ok else "wrong: " + ", ".join(self.wrong))
         return "\n".join(lines)
 
 
@@ -95,9 +101,12 @@ def check_derivatives(
         |f(x+hs) + f(x-hs) - 2f(x) - h^2 s.H s|  = O(h^4), but O(h^2) if H is wrong.
 
     The two tests do not influence each other: a wrong `jac` does not make a right `hess` look wrong. Symmetry
-    of `hess` and `hessp` does not show in values of `fun`; it is tested too. Without `jac`, `hess` and
-    `hessp` the Taylor coefficients of `fun` itself are tested: ``f(x+hs) - sum_{j<=k} c_j h^j = O(h^(k+1))``,
-    k = 1..order.
+    of `hess` and `hessp` does not show in values of `fun`; it is tested too.
+
+    What is not given a run takes from autograd, and it is tested in the same way: without `jac` the gradient
+    by reverse mode, without `hess` and `hessp` the products with the Hessian by reverse mode. A derivative
+    that is not finite is wrong. If none of the three is given, the Taylor coefficients of `fun` itself are
+    tested as well: ``f(x+hs) - sum_{j<=k} c_j h^j = O(h^(k+1))``, k = 1..order.
 
     Parameters
     ----------
@@ -106,7 +115,7 @@ def check_derivatives(
     x : array of shape (n,)
         A point where `fun` is smooth.
     order : int
-        Highest order of `fun`'s own Taylor coefficients to test.
+        Highest order of autograd's derivatives to test.
     jac, hess, hessp : callable, optional
         ``jac(x)`` of shape (n,), ``hess(x)`` of shape (n, n), ``hessp(x, v)`` of shape (n,).
     directions : int
@@ -120,7 +129,14 @@ def check_derivatives(
     Returns
     -------
     DerivativeCheck
-        ``.ok``, ``.wrong``, ``.slopes``, and a table as ``str()``.
+        ``.ok``, ``.wrong``, ``.slopes``, ``.untested``, and a table as ``str()``.
+
+    Raises
+    ------
+    TraceError
+        If neither `jac` nor `hess` nor `hessp` is given, and autograd cannot follow `fun`.
+    ValueError
+        If `fun` is not finite near x, or something has the wrong shape.
 
     Examples
     --------
@@ -141,10 +157,35 @@ def check_derivatives(
     ss *= step * max(1.0, float(np.linalg.norm(x))) / np.linalg.norm(ss, axis=1, keepdims=True)
     lines = Lines.of(fun, x, ss)
     odd, even = lines.right - lines.left, (lines.right - lines.middle) + (lines.left - lines.middle)
-    rows = []
+    rows, untested, given = [], [], jac is not None or hess is not None or hessp is not None
+
+    def first(name: str, jac: Callable) -> None:
+        g = shaped(jac(x), (n,), name)
+        rows.append(lines.judge(name, 1, odd - 2 * STEPS * (ss @ g)[:, None], 3))
+
+    def products(name: str, hessp: Callable) -> None:
+        Hs = np.array([shaped(hessp(x, s), (n,), name) for s in ss])
+        rows.append(lines.judge(name, 2, even - STEPS**2 * np.sum(ss * Hs, axis=1)[:, None], 4))
+        u = rng.standard_normal(n)
+        cross = np.array([u @ Hs[i] - s @ shaped(hessp(x, u), (n,), name) for i, s in enumerate(ss)])
+        scale = float(np.linalg.norm(u) * np.linalg.norm(Hs, axis=1).max())
+        rows.append(symmetry(name, float(np.abs(cross).max()), scale, "u.Hs - s.Hu"))
+
+    def own(name: str, order: int, expected: float, test: Callable[[], None]) -> None:
+        """A test of autograd's derivative; if there is none, it is wrong, or cannot be tested."""
+        try:
+            test()
+        except DerivativeError as error:
+            rows.append(Row(name, order, np.nan, expected, False, str(error)))
+        except (TraceError, NotImplementedError) as error:
+            if not given and not isinstance(error, TaylorError):
+                raise
+            untested.append(f"{name}: {error}")
+
     if jac is not None:
-        g = shaped(jac(x), (n,), "jac")
-        rows.append(lines.judge("jac", 1, odd - 2 * STEPS * (ss @ g)[:, None], 3))
+        first("jac", jac)
+    else:
+        own("gradient", 1, 3, lambda: first("gradient", lambda x: gradient(fun, x)))
     if hess is not None:
         H = shaped(hess(x), (n, n), "hess")
         sHs = np.einsum("ki,ij,kj->k", ss, H, ss)
@@ -152,20 +193,21 @@ def check_derivatives(
         gap, scale = float(np.abs(H - H.T).max()), float(np.abs(H).max())
         rows.append(symmetry("hess", gap, scale, "difference H - H^T"))
     if hessp is not None:
-        Hs = np.array([shaped(hessp(x, s), (n,), "hessp") for s in ss])
-        rows.append(lines.judge("hessp", 2, even - STEPS**2 * np.sum(ss * Hs, axis=1)[:, None], 4))
-        u = rng.standard_normal(n)
-        cross = np.array([u @ Hs[i] - s @ shaped(hessp(x, u), (n,), "hessp") for i, s in enumerate(ss)])
-        scale = float(np.linalg.norm(u) * np.linalg.norm(Hs, axis=1).max())
-        rows.append(symmetry("hessp", float(np.abs(cross).max()), scale, "u.Hs - s.Hu"))
-    if jac is None and hess is None and hessp is None:
+        products("hessp", hessp)
+    elif hess is None and order >= 2:
+        own("hvp", 2, 4, lambda: products("hvp", lambda x, v: hvp(fun, x, v)))
+
+    def coefficients() -> None:
         c = taylor(fun, x, ss, order)
         total = np.zeros_like(lines.right)
         for k in range(order + 1):
             total = total + c[k][:, None] * STEPS**k
             if k > 0:
                 rows.append(lines.judge(f"Taylor coefficient {k}", k, lines.right - total, k + 1))
-    return DerivativeCheck(tuple(rows))
+
+    if not given:
+        own("Taylor coefficients", order, order + 1, coefficients)
+    return DerivativeCheck(tuple(rows), tuple(untested))
 
 
 @dataclass(frozen=True)
@@ -204,12 +246,17 @@ class Lines:
     def judge(self, name: str, order: int, remainder: np.ndarray, expected: float) -> Row:
         """The test that the remainder shrinks with a slope of `expected` on every line."""
         pairs = zip(np.abs(remainder), self.rounding, strict=True)
-        slope = min(slope_of(r, float(rounding[0])) for r, rounding in pairs)
+        slope = float(np.min([slope_of(r, float(rounding[0])) for r, rounding in pairs]))
         return Row(name, order, slope, expected, bool(slope > expected - MARGIN))
 
 
 def slope_of(remainder: np.ndarray, rounding: float) -> float:
-    """Slope of log remainder against log h, over the three smallest steps clear of rounding; inf for none."""
+    """Slope of log remainder against log h, over the three smallest steps clear of rounding; inf for none.
+
+    It is nan if the remainder is not finite, because the derivative is not.
+    """
+    if not np.all(np.isfinite(remainder)):
+        return np.nan
     clear = np.flatnonzero(remainder > CLEAR * rounding)
     if clear.size == 0:
         return np.inf

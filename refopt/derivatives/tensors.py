@@ -8,8 +8,10 @@ along these directions,
     d^i f = sum_j gamma_ij c_k(j),
     gamma_ij = sum_{0 < m <= i} (-1)^|i-m| binom(i, m) binom(p m/|m|, j) (|m|/p)^k        (|i| = k),
 
-where only directions j inside the support of i count. The gradient in place of the function needs one order
-less, so its lattice has about n times fewer directions.
+where only directions j inside the support of i count. The coefficients along j = p e_i alone give the pure
+derivatives; all others are mixed, and where the units of the variables differ, the largest hide the smallest.
+So the directions may have lengths w: ``s = w j``, and d^i f is divided by w^i. The gradient in place of the
+function needs one order less, so its lattice has about n times fewer directions.
 """
 
 from __future__ import annotations
@@ -24,12 +26,15 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from autograd.core import vspace
+from autograd.tracer import isbox
 
+from .branches import DerivativeError, all_finite, has_slope, refused, slope_along
 from .reverse import TraceError, gradient, hessian_by_rows, product_function
 from .taylor_mode.algebra import TaylorError
 from .taylor_mode.expand import as_order, as_real, as_vector, taylor
 
 __all__ = [
+    "better_lengths",
     "derivative_tensors",
     "directional",
     "hessian",
@@ -43,8 +48,12 @@ MEMORY_LIMIT = 2 * 2**30
 CHUNK = 2**20
 #: columns of a dense Hessian that are propagated together: more of them gain little time and need more memory
 COLUMNS = 128
+#: directions in place of a gradient that is not finite
+ALONG = 2**14
 #: below this many variables, n products cost less than the overhead of one propagation
 FEW = 5
+#: where the lengths of two variables fit worse by this factor, mixed elements lose its digits once an order
+UNEVEN = 64
 
 
 # ---------------------------------------------------------------------- Hessian and contractions
@@ -54,7 +63,13 @@ def hessian(fun: Callable, x: Any, *args: Any) -> Any:
     """Dense Hessian, shape (n, n), symmetrised: Taylor mode of order 1 over the gradient.
 
     Each `COLUMNS` columns cost one call of `fun`. For fewer than `FEW` variables, and where the gradient
-    cannot be expanded, the Hessian comes from n products by reverse mode.
+    cannot be expanded, the Hessian comes from n products by reverse mode. If it is not finite, because of a
+    branch that is not taken, it comes from Taylor mode over `fun`, see `branches`.
+
+    Raises
+    ------
+    DerivativeError
+        If there are nan entries in both modes, though f is finite; the message names the operation.
 
     Examples
     --------
@@ -65,6 +80,27 @@ def hessian(fun: Callable, x: Any, *args: Any) -> Any:
      [6. 0.]]
     """
     f = (lambda x: fun(x, *args)) if args else fun
+    H = hessian_over_reverse(f, x)
+    if isbox(x) or isbox(H) or all_finite(H) or not all_finite(f(x)):
+        return H
+    try:
+        return hessian_by_taylor(f, x)
+    except DerivativeError:
+        if np.any(np.isnan(H)):
+            raise
+        return H
+
+
+def hessian_by_taylor(f: Callable, x: Any) -> Any:
+    """The Hessian where reverse mode has none; the error that names the operation if Taylor mode has none."""
+    tensors = tensors_by_taylor(f, x, 2, np.ones(x.size))
+    if tensors is None:
+        raise refused(f, x, (np.ones_like(x),), "nor has Taylor mode one that is finite and fits the values")
+    return tensors[2]
+
+
+def hessian_over_reverse(f: Callable, x: Any) -> Any:
+    """The Hessian by differentiation of the gradient of reverse mode."""
     if len(x) < FEW:
         return hessian_by_rows(f, x)
     basis = np.eye(len(x), dtype=vspace(x).dtype)
@@ -149,7 +185,13 @@ def tensor_vector(fun: Callable, x: Any, s: Any, v: Any, order: int = 3) -> np.n
 
 
 def derivative_tensors(
-    fun: Callable, x: Any, order: int, *, route: str | None = None, memory_limit: float = MEMORY_LIMIT
+    fun: Callable,
+    x: Any,
+    order: int,
+    *,
+    route: str | None = None,
+    memory_limit: float = MEMORY_LIMIT,
+    lengths: np.ndarray | None = None,
 ) -> list[Any]:
     """All derivatives of a scalar function: ``[f, g, H, T, ...]``, full symmetric arrays of shape (n,)*k.
 
@@ -165,6 +207,9 @@ def derivative_tensors(
         takes the cheaper of the two, and "univariate" where the gradient cannot be expanded.
     memory_limit : float
         Bytes; 2 GiB by default.
+    lengths : array of shape (n,), or None
+        Positive lengths w of the directions along which `fun` is expanded, best powers of two. None: 1, and
+        once more with `better_lengths` where the units of the variables differ by orders of magnitude.
 
     Returns
     -------
@@ -205,13 +250,95 @@ def derivative_tensors(
         )
     if p == 0:
         return [taylor(fun, x, np.zeros_like(x), 0)[0]]
+    w = np.ones(n) if lengths is None else np.asarray(lengths, dtype=float)
+    if w.shape != (n,) or not np.all(np.isfinite(w) & (w > 0)):
+        raise ValueError(f"derivative_tensors: lengths must be {n} positive numbers, got {lengths!r}")
+    tensors = expanded(fun, x, p, route, fallback, w)
+    better = better_lengths(tensors, w) if lengths is None else None
+    if better is None:
+        return tensors
+    del tensors  # they may be large
+    return expanded(fun, x, p, route, fallback, better)
+
+
+def expanded(fun: Callable, x: np.ndarray, p: int, route: str, fallback: bool, w: np.ndarray) -> list[Any]:
+    """The tensors by one of the two routes, or by the other where the gradient cannot be expanded."""
     if route == "gradient":
         try:
-            return gradient_tensors(fun, x, p)
+            tensors = gradient_tensors(fun, x, p, w)
         except (TraceError, NotImplementedError):
             if not fallback:
                 raise
-    return univariate_tensors(fun, x, p)
+        else:
+            if all(np.all(np.isfinite(T)) for T in tensors) or not np.isfinite(tensors[0]):
+                return tensors
+            return tensors_by_taylor(fun, x, p, w) or tensors  # a branch that is not taken
+    return univariate_tensors(fun, x, p, w)
+
+
+def better_lengths(tensors: list[Any], w: np.ndarray) -> np.ndarray | None:
+    """The lengths at which the terms of all variables are alike, powers of two; None if w is good enough.
+
+        w_i = min_k (F / |c_ki|)^(1/k),    F = max_i c_1i^2 / (4 |c_2i|)
+
+    c_ki is the k-th Taylor coefficient along variable i, which is accurate in all units; F is the greatest
+    decrease that Newton's step of one variable promises. A variable with c_ki = 0 for all k keeps its length.
+
+    Parameters
+    ----------
+    tensors : list of arrays
+        ``[f, g, H, ...]``, as `derivative_tensors` returns them.
+    w : array of shape (n,)
+        The lengths with which they were computed.
+
+    Examples
+    --------
+    >>> import autograd.numpy as anp
+    >>> f = lambda x: (1 - x[0]) ** 2 + (1e6 * x[1] - x[0]) ** 2
+    >>> print(better_lengths(derivative_tensors(f, np.array([3.0, 0.0]), 2), np.ones(2)))
+    [1.00000000e+00 1.90734863e-06]
+    """
+    if len(tensors) < 3:  # nothing is mixed
+        return None
+    n = np.size(tensors[1])
+    c = [np.abs(T[(np.arange(n),) * k]).astype(float) / math.factorial(k) for k, T in enumerate(tensors) if k]
+    with np.errstate(all="ignore"):
+        F = np.max(c[0] ** 2 / (4 * c[1]), where=c[1] > 0, initial=0.0)
+        F = F if np.isfinite(F) and F > 0 else abs(float(tensors[0])) or 1.0
+        reach = np.exp2(
+            np.rint(np.log2(np.min([(F / row) ** (1 / k) for k, row in enumerate(c, 1)], axis=0)))
+        )
+        known = np.isfinite(reach) & (reach > 0)
+        ratio = (reach / w)[known]
+    if ratio.size < 2 or not ratio.max() > UNEVEN * ratio.min():
+        return None
+    return np.where(known, reach, w)
+
+
+def tensors_by_taylor(fun: Callable, x: Any, p: int, w: np.ndarray) -> list[Any] | None:
+    """All derivatives by Taylor mode of `fun`, if they are finite and `fun` has the slopes that they say.
+
+    None too where that takes more than `ALONG` directions.
+    """
+    if math.comb(x.size + p - 1, p) > ALONG:
+        return None
+    lengths = np.where(x == 0, 1.0, np.abs(x)) * (1 + 0.3 * np.cos(np.arange(x.size)))
+    d, slope_of = lengths.astype(x.dtype), fun
+    with np.errstate(all="ignore"):
+        try:
+            tensors = univariate_tensors(fun, x, p, w)
+        except (TraceError, NotImplementedError):
+            return None
+        if not all(map(all_finite, tensors)):
+            return None
+        for T in tensors[1:]:
+            slope, terms = T, np.abs(T)
+            while np.ndim(slope):
+                slope, terms = slope @ d, terms @ np.abs(d)
+            if not has_slope(slope_of, x, d, slope, terms):
+                return None
+            slope_of = slope_along(slope_of, d)
+    return tensors
 
 
 def prefers_gradient(n: int, p: int) -> bool:
@@ -241,25 +368,25 @@ def gathered(n: int, p: int) -> int:
     )
 
 
-def univariate_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
+def univariate_tensors(fun: Callable, x: np.ndarray, p: int, w: np.ndarray) -> list[Any]:
     """[f, g, ..., T_p] from the Taylor coefficients of `fun` along the lattice directions of order p."""
     n = x.size
-    c = along(fun, x, p, p)
+    c = along(fun, x, p, p, w)
     if c.ndim != 2:
         raise ValueError(f"derivative_tensors: fun must return one number, got shape {c.shape[2:]}")
-    return [c[0, 0], *(symmetric(interpolate(c[k], n, p, k), n, k) for k in range(1, p + 1))]
+    return [c[0, 0], *(symmetric(interpolate(c[k], n, p, k, w), n, k) for k in range(1, p + 1))]
 
 
-def gradient_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
+def gradient_tensors(fun: Callable, x: np.ndarray, p: int, w: np.ndarray) -> list[Any]:
     """[f, g, ..., T_p] from the Taylor coefficients of the gradient along the lattice of order p-1."""
     n, q = x.size, p - 1
     tensors = [taylor(fun, x, x, 0)[0]]
     if q == 0:
         return [*tensors, gradient(fun, x)]
-    c = along(lambda z: gradient(fun, z), x, q, q)
+    c = along(lambda z: gradient(fun, z), x, q, q, w)
     tensors.append(c[0, 0])
     for k in range(1, p):
-        rows = interpolate(c[k], n, q, k)  # a derivative of order k of each element of the gradient
+        rows = interpolate(c[k], n, q, k, w)  # a derivative of order k of each element of the gradient
         tuples = multisets(n, k + 1)
         tensors.append(symmetric(rows[rank(list(tuples.T[:k]), n), tuples[:, k]], n, k + 1))
     return tensors
@@ -268,11 +395,11 @@ def gradient_tensors(fun: Callable, x: np.ndarray, p: int) -> list[Any]:
 # ---------------------------------------------------------------------- lattice and interpolation
 
 
-def along(fun: Callable, x: np.ndarray, p: int, order: int) -> np.ndarray:
+def along(fun: Callable, x: np.ndarray, p: int, order: int, w: np.ndarray) -> np.ndarray:
     """`taylor` along the lattice of order p, a chunk at a time: shape (order+1, C(n+p-1, p), ...)."""
     tuples, rows = multisets(x.size, p), max(1, CHUNK // (8 * x.size))
     parts = [
-        taylor(fun, x, lattice(tuples[i : i + rows], x.size), order) for i in range(0, len(tuples), rows)
+        taylor(fun, x, w * lattice(tuples[i : i + rows], x.size), order) for i in range(0, len(tuples), rows)
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
@@ -366,12 +493,13 @@ def spelled(i: tuple[int, ...]) -> list[int]:
     return [a for a, times in enumerate(i) for _ in range(times)]
 
 
-def interpolate(c: np.ndarray, n: int, p: int, k: int) -> np.ndarray:
+def interpolate(c: np.ndarray, n: int, p: int, k: int, w: np.ndarray) -> np.ndarray:
     """Derivatives of order k by rank, (C(n+k-1, k), ...), from the k-th coefficients along the lattice."""
     out = np.empty((math.comb(n + k - 1, k), *c.shape[1:]), dtype=c.dtype)
     for ranks, used, weights in plan(n, p, k):
         out[ranks] = np.tensordot(c[used], weights, axes=((1,), (0,)))
-    return out
+    length = np.prod(w[multisets(n, k)], axis=1)
+    return (out / length.reshape(-1, *(1,) * (c.ndim - 1))).astype(c.dtype)
 
 
 @cached(lambda n, k: n**k)

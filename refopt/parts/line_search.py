@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import warnings
+from collections.abc import Callable, Iterator
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -13,10 +15,16 @@ from .. import checks
 from ..method import Method, option
 from ..objective import Point
 from ..rounding import flatter, nothing_left, rounding_error, values_decide
+from ..solvers.norm import nrm2
 from ..status import Status, Stop
 from ..views.face import inward
 
 __all__ = ["Backtracking", "StrongWolfe"]
+
+IN_TURN = 10  # after so many trials one by one the gap between two trials doubles each time
+UNCHANGED = 1e-6  # a slope that changes by a smaller share of itself
+MUCH = 1e2  # a step is much too short if it should be longer by this factor
+GROWTHS, LONGER = 8, 1e8  # a step that is much too short grows at most so often, each time by this factor
 
 
 class LineSearchState(NamedTuple):
@@ -34,18 +42,51 @@ def descent(point: Point, update: np.ndarray) -> tuple[np.ndarray, float, bool]:
     test: without them a direction of negative curvature might still descend a little.
     """
     bounds = point.objective.bounds
-    inside = inward(point.x, update, bounds)
-    slope = float(np.dot(point.g, inside))
+    inside, slope = with_slope(point, inward(point.x, update, bounds))
     uphill = 0.0 if bounds is None else float(np.minimum(point.g * (update - inside), 0).sum())
     if slope + uphill > 0:
         return inside, slope, False
     return *steepest(point), True
 
 
+def with_slope(point: Point, direction: np.ndarray) -> tuple[np.ndarray, float]:
+    """``(u, g^T u)``: the direction, shortened if its slope leaves the range of the numbers."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = float(np.dot(point.g, direction))
+    if abs(slope) < largest(point):
+        return direction, slope
+    size, length = nrm2(point.g), nrm2(direction)
+    u = direction * point.x.dtype.type(min(1.0, largest(point) / size / length))
+    return u, float(np.dot(point.g / point.x.dtype.type(size), u)) * size
+
+
+def largest(point: Point) -> float:
+    """A number that can still be multiplied by what occurs in a search."""
+    return float(np.finfo(point.x.dtype).max) / 64
+
+
 def steepest(point: Point) -> tuple[np.ndarray, float]:
-    """The projected gradient and its slope."""
+    """The projected gradient and its slope; of another length where its square leaves the range."""
     g = inward(point.x, point.g, point.objective.bounds)
-    return g, float(np.dot(g, g))
+    size, least = nrm2(g), 16 * float(np.finfo(point.x.dtype).tiny) ** 0.5
+    if not g.any() or least < size < largest(point) ** 0.5:
+        return g, float(np.dot(g, g))
+    return with_slope(point, g * point.x.dtype.type(first_size(point, size)))
+
+
+def first_size(point: Point, size: float) -> float:
+    """A step size for the gradient, of length `size`, that has the right units whatever those of x and f.
+
+        |x| / |g|,  at x = 0  |f| / |g|^2
+
+    Source: the step I0 of CG_DESCENT, Hager, Zhang 2005, doi 10.1137/030601880. Deviation: without the factor
+    0.01, because the search that follows shrinks fast.
+    """
+    for length in (nrm2(point.x), abs(point.f) / size):
+        a = length / size
+        if 0 < a < np.inf:
+            return float(a)
+    return 1.0
 
 
 def first_bound(point: Point, direction: np.ndarray) -> float:
@@ -73,31 +114,76 @@ def backtrack(
     With bounds the trials are on the arc ``P(x - a direction)``, where P projects onto them. The decrease
     that the gradient predicts, and the flatness where rounding hides the change of f, are those of the arc.
     """
-    error = rounding_error(point.f, point.x.dtype)
     bounded = point.objective.bounds is not None
-    a, promise = first, 0.0
-    for trials in range(1, maxiter + 1):
-        update = direction * point.x.dtype.type(a)
-        trial = point.after(update)
+    promise, error, a = 0.0, 0.0, first
+
+    def good(trial: Point, fall: float) -> bool:
+        """Whether the trial is accepted. Its gradient is the next one needed, so it must be finite too."""
+        if values_decide(fall, point.f - trial.f, error):
+            return fall > 0 and trial.f <= point.f - c1 * fall and trial.has_gradient()
+        if not trial.f <= point.f + error or not trial.has_gradient():
+            return False
+        if bounded:
+            return flatter(point.gradient_norm(), trial.gradient_norm())
+        return flatter(slope, abs(float(np.dot(trial.g, direction))))
+
+    def verdict(k: int) -> str:
+        nonlocal promise, a
+        a = first * shrink**k
+        trial = point.after(direction * point.x.dtype.type(a))
         fall = float(np.dot(point.g, point.x - trial.x)) if bounded else a * slope
         promise = max(promise, fall)
-        if values_decide(fall, point.f - trial.f, error):
-            good = fall > 0 and trial.f <= point.f - c1 * fall
-        elif bounded:
-            good = trial.f <= point.f + error and flatter(point.gradient_norm(), trial.gradient_norm())
-        else:
-            good = trial.f <= point.f + error and flatter(slope, abs(float(np.dot(trial.g, direction))))
-        if good:
-            return update, a, trials
-        if a * slope <= error:
-            break
-        a *= shrink
+        if np.array_equal(trial.x, point.x):
+            return "short"
+        return "good" if good(trial, fall) else "long" if a * slope > error else "short"
+
+    for error in errors(point):  # noqa: B007, `good` reads it
+        k, trials = first_good(verdict, maxiter)
+        if k is not None:
+            a = first * shrink**k
+            return direction * point.x.dtype.type(a), a, trials
     raise nothing_left(
-        f"{who} found no decrease of f = {point.f:.6g} in {trials} trials down to step size {a:.3g} "
-        f"(slope {slope:.3g})",
+        f"{who} found no decrease of f = {point.f:.6g} down to step size {a:.3g} (slope {slope:.3g})",
         promise,
         error,
     )
+
+
+def first_good(verdict: Callable[[int], str], most: int) -> tuple[int | None, int]:
+    """``(k, trials)``: the first k = 0, 1, ... with ``verdict(k)`` "good"; None if `most` trials find none.
+
+    "long" and "short" say that k is too small and too large. After ten trials one by one the gaps double, and
+    bisection finds the first one between the last two.
+
+    Examples
+    --------
+    >>> first_good(lambda k: "long" if k < 100 else "good", 60), first_good(lambda k: "long", 60)
+    ((100, 23), (None, 60))
+    """
+    k, gap, long, good, end, trials = 0, 1, -1, None, np.inf, 0
+    while trials < most:
+        said, trials = verdict(k), trials + 1
+        if said == "long":
+            long = k
+        else:
+            good, end = (k if said == "good" else good), k
+        if end == np.inf:
+            gap = gap if k < IN_TURN else 2 * gap
+            k += gap
+        elif end - long > 1:
+            k = int(long + end) // 2
+        else:
+            break
+    return good, trials
+
+
+def errors(point: Point) -> Iterator[float]:
+    """The rounding error of f; if nothing is found with it, that made of the terms of f, if it is larger."""
+    error = rounding_error(point.f, point.x.dtype)
+    yield error
+    terms = point.objective.value_error(point)
+    if terms > error:
+        yield terms
 
 
 def armijo(
@@ -111,19 +197,21 @@ def armijo(
 ) -> tuple[np.ndarray, LineSearchState]:
     """``(update, state)`` of `backtrack` with the constants of `rule`.
 
-    Inside bounds the arc of a direction may bend so soon that it says little about x. So the projected
-    gradient is tried too before the run ends.
+    A direction may say little about x: it may be almost perpendicular to the gradient, or its arc may bend at
+    once inside bounds. So the projected gradient is tried too before the run ends.
     """
     try:
         update, a, trials = backtrack(point, direction, slope, first, rule.shrink, rule.c1, rule.maxiter, who)
     except Stop as stop:
-        if fallback or point.objective.bounds is None or stop.status not in (Status.ROUNDING, Status.STALLED):
+        g = inward(point.x, point.g, point.objective.bounds)
+        size = nrm2(g)
+        if not 0 < size < np.inf or stop.status not in (Status.ROUNDING, Status.STALLED):
             raise
-        g, slope = steepest(point)
-        update, a, trials = backtrack(
-            point, g, slope, rule.init_step, rule.shrink, rule.c1, rule.maxiter, who
-        )
-        fallback = True
+        u, slope = with_slope(point, g * point.x.dtype.type(first_size(point, size)))
+        if not slope > 0:
+            raise
+        update, a, trials = backtrack(point, u, slope, 1.0, rule.shrink, rule.c1, rule.maxiter, who)
+        a, fallback = a * nrm2(u) / size, True
     return update, LineSearchState(a, trials, fallback)
 
 
@@ -213,6 +301,36 @@ class Backtracking(Method):
         return armijo(point, direction, slope, fallback, first, self, "Backtracking")
 
 
+class NoGradient(Exception):
+    """A trial has a finite value and a gradient that is not finite; SciPy's search cannot go on."""
+
+
+def lengthened(point: Point, direction: np.ndarray, slope: float, longest: float) -> tuple[float, int]:
+    """``(the step size at which a search begins, trials)``: 1, or much more if the slope hardly changes.
+
+    A first step may be too short by many orders of magnitude in other units of f or x. The secant through the
+    slopes gives its length, as long as f falls and the slope is still above 0.9 of its value. A longer step
+    that is of the same order is left to the search.
+    """
+    a, grown, error = 1.0, 0, rounding_error(point.f, point.x.dtype)
+    while grown < GROWTHS:
+        trial = point.after(direction * point.x.dtype.type(a))
+        if not (trial.f <= point.f + error and trial.has_gradient()):
+            break
+        with np.errstate(over="ignore", invalid="ignore"):
+            there = float(np.dot(trial.g, direction))
+        unchanged = abs(there - slope) <= UNCHANGED * slope  # the step is too short to tell a curvature
+        if flatter(slope, there) or not (there < slope or unchanged):
+            break
+        longer = LONGER if unchanged else min(slope / (slope - there), LONGER)
+        if longer < MUCH or not a * longer * nrm2(direction) < largest(point):
+            break
+        a, grown = min(a * longer, longest), grown + 1
+        if a == longest:
+            break
+    return a, grown
+
+
 @dataclasses.dataclass(frozen=True)
 class StrongWolfe(Method):
     """A step size with sufficient decrease and a small slope, by `scipy.optimize.line_search`.
@@ -281,38 +399,59 @@ class StrongWolfe(Method):
     def step(self, point, update, state):
         direction, slope, fallback = descent(point, update)
         longest, plain = first_bound(point, direction), Backtracking()
+        grown, grows = lengthened(point, direction, slope, longest) if longest >= 1 else (1.0, 0)
+        if grown > 1:
+            direction = direction * point.x.dtype.type(grown)
+            slope, longest = slope * grown, longest / grown
         a, tried, falls = self.search(point, direction, longest) if longest >= 1 else (None, 0, False)
+        tried += grows
         if a is not None:
             update = direction * point.x.dtype.type(a)
-            if point.after(update).f < point.f:
-                return update, LineSearchState(float(a), tried, fallback)
+            trial = point.after(update)
+            if trial.f < point.f and trial.has_gradient():
+                return update, LineSearchState(float(a) * grown, tried, fallback)
         first = longest if falls else plain.init_step
         update, state = armijo(point, direction, slope, fallback, first, plain, "StrongWolfe")
-        return update, state._replace(trials=tried + state.trials)
+        size = state.step_size if state.fallback and not fallback else state.step_size * grown
+        return update, state._replace(step_size=size, trials=tried + state.trials)
 
     def search(self, point: Point, direction: np.ndarray, longest: float) -> tuple[float | None, int, bool]:
         """``(a, values of f tried, whether f fell up to `longest`)`` by SciPy; a is None if it fails."""
-        at, bounds, tried, falls = point.objective.at, point.objective.bounds, 0, False
-        edge = point.x - direction * point.x.dtype.type(longest) if longest < np.inf else None
+        tried, falls, last, trial = 0, False, 0.0, point
 
-        def value(x):
+        def at(a):
+            """The point ``x - a u``, as the driver computes it, so that it is not evaluated again."""
+            nonlocal last, trial
+            if a[0] != last:
+                last, trial = float(a[0]), point.after(direction * point.x.dtype.type(a[0]))
+            return trial
+
+        def value(a):
             nonlocal tried, falls
             tried += 1
-            f = point.objective.trial(inside(x)).f
-            falls = falls or (edge is not None and f < point.f and np.allclose(x, edge, rtol=1e-12, atol=0))
+            f = at(a).f
+            falls = falls or (f < point.f and bool(np.isclose(last, longest, rtol=1e-12, atol=0)))
             return f if np.isfinite(f) else np.inf
 
-        def inside(x):
-            return x if bounds is None else np.clip(x, *bounds)
+        def slope(a):
+            trial = at(a)
+            if not trial.has_gradient():
+                raise NoGradient
+            return -np.atleast_1d(np.dot(trial.g, direction))
 
-        with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        a = None
+        with (
+            warnings.catch_warnings(),
+            np.errstate(invalid="ignore", over="ignore", divide="ignore"),
+            contextlib.suppress(NoGradient),
+        ):
             warnings.simplefilter("ignore")  # LineSearchWarning: its failure is handled here
             a = scipy.optimize.line_search(
                 value,
-                lambda x: at(inside(x)).g,
-                point.x,
-                -direction,
-                gfk=point.g,
+                slope,
+                np.zeros(1),
+                np.ones(1),
+                gfk=slope(np.zeros(1)),
                 old_fval=point.f,
                 c1=self.c1,
                 c2=self.c2,

@@ -44,6 +44,10 @@ class GraphObjective(CountedObjective):
             "refopt.torch.objective(closure, params), with a closure of that copy"
         )
 
+    @property
+    def derivatives(self) -> dict[str, str]:
+        return {"g": "torch.autograd", "H": "torch.autograd"}
+
     def start(self) -> np.ndarray:
         return self.layout.read()
 

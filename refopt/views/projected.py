@@ -39,9 +39,13 @@ class ProjectedObjective(Objective):
         self.start = self.at(locked(np.array(space.project(base.x))))
         self.start.memo["parent"] = base
 
+    def outside(self, z: np.ndarray) -> np.ndarray:
+        """The variables of f at z, a new array."""
+        return np.array(self.space.unproject(z))
+
     def lift(self, z: np.ndarray) -> Point:
         """The point of f at z."""
-        return self.base.objective.at(locked(np.array(self.space.unproject(z))))
+        return self.base.objective.at(locked(self.outside(z)))
 
     def parent(self, point: Point) -> Point:
         """The point of f behind `point`."""
@@ -64,6 +68,9 @@ class ProjectedObjective(Objective):
 
     def gradient(self, point):
         return np.array(self.covector(self.parent(point).g))
+
+    def gradient_at(self, x):
+        return locked(np.array(self.covector(self.base.objective.gradient_at(self.outside(x)))))
 
     def product(self, point, v):
         return np.array(self.space.unproject_adjoint(self.parent(point).hvp(self.space.unproject(v))))
@@ -128,10 +135,10 @@ class BlockObjective(ProjectedObjective):
 
     space: Restriction
 
-    def lift(self, z):
+    def outside(self, z):
         x = self.base.x.copy()
         x[self.space.start : self.space.stop] = z
-        return self.base.objective.at(locked(x))
+        return x
 
     def hessian(self, point):
         """The block of H: from the dense Hessian if that is small, else column by column."""
