@@ -29,6 +29,7 @@ from .parts.dct_projection import DCTProjection
 from .parts.gauss_newton import GaussNewton
 from .parts.ggt import GGT
 from .parts.lbfgs import LBFGS
+from .parts.levenberg_marquardt import LevenbergMarquardt
 from .parts.line_search import Backtracking, StrongWolfe
 from .parts.lr import LR
 from .parts.momentum import EMA, HeavyBall
@@ -64,6 +65,7 @@ __all__ = [
     "LBFGS",
     "LR",
     "LeastSquares",
+    "LevenbergMarquardt",
     "Method",
     "ModelLoss",
     "Newton",

@@ -35,6 +35,8 @@ class Answer:
     after : dict of the evaluations made by `ask`
     begun : (x0, f(x0)) of the run
     derivatives : dict that says where "H", "J", ... come from, as far as the objective says it
+    robust : name of the robust loss of a fit, or None
+    absolute : whether the variances of the residuals of a fit are known
     """
 
     def __init__(
@@ -57,7 +59,10 @@ class Answer:
         self.derivatives = dict(derivatives)
         if ended:
             forget_traces(objective)
-        self._is_fit = isinstance(objective.fun, LeastSquares) if hasattr(objective, "fun") else None
+        fun = getattr(objective, "fun", None)
+        self._is_fit = isinstance(fun, LeastSquares) if hasattr(objective, "fun") else None
+        self.robust = fun.robust if isinstance(fun, LeastSquares) else None
+        self.absolute = isinstance(fun, LeastSquares) and fun.absolute_sigma
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the objective, and a LinearOperator, which hold functions of the user."""

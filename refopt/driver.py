@@ -18,7 +18,7 @@ def minimize(
     fun: Callable | CountedObjective,
     x0: Any = None,
     args: Any = (),
-    method: Any = "HigherOrderNewton",
+    method: Any = None,
     jac: Any = None,
     hess: Any = None,
     hessp: Any = None,
@@ -44,9 +44,10 @@ def minimize(
         keeps its own dtype; if it has a start of its own, x0 may be left out.
     args : tuple
         Further arguments of `fun`, `jac`, `hess`, `hessp`.
-    method : str, method instance, or sequence of instances
+    method : str, method instance, sequence of instances, or None
         A name (case, ``-`` and ``_`` are ignored; see `refopt.methods`) stands for a complete recipe, an
-        instance runs as it is, a sequence runs as a chain. None means the default.
+        instance runs as it is, a sequence runs as a chain. None: LevenbergMarquardt where `fun` is a
+        `refopt.LeastSquares`, else HigherOrderNewton; ``res.method`` says what ran.
     jac : callable, True, "2-point", "3-point", "cs" or None
         Gradient, shape (n,); with `refopt.LeastSquares` also the Jacobian of the residuals, (m, n). A string:
         finite differences, and `fun` is never traced. None: exact, by autograd. For n = 1 it, `hess` and
@@ -144,7 +145,7 @@ def iterate(
     fun: Callable | CountedObjective,
     x0: Any = None,
     args: Any = (),
-    method: Any = "HigherOrderNewton",
+    method: Any = None,
     jac: Any = None,
     hess: Any = None,
     hessp: Any = None,

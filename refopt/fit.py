@@ -80,7 +80,7 @@ class FitObjective(FunctionObjective):
         if np.iscomplexobj(D) or D.dtype == object:
             raise TypeError(f"jac must return real numbers, got {checks.describe(D)}")
         self.used["J"] = "jac"
-        point.memo["jacobian"] = locked(D.astype(self.dtype))
+        point.memo["jacobian"] = locked(self.fun.weighted(D.astype(self.dtype)))
         return point.memo["jacobian"].T @ np.ravel(self.fun.slope(y)).astype(self.dtype)
 
     def half_the_digits(self) -> bool:
@@ -101,11 +101,6 @@ class FitObjective(FunctionObjective):
                 y, backward = self._trace_model(point)
             else:
                 y, backward = self._untraced_model(point)
-            if isinstance(self.fun, LeastSquares) and np.ndim(y) == 0:
-                raise ValueError(
-                    f"residuals must return an array of shape (m,), got the single number {y}; "
-                    "give a scalar function to minimize directly, without refopt.LeastSquares"
-                )
             point.memo["model"] = (y, backward)
         return point.memo["model"]
 
@@ -191,10 +186,15 @@ class FitObjective(FunctionObjective):
             point.memo.pop("model", None)
         return right
 
+    def factor(self, point: Point) -> tuple[np.ndarray, np.ndarray]:
+        A, b = super().factor(point)
+        return self.fun.factor(b, A)
+
     def gauss_newton(self, point: Point) -> np.ndarray:
         y, J = self._model(point)[0], point.jacobian
         if isinstance(self.fun, LeastSquares):
-            return 2 * (J.T @ J)
+            A = self.factor(point)[0]
+            return 2 * (A.T @ A)
         curvature = self.fun.curvature(y)
         G = J.T @ np.stack([np.ravel(curvature(column.reshape(np.shape(y)))) for column in J.T], axis=1)
         return ((G + G.T) / 2).astype(self.dtype)

@@ -115,7 +115,7 @@ class Point:
 
     @property
     def residuals(self) -> np.ndarray:
-        """The residuals r (m,) of a least-squares objective ``f = sum r_i^2``."""
+        """The residuals r (m,) of a least-squares objective ``f = sum r_i^2``, with their weights."""
         if "residuals" not in self.memo:
             self.memo["residuals"] = locked(self.objective.residuals(self))
         return self.memo["residuals"]
@@ -346,6 +346,10 @@ class Objective:
 
     def jacobian(self, point: Point) -> np.ndarray:
         raise TypeError(NO_PARTS)
+
+    def factor(self, point: Point) -> tuple[np.ndarray, np.ndarray]:
+        """``(A, b)`` of a least-squares objective: Gauss-Newton matrix ``2 A^T A``, gradient ``2 A^T b``."""
+        return point.jacobian, point.residuals
 
     def gauss_newton(self, point: Point) -> np.ndarray:
         raise TypeError(NO_PARTS)

@@ -31,6 +31,7 @@ from .parts.dct_projection import DCTProjection
 from .parts.gauss_newton import GaussNewton
 from .parts.ggt import GGT
 from .parts.lbfgs import LBFGS
+from .parts.levenberg_marquardt import LevenbergMarquardt
 from .parts.line_search import Backtracking, StrongWolfe
 from .parts.lr import LR
 from .parts.momentum import EMA, HeavyBall
@@ -128,6 +129,13 @@ def with_strong_wolfe(method: Method) -> Method:
     return chain(method, StrongWolfe())
 
 
+def damped(method: Method) -> Method:
+    """Gauss-Newton in a trust region; with reg > 0, which damps it already, a line search is enough."""
+    if method.reg:  # type: ignore[attr-defined]
+        return with_backtracking(method)
+    return LevenbergMarquardt(curvature="gauss-newton")
+
+
 def with_acceptance(method: Method, acceptance: str | None) -> Method:
     """CurveBall; its automatic form has an acceptance test by default."""
     default = "ratio" if method.auto else "none"  # type: ignore[attr-defined]
@@ -171,7 +179,9 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(InfinityNormTrustRegion, "Newton type"),
     # the form that fails least often, see tests/benchmarks/mgh_table.md
     Entry(HigherOrderNewton, "Newton type", settings={"trust_method": "regularized"}, quick={"order": 2}),
-    Entry(GaussNewton, "support", with_backtracking),
+    # far from a solution its direction is poor and a line search gets stuck: a trust region damps it
+    Entry(GaussNewton, "support", damped),
+    Entry(LevenbergMarquardt, "support"),
     Entry(LR, "support"),
     Entry(Adam, "support", with_step_size, {"lr": 1e-2}),
     Entry(HeavyBall, "support", with_step_size, {"lr": 1e-3}),

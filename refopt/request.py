@@ -24,12 +24,11 @@ try:
 except ImportError:
     MemoizeJac = None
 
-__all__ = ["COMMON_OPTIONS", "Request", "generator", "request"]
+__all__ = ["COMMON_OPTIONS", "Request", "default_method", "generator", "request"]
 
 # The options common to all methods, and their defaults. gtol is that of SciPy's BFGS. ftol and xtol are off
 # by default, because a small step proves nothing for methods that damp their steps. maxiter=None means
 # max(1000, 200 n), at most 10^5.
-DEFAULT_METHOD = "HigherOrderNewton"
 COMMON_OPTIONS: dict[str, Any] = {
     "maxiter": None,
     "maxfev": None,
@@ -109,6 +108,7 @@ def request(
     else:
         x = checks.start_vector(x0, shapes)
     shapes = checks.shape_list(shapes, x.size)
+    method = default_method(fun) if method is None else method
     complete, name, effective = prepare(method, tol, options, x.size)
     refuse_constraints(name, constraints)
     callback = adapt_callback(callback)
@@ -139,12 +139,23 @@ def request(
     return Request(objective, x, complete, name, effective, callback, source, bare)
 
 
+def default_method(fun: Any) -> str:
+    """The name of the method that runs where none is given: for a fit, one that sees the residuals.
+
+    Examples
+    --------
+    >>> from refopt import LeastSquares
+    >>> default_method(LeastSquares(abs)), default_method(abs)
+    ('LevenbergMarquardt', 'HigherOrderNewton')
+    """
+    return "LevenbergMarquardt" if isinstance(fun, LeastSquares) else "HigherOrderNewton"
+
+
 def prepare(method: Any, tol: Any, options: Any, n: int) -> tuple[Method, str, dict[str, Any]]:
     """The complete method, its name, and the options in effect; raises an error for a wrong option."""
     if options is not None and not hasattr(options, "keys"):
         raise TypeError(f"options must be a dict, got {checks.describe(options)}")
     given = dict(options or {})
-    method = DEFAULT_METHOD if method is None else method
     # InfinityNormTrustRegion has a hyperparameter `fallback` too, which is True or False
     common = {k for k in COMMON_OPTIONS if not (k == "fallback" and isinstance(given.get(k), bool))}
     own = {k: v for k, v in given.items() if k not in common}

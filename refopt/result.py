@@ -110,6 +110,8 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
             H^-1                                            kind="likelihood"
 
         r (m,) are the residuals, J their Jacobian, H the Hessian of a negative log-likelihood, all at x.
+        Both r and J have the weights that the `refopt.LeastSquares` was given. With `absolute_sigma` s^2 is
+        1: the answers are then those of `scipy.optimize.curve_fit` with the same `sigma`.
 
         Parameters
         ----------
@@ -130,7 +132,7 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
         Raises
         ------
         TypeError
-            If the function is not known to be a fit.
+            If the function is not known to be a fit, or is one with a robust loss.
         ValueError
             If there are no more residuals than parameters (and no `variance`), if the values are not finite,
             or if the function or ``res.x`` is not what it was in the run.
@@ -146,7 +148,7 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
         Notes
         -----
         Both are the linear approximation for many data or small errors. The first holds for independent
-        errors with equal variance; with other variances, divide each residual by its standard deviation.
+        errors with equal variance; with other variances, give `refopt.LeastSquares` their `sigma`.
 
         What is not known yet is evaluated now, at the x of the run. That is counted in `after_run`, not in
         the counts of the run. J has the dtype of the run, and the rest is computed in float64: a run in
@@ -208,10 +210,12 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
     def residual_standard_deviation(self) -> float:
         """``s = sqrt(sum r_i^2 / (m - n))``, the estimated standard deviation of one residual of a fit.
 
+        With weights or `sigma` it is that of a residual of weight 1, the root of the reduced chi-square.
+
         Raises
         ------
         TypeError
-            If the function is not a `refopt.LeastSquares`.
+            If the function is not a `refopt.LeastSquares`, or is one with a robust loss.
         ValueError
             If there are no more residuals than parameters.
 
@@ -227,6 +231,7 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
         answer = self._source()
         if not answer.is_fit:
             raise TypeError(NO_FIT.replace("covariance:", "residual_standard_deviation:", 1))
+        refuse_robust("residual_standard_deviation", answer)
         return float(np.sqrt(residual_variance(answer.ask("residuals")[0], answer.x.size)))
 
     # ------------------------------------------------------------ how
@@ -277,10 +282,13 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
     def _from_residuals(self, answer: Answer, variance: float | None) -> tuple[np.ndarray, list[str]]:
         if not answer.is_fit:
             raise TypeError(NO_FIT)
+        refuse_robust("covariance", answer)
         r, J = (np.asarray(a, dtype=np.float64) for a in answer.ask("residuals", "jacobian"))
         m, n = J.shape
         if m < n:
             raise ValueError(f"covariance: {m} residuals cannot determine {n} parameters")
+        if variance is None and answer.absolute:
+            variance = 1.0
         s2 = residual_variance(r, n) if variance is None else variance
         if not (np.all(np.isfinite(r)) and np.all(np.isfinite(J))):
             raise ValueError("covariance: the residuals or their Jacobian at x are not finite")
@@ -326,6 +334,15 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
         if inverse.negative:
             return np.full_like(inverse.matrix, np.nan), doubts
         return inverse.matrix, doubts
+
+
+def refuse_robust(who: str, answer: Answer) -> None:
+    """Refuse a fit with a robust loss: s^2 (J^T J)^-1 is not the covariance of its parameters."""
+    if answer.robust is not None:
+        raise TypeError(
+            f"{who}: the fit has loss={answer.robust!r}, and the formula for a sum of squares does not hold; "
+            "estimate the errors by bootstrap, or fit again with loss='linear' without the outliers"
+        )
 
 
 def residual_variance(r: np.ndarray, n: int) -> float:

@@ -69,8 +69,9 @@ class GaussNewton(CurvatureModel):
     def factor(self, point: Point) -> tuple[np.ndarray, np.ndarray] | None:
         if not self.prefer_dense or not has_residuals(point):
             return None
+        A, b = factor_of(point)
         root = np.sqrt(2.0)
-        return root * point.jacobian.astype(np.float64), root * point.residuals.astype(np.float64)
+        return root * A, root * b
 
 
 class UserHessian(CurvatureModel):
@@ -144,6 +145,12 @@ def has_residuals(point: Point) -> bool:
     except TypeError:
         return False
     return True
+
+
+def factor_of(point: Point) -> tuple[np.ndarray, np.ndarray]:
+    """``(A, b)`` of a least-squares objective in float64: Gauss-Newton matrix 2 A^T A, gradient 2 A^T b."""
+    A, b = point.objective.factor(point)
+    return A.astype(np.float64), b.astype(np.float64)
 
 
 def operator(product: Callable, point: Point) -> LinearOperator:

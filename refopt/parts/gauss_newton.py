@@ -85,9 +85,9 @@ class GaussNewton(Method):
                 reason=f"the Jacobian has entries that are not finite where f = {point.f:.6g}",
             )
         if update is point.g and has_residuals(point):
-            J = point.jacobian
+            J, r = point.objective.factor(point)
             face = face_of(point, lambda: reciprocal(2 * (J**2).sum(axis=0) + self.reg))
-            d = shortest_least_squares(face.part(J), point.residuals, self.reg)
+            d = shortest_least_squares(face.part(J), r, self.reg)
             return face.direction(d.astype(update.dtype)), state
         G = point.gauss_newton + self.reg * np.eye(update.size, dtype=update.dtype)
         face = face_of(point, lambda: reciprocal(np.diag(G)))

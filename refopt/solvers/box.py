@@ -35,10 +35,14 @@ MANY_STARTS_UP_TO = 50  # variables up to which an indefinite model is minimised
 
 
 def box_around(
-    x: np.ndarray, radius: float, bounds: tuple[np.ndarray, np.ndarray] | None
+    x: np.ndarray, radius: float | np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``(lower, upper)`` of d: the box of the trust region within the bounds of x - d."""
-    lower, upper = np.full(x.size, -float(radius)), np.full(x.size, float(radius))
+    """``(lower, upper)`` of d: the box of the trust region within the bounds of x - d.
+
+    The radius is one number, or one for each variable, (n,).
+    """
+    upper = np.full(x.size, np.asarray(radius, dtype=float))
+    lower = -upper
     if bounds is not None:
         low, high = bounds
         lower, upper = np.maximum(lower, x - high), np.minimum(upper, x - low)
@@ -66,7 +70,7 @@ def onto_bounds(
     lower: np.ndarray,
     upper: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray] | None,
-    radius: float = np.inf,
+    radius: float | np.ndarray = np.inf,
 ) -> np.ndarray:
     """`d` in the dtype of x, where ``x - d``, clipped, meets the bounds that d meets exactly.
 

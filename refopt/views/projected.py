@@ -103,6 +103,11 @@ class ProjectedObjective(Objective):
     def jacobian(self, point):
         return np.array(self.space.unproject_adjoint(self.parent(point).jacobian))
 
+    def factor(self, point):
+        parent = self.parent(point)
+        A, b = parent.objective.factor(parent)
+        return np.array(self.space.unproject_adjoint(A)), b.copy()
+
     def gauss_newton(self, point):
         return self.congruence(self.parent(point).gauss_newton)
 

@@ -54,6 +54,7 @@ INNER_NORM = {"inner": refopt.GGT()}  # a method that mixes coordinates, so that
 FIXED = {"auto": False}  # the name CurveBall stands for the automatic form
 SMALL = {"init_radius": 0.01}
 GROWING = {"init_radius": 0.01, "rho_good": 0.5}
+NARROW = {"init_radius": 0.1}
 FAR = {"init_radius": 100.0}
 BALL = {"trust_method": "bounds", "order": 2}  # Rosenbrock is its own model of order 4
 
@@ -223,6 +224,16 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "exact_reproject": Probe(False),
     },
     "GaussNewton": {"reg": Probe(1.0)},
+    "LevenbergMarquardt": {
+        "curvature": Probe("gauss-newton", problem="decay"),
+        "init_radius": Probe(0.1, problem="decay"),
+        "eta": Probe(0.5, NARROW, "decay"),
+        "nplus": Probe(3.0, problem="decay"),
+        "nminus": Probe(0.25, problem="decay"),
+        "rho_good": Probe(0.95, problem="decay"),
+        "rho_bad": Probe(0.5, NARROW, "decay"),
+        "max_attempts": Probe(1, problem="decay"),
+    },
     "LR": {"lr": Probe(1e-4)},
     "Adam": {"beta1": Probe(0.5), "beta2": Probe(0.5), "eps": Probe(1.0), "debiased": Probe(False)},
     "HeavyBall": {"momentum": Probe(0.5), "dampening": Probe(0.5), "nesterov": Probe(True)},

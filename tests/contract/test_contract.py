@@ -42,7 +42,16 @@ def zigzag(x):
     return anp.sum(anp.abs(x) ** 1.5) + anp.sum(anp.sin(40 * x)) / 4
 
 
-PROBLEMS = {"rosenbrock": rosenbrock, "saddle": saddle, "zigzag": zigzag}
+TIMES = np.linspace(0, 3, 13)
+
+
+def decay_residuals(x):
+    data = 3 * np.exp(-TIMES) + 2 * np.exp(-3 * TIMES)
+    return x[0] * anp.exp(-x[1] * TIMES) + x[2] * anp.exp(x[3] * TIMES) - data
+
+
+decay = refopt.LeastSquares(decay_residuals)
+PROBLEMS = {"rosenbrock": rosenbrock, "saddle": saddle, "zigzag": zigzag, "decay": decay}
 
 
 @pytest.fixture(autouse=True)
@@ -371,7 +380,7 @@ def test_needs_are_honest(entry):
     watching.parts = "gauss-newton" if "gauss-newton" in method.all_needs() else "residuals"
     point = watching.at(START)
     state = method.init(point.x, watching.shapes, np.random.default_rng(SEED))
-    for _ in range(3):
+    for _ in range(10):
         incoming = inner.at(point.x).g
         try:
             update, state = method.step(point, incoming, state)

@@ -232,6 +232,15 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "tests/parts/test_gauss_newton.py::test_the_original",
     ),
     Deviation(
+        "fit-in-scaled-region",
+        "LevenbergMarquardt",
+        "damps any Hessian module by a multiple of I, which it adapts; it sees no residuals",
+        "a trust region scaled by the Jacobian of residuals, its subproblem solved by J itself, and a choice "
+        "between Gauss-Newton and Hessian; the two have the name in common",
+        "the method of the cited papers, whose path does not depend on units",
+        "tests/parts/test_levenberg_marquardt.py::test_the_path_does_not_depend_on_units",
+    ),
+    Deviation(
         "padded-rows",
         "BlockPartition",
         "fails with batched=True whenever the last chunk is shorter",

@@ -33,6 +33,7 @@ from ... import (
     HeavyBall,
     HigherOrderNewton,
     InfinityNormTrustRegion,
+    LevenbergMarquardt,
     Newton,
     NewtonNewton,
     NewtonSolver,
@@ -200,6 +201,7 @@ ROWS: list[Row] = [
         for order in (1, 3)
     ),
     Row("GaussNewton", GaussNewton(0.1), (), "jacobian-itself"),
+    Row("LevenbergMarquardt", LevenbergMarquardt(), (), "fit-in-scaled-region"),
     Row("LR", LR(1e-4), (M("LR", 1e-4),)),
     Row("ReduceOutwardLR", then(ReduceOutwardLR(), TINY), (M("ReduceOutwardLR"), _TINY)),
     Row("ReduceOutwardLR", then(ReduceOutwardLR(mul=0.1), TINY), (M("ReduceOutwardLR", mul=0.1), _TINY)),
