@@ -214,6 +214,10 @@ def test_the_judge_of_fits_says_each_word():
     assert fit.verdict(fit.x * (1 + 1e-2), True) == units.WRONG
     assert fit.verdict(fit.x * (1 + 1e-2), False) == units.FAILED
     assert fit.verdict(fit.x * np.nan, True) == units.WRONG
+    # a pole of the curve between two data: a minimum with a negative constant
+    pole = units.fit_in_units("kinetics", 1.0, 1e-6)
+    assert pole.verdict(np.array([0.898078565, -3.49382003e-07]), True) == units.OTHER
+    assert pole.verdict(np.array([0.898, -3.5e-07]), True) == units.WRONG
     raised = units.raised(units.base()["decay"], 1e8)
     assert raised.fun(raised.x) > 1e8 and raised.verdict(raised.x * 1.01, True) == units.WRONG
     for change in units.CHANGES.values():
