@@ -15,7 +15,6 @@ from refopt.derivatives.tensors import (
     better_lengths,
     derivative_tensors,
     directional,
-    gamma,
     tensor_product,
     tensor_vector,
     tensors_memory,
@@ -104,26 +103,6 @@ def test_lengths_that_are_good_enough_are_kept():
     assert better_lengths(unused, np.array([1.0, 1.0, 5.0]))[2] == 5.0
     assert better_lengths([np.array(2.0), np.zeros(2), np.zeros((2, 2))], np.ones(2)) is None
     assert better_lengths([np.array(2.0), np.ones(2)], np.ones(2)) is None
-
-
-def test_interpolation_reproduces_every_monomial_exactly():
-    """sum_j gamma_ij j^a / k! is the i-th derivative of z^a, for all |a| = |i| = k <= p (rationals)."""
-    for p in range(1, 6):
-        for k in range(1, p + 1):
-            patterns = [
-                i for m in (1, 2, 3) for i in itertools.product(range(1, k + 1), repeat=m) if sum(i) == k
-            ]
-            for i in patterns:
-                js, weights = gamma(i, p)
-                for a in itertools.product(range(k + 1), repeat=len(i)):
-                    if sum(a) != k:
-                        continue
-                    value = sum(
-                        w * np.prod([float(b) ** c for b, c in zip(j, a, strict=True)])
-                        for j, w in zip(js, weights, strict=True)
-                    )
-                    expected = np.prod([float(np.prod(np.arange(1, c + 1))) for c in a]) if a == i else 0.0
-                    assert value == pytest.approx(expected, rel=1e-11, abs=1e-9), (p, i, a)
 
 
 def test_many_variables():
