@@ -18,7 +18,7 @@ import numpy as np
 from autograd.tracer import getval, isbox
 
 from . import checks, differences, following, mending, noise
-from .derivatives import finite, refusal, reverse, roundoff
+from .derivatives import finite, refusal, reverse
 from .derivatives.branches import sloped
 from .derivatives.refusal import TraceError
 from .derivatives.taylor_mode.expand import model_product, model_value, model_value_and_gradient, taylor
@@ -42,8 +42,7 @@ class FunctionObjective(CountedObjective):
         ``jac(x, *args) -> (n,)``. A string: differences of values of `fun`, which is then never traced. None:
         reverse mode through `fun`.
     hess : callable, "2-point", "3-point", "cs", HessianUpdateStrategy or None
-        ``hess(x, *args) -> (n, n)`` array, sparse matrix or LinearOperator. A string: differences of the
-        gradient. None: from `fun` by autograd, or differences of the gradient if it cannot be followed.
+        ``hess(x, *args) -> (n, n)``. A string: differences of the gradient. None: from `fun` by autograd.
     hessp : callable or None
         ``hessp(x, v, *args) -> (n,)``.
     fallback : {"2-point", "3-point", "cs"} or None
@@ -424,14 +423,10 @@ class FunctionObjective(CountedObjective):
         return float(value), g, product
 
     def _second_given(self) -> bool:
-        """Whether the user gave second derivatives."""
         return self.hess is not None or self.hessp is not None
 
     def value_error(self, point: Point) -> float:
-        if "value_error" not in point.memo:
-            room = self.nfev + roundoff.CALLS <= self.maxfev
-            point.memo["value_error"] = noise.value_error(self, point) if room else super().value_error(point)
-        return point.memo["value_error"]
+        return noise.value_error(self, point)
 
     def product_error(self) -> float:
         traced = self._second_given() or self.traced
