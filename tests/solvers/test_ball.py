@@ -7,14 +7,7 @@ from functions import SMOOTH, model_of
 
 from refopt.function import FunctionObjective
 from refopt.models.taylor import Penalised, TensorModel, taylor_model
-from refopt.solvers.ball import (
-    Ball,
-    certificate,
-    least_squares_in_ball,
-    minimise_freely,
-    minimise_in,
-    quadratic_in_ball,
-)
+from refopt.solvers.ball import Ball, certificate, minimise_freely, minimise_in, quadratic_in_ball
 from refopt.solvers.subproblem import freely, in_ball
 
 
@@ -144,38 +137,3 @@ def test_certificate_inside_and_on_the_sphere():
     lam, left = certificate(np.array([1.0, 0.0]), np.array([-2.0, 0.5]), 1.0)
     assert lam == 2.0 and left.tolist() == [0.0, 0.5]
     assert certificate(np.array([1.0, 0.0]), np.array([2.0, 0.5]), 1.0)[0] == 0.0  # g points outwards
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_least_squares_meets_the_conditions_of_a_global_minimiser(seed):
-    rng = np.random.default_rng(seed)
-    m, n = rng.integers(1, 9, 2)
-    A, b = rng.normal(size=(m, n)) * 10.0 ** rng.uniform(-3, 3), rng.normal(size=m)
-    free = np.linalg.pinv(A) @ b
-    for share in (0.01, 0.9, 1.1):
-        r = share * float(np.linalg.norm(free))
-        z, lam = least_squares_in_ball(A, b, r)
-        assert moresorensen_defect(A.T @ A, -A.T @ b, r, z, lam) < 1e-12, f"seed {seed}"
-        assert (lam > 0) == (share < 1)
-        if share > 1:
-            np.testing.assert_allclose(z, free, rtol=1e-9, atol=1e-12 * np.abs(free).max())
-
-
-def test_least_squares_has_the_condition_number_of_a():
-    """Hilbert's columns, condition number 5e8: the normal matrix has none of these digits left."""
-    A = 1 / (np.arange(12)[:, None] + np.arange(7) + 1.0)
-    right = np.arange(1.0, 8.0)
-    z, lam = least_squares_in_ball(A, A @ right, 100.0)
-    assert lam == 0.0 and np.abs(z - right).max() < 1e-6
-    w, V = np.linalg.eigh(A.T @ A)
-    squared, _ = quadratic_in_ball(w, V, -A.T @ (A @ right), 100.0)
-    assert np.abs(squared - right).max() > 1e-4
-
-
-def test_least_squares_of_a_singular_matrix_is_the_shortest():
-    A = np.array([[1.0, 1.0], [2.0, 2.0], [0.0, 0.0]])
-    z, lam = least_squares_in_ball(A, np.array([2.0, 4.0, 7.0]), 5.0)
-    np.testing.assert_allclose(z, [1.0, 1.0], rtol=1e-14)
-    assert lam == 0.0
-    z, lam = least_squares_in_ball(np.zeros((3, 2)), np.ones(3), 5.0)
-    assert not z.any() and lam == 0.0
