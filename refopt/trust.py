@@ -221,7 +221,8 @@ def interpolated_sigma(
     8.0
     """
     with np.errstate(over="ignore", divide="ignore"):
-        L = q * error / float(np.float_power(length, q)) if np.isfinite(error) and length > 0 else np.inf
+        power = float(np.float_power(length, q))  # 0 by underflow for the shortest steps
+        L = q * error / power if np.isfinite(error) and power > 0 else np.inf
     if bad:
         return float(np.clip(L, sigma / nminus, sigma / nminus**q))
     return float(np.clip(L, sigma / nplus**q, sigma)) if good else sigma

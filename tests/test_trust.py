@@ -125,3 +125,8 @@ def test_limits_of_the_scale(dtype):
     assert rule().beyond(float(info.tiny), dtype) == (True, False)
     assert rule().beyond(float(info.max), dtype) == (False, True)
     assert rule(kind="sigma").beyond(1e200, dtype) == (True, False)  # a large sigma is a small region
+
+
+def test_a_step_whose_power_underflows_moves_sigma_by_its_greatest_factor():
+    assert interpolated_sigma(1.0, 4, 1e-100, 1e-3, True, False, 2.0, 0.5) == 16.0
+    assert interpolated_sigma(1.0, 4, 1e-100, 0.0, False, True, 2.0, 0.5) == 1.0
