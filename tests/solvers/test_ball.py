@@ -7,13 +7,73 @@ from functions import SMOOTH, model_of
 
 from refopt.function import FunctionObjective
 from refopt.models.taylor import Penalised, TensorModel, taylor_model
-from refopt.solvers.ball import Ball, certificate, minimise_freely, minimise_in
-from refopt.solvers.quadratic import quadratic_in_ball
+from refopt.solvers.ball import Ball, certificate, minimise_freely, minimise_in, quadratic_in_ball
 from refopt.solvers.subproblem import freely, in_ball
 
 
 def minimise_in_ball(model, r, start, **how):
     return minimise_in(model, Ball(r), start, **how)
+
+
+def moresorensen_defect(H, g, r, z, lam):
+    """How far (z, lam) is from the conditions of a global minimiser, relative to the sizes involved."""
+    w = np.linalg.eigvalsh(H)
+    size = np.abs(w).max() * r + np.linalg.norm(g)
+    return max(
+        np.linalg.norm(H @ z + lam * z + g) / size,  # stationarity
+        max(0.0, -(w[0] + lam)) * r / size,  # H + lam I positive semidefinite
+        max(0.0, np.linalg.norm(z) / r - 1),
+        max(0.0, -lam) * r / size,
+        lam * (r - np.linalg.norm(z)) / size,  # complementarity
+    )
+
+
+def random_quadratic(seed, kind):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 9))
+    V = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    w = np.sort(rng.normal(size=n)) * 10.0 ** rng.uniform(-3, 3)
+    if kind == "convex":
+        w = np.abs(w)
+    g = rng.normal(size=n) * 10.0 ** rng.uniform(-3, 3)
+    if kind == "hard":
+        w[0] = -np.abs(w).max() - 0.1
+        g = g - V[:, 0] * (V[:, 0] @ g)
+    if kind == "singular":
+        w = np.maximum(w, 0)
+    if kind == "double":
+        w[: n // 2 + 1] = -abs(w[0])
+    return V @ np.diag(w) @ V.T, g, 10.0 ** rng.uniform(-2, 2)
+
+
+@pytest.mark.parametrize("kind", ["convex", "indefinite", "hard", "singular", "double"])
+@pytest.mark.parametrize("seed", range(40))
+def test_quadratic_meets_the_conditions_of_a_global_minimiser(kind, seed):
+    H, g, r = random_quadratic(seed, kind)
+    H = (H + H.T) / 2
+    z, lam = quadratic_in_ball(*np.linalg.eigh(H), g, r)
+    # eigh is backward stable: n eps |H| in every product
+    assert moresorensen_defect(H, g, r, z, lam) < 1e-11, f"seed {seed}"
+
+
+def test_checker_sees_planted_errors():
+    H, g, r = np.diag([-2.0, 1.0, 3.0]), np.array([1.0, 1.0, 1.0]), 2.0
+    z, lam = quadratic_in_ball(*np.linalg.eigh(H), g, r)
+    assert moresorensen_defect(H, g, r, z, lam) < 1e-13
+    for wrong in ((z * (1 + 1e-6), lam), (z, lam * (1 + 1e-6)), (-z, lam), (z * 0.5, lam)):
+        assert moresorensen_defect(H, g, r, *wrong) > 1e-8
+    other = -np.linalg.solve(H + 0.5 * np.eye(3), g)  # stationary, but H + lam I is indefinite
+    assert moresorensen_defect(H, g, np.linalg.norm(other), other, 0.5) > 1e-2
+
+
+def test_hard_case_goes_to_the_boundary_and_a_zero_gradient_leaves_a_saddle():
+    H = np.diag([-1.0, 2.0])
+    z, lam = quadratic_in_ball(*np.linalg.eigh(H), np.array([0.0, 1.0]), 3.0)
+    assert np.linalg.norm(z) == pytest.approx(3.0, rel=1e-14) and lam == 1.0
+    z, lam = quadratic_in_ball(*np.linalg.eigh(H), np.zeros(2), 3.0)
+    assert np.abs(z).tolist() == [3.0, 0.0]
+    z, lam = quadratic_in_ball(*np.linalg.eigh(np.zeros((2, 2))), np.zeros(2), 3.0)
+    assert not z.any() and lam == 0.0
 
 
 def test_graded_hessian_does_not_spoil_the_soft_directions():

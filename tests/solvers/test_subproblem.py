@@ -8,7 +8,7 @@ import scipy
 from functions import SMOOTH, model_of
 
 from refopt.models.taylor import Penalised, TensorModel
-from refopt.solvers.quadratic import quadratic_in_ball
+from refopt.solvers.ball import quadratic_in_ball
 from refopt.solvers.subproblem import BALL_SOLVERS, SOLVERS, freely, in_ball
 
 
