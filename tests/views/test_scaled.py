@@ -321,19 +321,24 @@ def test_sizes_do_not_depend_on_the_units_of_f_and_follow_those_of_x():
 
 
 def test_auto_scales_where_a_size_is_out_of_the_ordinary_and_h_is_at_hand():
-    def found(fun, x0, **given):
-        run = refopt.iterate(fun, x0, **{"method": "LBFGS", **given}, options={"x_scale": "auto"})
-        next(run, None)
-        return run.result.options["x_scale"], run.result.nhev
+    def found(fun, x0, jac=None):
+        """The sizes, and the Hessians that they cost."""
+        objective = objective_of(fun, x0, (), jac)
+        s = sizes("auto", objective.at(x0))
+        return s if s is None else s.shape, objective.nhev
 
+    quadratic, slope = lambda x: np.sum((x / POWERS) ** 2), lambda x: 2 * x / POWERS**2
     assert found(stretched(np.ones(4)), START) == (None, 1)
-    ours, nhev = found(stretched(POWERS), START * POWERS)
-    assert ours.shape == (4,) and nhev == 1
+    assert found(stretched(POWERS), START * POWERS) == ((4,), 1)
     assert found(stretched(np.full(101, 1e6)), np.ones(101)) == (None, 0)
-    jac = lambda x: 2 * x / POWERS**2  # noqa: E731
-    assert found(lambda x: np.sum((x / POWERS) ** 2), START * POWERS, jac=jac) == (None, 0)
-    assert found(lambda x: np.sum((x / POWERS) ** 2), START * POWERS, jac="3-point") == (None, 0)
-    assert found(stretched(POWERS), START * POWERS, hess=scipy.optimize.BFGS(), method="Newton")[0] is None
+    assert found(quadratic, START * POWERS, slope) == (None, 0)
+    assert found(quadratic, START * POWERS, "3-point") == (None, 0)
+    run = refopt.iterate(
+        quadratic, START, method="Newton", hess=scipy.optimize.BFGS(), options={"x_scale": "auto"}
+    )
+    assert run.options["x_scale"] is None
+    assert started("LBFGS", x_scale="auto").options["x_scale"] == "auto"  # until the run begins
+    assert list(started("LBFGS", POWERS, "auto"))[-1].accepted
 
 
 @pytest.mark.parametrize("x_scale", ["hess", "jac"])
