@@ -22,7 +22,7 @@ from .derivatives import finite, refusal, reverse
 from .derivatives.branches import sloped
 from .derivatives.refusal import TraceError
 from .derivatives.taylor_mode.expand import model_product, model_value, model_value_and_gradient, taylor
-from .derivatives.tensors import better_lengths, derivative_tensors, hessian_over_reverse
+from .derivatives.tensors import fitted_tensors, hessian_over_reverse
 from .objective import Contraction, CountedObjective, Point, locked
 from .returned import hessian_matrix, one_number, symmetrised, vector_of
 
@@ -106,8 +106,7 @@ class FunctionObjective(CountedObjective):
         self.used: dict[str, str] = {}
         self.first_f = 0.0  # the value at the start, if fun is traced
         self.foreign: bool | None = None  # whether a trace has used a derivative rule of the user's own
-        # of the directions of tensors; they fit those computed last, so they are seldom computed twice
-        self.lengths = np.ones(x0.size)
+        self.lengths: np.ndarray | None = None  # of the directions that gave the last tensors
         self._followed: Any = None  # the x at which a trace last found that the value depends on x
 
     def __deepcopy__(self, memo: dict) -> FunctionObjective:
@@ -395,11 +394,7 @@ class FunctionObjective(CountedObjective):
     def tensors(self, point: Point, order: int) -> list[np.ndarray]:
         self._require_trace(point, order)
         calls = self.nfev
-        answer = derivative_tensors(self.as_traced, point.x, order, lengths=self.lengths)
-        better = better_lengths(answer, self.lengths)
-        if better is not None:
-            self.lengths, answer = better, []
-            answer = derivative_tensors(self.as_traced, point.x, order, lengths=better)
+        answer, self.lengths = fitted_tensors(self.as_traced, point.x, order, self.lengths)
         self.ntaylor += self.nfev - calls
         return following.checked_tensors(self, point, [np.asarray(t, dtype=self.dtype) for t in answer])
 

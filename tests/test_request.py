@@ -92,9 +92,9 @@ def test_bad_options(options, error, words):
         ([1e-310, 1.0], ValueError, r"and x0 / x_scale too, but x_scale\[0\] = 1e-310"),
         ([1.0, 2.0, 3.0], ValueError, "one positive number, or one for each of the 2 variables, got"),
         (np.ones((2, 2)), ValueError, "one for each of the 2 variables"),
-        ([1.0, 1j], ValueError, "x_scale must be 'jac', 'hess', None, one positive number"),
-        (True, ValueError, "x_scale must be 'jac', 'hess', None, one positive number.* got True"),
-        ("hes", ValueError, "x_scale must be one of 'jac', 'hess', got 'hes'"),
+        ([1.0, 1j], ValueError, "x_scale must be 'jac', 'hess', 'auto', None, one positive number"),
+        (True, ValueError, "x_scale must be 'jac', 'hess', 'auto', None, one positive number.* got True"),
+        ("hes", ValueError, "x_scale must be one of 'jac', 'hess', 'auto', got 'hes'"),
         ("jac", TypeError, "x_scale='jac' takes the Jacobian of residuals or of a model, but fun is a plain"),
     ],
 )

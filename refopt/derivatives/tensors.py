@@ -27,14 +27,15 @@ from autograd.tracer import isbox
 
 from .branches import DerivativeError, all_finite, has_slope, refused, slope_along
 from .interpolation import gathered, interpolate, lattice, multisets, rank, symmetric
+from .lengths import better_lengths
 from .reverse import TraceError, gradient, hessian_by_rows, product_function
 from .taylor_mode.algebra import TaylorError
 from .taylor_mode.expand import as_order, as_real, as_vector, taylor
 
 __all__ = [
-    "better_lengths",
     "derivative_tensors",
     "directional",
+    "fitted_tensors",
     "hessian",
     "tensor_product",
     "tensor_vector",
@@ -50,8 +51,6 @@ COLUMNS = 128
 ALONG = 2**14
 #: below this many variables, n products cost less than the overhead of one propagation
 FEW = 5
-#: where the lengths of two variables fit worse by this factor, mixed elements lose its digits once an order
-UNEVEN = 64
 
 
 # ---------------------------------------------------------------------- Hessian and contractions
@@ -183,13 +182,7 @@ def tensor_vector(fun: Callable, x: Any, s: Any, v: Any, order: int = 3) -> np.n
 
 
 def derivative_tensors(
-    fun: Callable,
-    x: Any,
-    order: int,
-    *,
-    route: str | None = None,
-    memory_limit: float = MEMORY_LIMIT,
-    lengths: np.ndarray | None = None,
+    fun: Callable, x: Any, order: int, *, route: str | None = None, memory_limit: float = MEMORY_LIMIT
 ) -> list[Any]:
     """All derivatives of a scalar function: ``[f, g, H, T, ...]``, full symmetric arrays of shape (n,)*k.
 
@@ -205,9 +198,6 @@ def derivative_tensors(
         takes the cheaper of the two, and "univariate" where the gradient cannot be expanded.
     memory_limit : float
         Bytes; 2 GiB by default.
-    lengths : array of shape (n,), or None
-        Positive lengths w of the directions along which `fun` is expanded, best powers of two. None: 1, and
-        once more with `better_lengths` where the units of the variables differ by orders of magnitude.
 
     Returns
     -------
@@ -222,6 +212,9 @@ def derivative_tensors(
 
     Notes
     -----
+    Where the units of the variables differ by orders of magnitude, the expansion is made twice, the second
+    time along directions of `better_lengths`.
+
     At a kink (abs at 0, equal arguments of a maximum) the directional derivatives are not polynomials in the
     direction, and tensors do not exist; use `directional` there.
 
@@ -232,6 +225,18 @@ def derivative_tensors(
     >>> float(f), g.tolist(), H.tolist()
     (18.0, [12.0, 9.0], [[4.0, 6.0], [6.0, 0.0]])
     """
+    return fitted_tensors(fun, x, order, None, route, memory_limit)[0]
+
+
+def fitted_tensors(
+    fun: Callable,
+    x: Any,
+    order: int,
+    w: np.ndarray | None = None,
+    route: str | None = None,
+    memory_limit: float = MEMORY_LIMIT,
+) -> tuple[list[Any], np.ndarray]:
+    """``(tensors, lengths)``: `derivative_tensors` from directions of the lengths w, or of better ones."""
     p, x = as_order(order, "derivative_tensors"), as_vector(x, "derivative_tensors")
     n, fallback = x.size, route is None
     if route is None:
@@ -246,17 +251,15 @@ def derivative_tensors(
             "contractions (directional, tensor_vector, model_value_and_gradient: memory proportional to n), "
             "a lower order, or a larger memory_limit"
         )
+    w = np.ones(n) if w is None else w
     if p == 0:
-        return [taylor(fun, x, np.zeros_like(x), 0)[0]]
-    w = np.ones(n) if lengths is None else np.asarray(lengths, dtype=float)
-    if w.shape != (n,) or not np.all(np.isfinite(w) & (w > 0)):
-        raise ValueError(f"derivative_tensors: lengths must be {n} positive numbers, got {lengths!r}")
+        return [taylor(fun, x, np.zeros_like(x), 0)[0]], w
     tensors = expanded(fun, x, p, route, fallback, w)
-    better = better_lengths(tensors, w) if lengths is None else None
+    better = better_lengths(tensors, w)
     if better is None:
-        return tensors
+        return tensors, w
     del tensors  # they may be large
-    return expanded(fun, x, p, route, fallback, better)
+    return expanded(fun, x, p, route, fallback, better), better
 
 
 def expanded(fun: Callable, x: np.ndarray, p: int, route: str, fallback: bool, w: np.ndarray) -> list[Any]:
@@ -272,45 +275,6 @@ def expanded(fun: Callable, x: np.ndarray, p: int, route: str, fallback: bool, w
                 return tensors
             return tensors_by_taylor(fun, x, p, w) or tensors  # a branch that is not taken
     return univariate_tensors(fun, x, p, w)
-
-
-def better_lengths(tensors: list[Any], w: np.ndarray) -> np.ndarray | None:
-    """The lengths at which the terms of all variables are alike, powers of two; None if w is good enough.
-
-        w_i = min_k (F / |c_ki|)^(1/k),    F = max_i c_1i^2 / (4 |c_2i|)
-
-    c_ki is the k-th Taylor coefficient along variable i, which is accurate in all units; F is the greatest
-    decrease that Newton's step of one variable promises. A variable with c_ki = 0 for all k keeps its length.
-
-    Parameters
-    ----------
-    tensors : list of arrays
-        ``[f, g, H, ...]``, as `derivative_tensors` returns them.
-    w : array of shape (n,)
-        The lengths with which they were computed.
-
-    Examples
-    --------
-    >>> import autograd.numpy as anp
-    >>> f = lambda x: (1 - x[0]) ** 2 + (1e6 * x[1] - x[0]) ** 2
-    >>> print(better_lengths(derivative_tensors(f, np.array([3.0, 0.0]), 2), np.ones(2)))
-    [1.00000000e+00 1.90734863e-06]
-    """
-    if len(tensors) < 3:  # nothing is mixed
-        return None
-    n = np.size(tensors[1])
-    c = [np.abs(T[(np.arange(n),) * k]).astype(float) / math.factorial(k) for k, T in enumerate(tensors) if k]
-    with np.errstate(all="ignore"):
-        F = np.max(c[0] ** 2 / (4 * c[1]), where=c[1] > 0, initial=0.0)
-        F = F if np.isfinite(F) and F > 0 else abs(float(tensors[0])) or 1.0
-        reach = np.exp2(
-            np.rint(np.log2(np.min([(F / row) ** (1 / k) for k, row in enumerate(c, 1)], axis=0)))
-        )
-        known = np.isfinite(reach) & (reach > 0)
-        ratio = (reach / w)[known]
-    if ratio.size < 2 or not ratio.max() > UNEVEN * ratio.min():
-        return None
-    return np.where(known, reach, w)
 
 
 def tensors_by_taylor(fun: Callable, x: Any, p: int, w: np.ndarray) -> list[Any] | None:

@@ -12,9 +12,9 @@ from autograd import jacobian
 
 from refopt.derivatives import gradient, hessian
 from refopt.derivatives.tensors import (
-    better_lengths,
     derivative_tensors,
     directional,
+    expanded,
     tensor_product,
     tensor_vector,
     tensors_memory,
@@ -86,23 +86,10 @@ def test_units_of_the_variables_cost_no_digits(route, sizes):
         for axis in range(k):
             ours = ours * s.reshape([-1 if a == axis else 1 for a in range(k)])
         np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-11 * np.abs(expected).max())
-    blind = derivative_tensors(lambda z: smooth(z / s), x * s, 4, route=route, lengths=np.ones(3))[3]
+    blind = expanded(lambda z: smooth(z / s), x * s, 4, route, False, np.ones(3))[3]
     if sizes[0] != sizes[1]:  # what it is for
         worst = np.abs(blind * s[:, None, None] * s[:, None] * s - plain[3]).max()
         assert worst > 1e-5 * np.abs(plain[3]).max()
-
-
-def test_lengths_that_are_good_enough_are_kept():
-    x = np.array([0.3, -0.7, 1.1])
-    tensors = derivative_tensors(smooth, x, 4)
-    assert better_lengths(tensors, np.ones(3)) is None
-    again = better_lengths(tensors, np.array([1.0, 2.0**20, 1.0]))
-    assert better_lengths(tensors, again) is None and np.all(np.log2(again) % 1 == 0)
-    # a variable on which nothing depends keeps its length, and a constant has none that are better
-    unused = derivative_tensors(lambda x: x[0] ** 2 + 1e12 * x[1] ** 2, x, 3)
-    assert better_lengths(unused, np.array([1.0, 1.0, 5.0]))[2] == 5.0
-    assert better_lengths([np.array(2.0), np.zeros(2), np.zeros((2, 2))], np.ones(2)) is None
-    assert better_lengths([np.array(2.0), np.ones(2)], np.ones(2)) is None
 
 
 def test_many_variables():
@@ -163,9 +150,6 @@ def test_bad_input():
         derivative_tensors(smooth, np.ones(0), 2)
     with pytest.raises(ValueError, match="route must be"):
         derivative_tensors(smooth, np.ones(2), 2, route="fast")
-    for lengths in (np.ones(3), np.array([1.0, 0.0])):
-        with pytest.raises(ValueError, match="lengths must be 2 positive numbers"):
-            derivative_tensors(smooth, np.ones(2), 2, lengths=lengths)
     with pytest.raises(ValueError, match="one number"):
         derivative_tensors(lambda x: x, np.ones(2), 2, route="univariate")
     with pytest.raises(ValueError, match="order must be at least 2"):
