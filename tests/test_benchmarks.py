@@ -202,7 +202,7 @@ def test_no_verdict_depends_on_scale_or_offset():
     for method in units.METHODS:
         name = drawn.choice(list(units.MODELS) if units.METHODS[method][1] else list(units.base()))
         verdicts = units.changed([method], [name])
-        assert all(len(set(kinds)) == 1 for kinds in verdicts.values()), (
+        assert all(units.same(method, kinds) for kinds in verdicts.values()), (
             f"TABLES_SEED={TABLES_SEED}\n{units.text_of_changes(verdicts)}"
         )
 
@@ -227,6 +227,12 @@ def test_the_judge_of_fits_says_each_word():
         np.testing.assert_allclose(
             changed.fun(changed.x0), np.sum(changed.residuals(changed.x0) ** 2), rtol=1e-12
         )
+
+
+def test_a_changed_verdict_is_seen():
+    assert units.same("Newton", ["right"] * 7) and not units.same("Newton", ["right"] * 6 + ["failed"])
+    assert units.same("LBFGS", ["right"] * 6 + ["failed"]) and not units.same("LBFGS", ["right", "modest"])
+    assert not units.same("LBFGS", ["WRONG"] * 7)
 
 
 def test_bars_are_held():
