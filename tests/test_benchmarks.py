@@ -251,12 +251,12 @@ def test_stationary_points_are_as_many_as_known(name):
 
 
 def test_runs_end_at_minima():
-    """Each method from ten drawn starts."""
+    """Each method from eight drawn starts; GradMin, which takes a hundred times longer, from one."""
     drawn = random.Random(f"{TABLES_SEED} saddles")
     starts = saddles.everywhere()
     assert len(starts) == 242 and ("himmelblau", (-5.0, -1.0)) in starts and ("camel", (0.0, 0.0)) in starts
     for method in saddles.METHODS:
-        ends = saddles.measure([method], drawn.sample(starts, 10))
+        ends = saddles.measure([method], drawn.sample(starts, 1 if method == "GradMin" else 8))
         assert not saddles.faults(ends), f"TABLES_SEED={TABLES_SEED}\n{saddles.text(ends, show=True)}"
 
 
