@@ -189,7 +189,7 @@ class Convergence:
         if promise.decrement <= fall and self.small(point, promise, SMALL_STEP, idle):
             return self.granted(self.converged(promise, fall), point)
         if promise.decrement <= cheap and self.runs_away() and self.unfinished(point, promise):
-            return Stop(Status.RUNAWAY, reason=self.way())
+            return self.best(Stop(Status.RUNAWAY, reason=self.way()), point, promise)
         return None
 
     def converged(self, promise: Promise, limit: float) -> Stop:
@@ -292,7 +292,8 @@ class Convergence:
         best = getattr(point.objective, "best_f", np.inf)
         if point.f - best > max(allowed, self.eps**SMALL_FALL * abs(self.f0 - best)):
             return Stop(Status.WORSE, point.f, best)
-        if self.runs_away() and self.unfinished(point, promise):
+        asked = stop.status in (Status.GTOL, Status.FTOL, Status.XTOL)  # what these mean is the user's affair
+        if not asked and self.runs_away() and self.unfinished(point, promise):
             return Stop(Status.RUNAWAY, reason=self.way())
         return stop
 

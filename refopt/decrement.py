@@ -32,6 +32,7 @@ PRODUCTS = 100  # of conjugate gradients and of Lanczos' method, each
 DIFFERENCES = 10  # the same where a product costs gradients
 LAST = 5  # conjugate gradients have converged when this many steps add little:
 ADDS = 0.1  # this share of the sum
+NOISE = 10.0  # a slope may be rounding up to n times this multiple of eps
 FLAT = 1e-8  # an eigenvalue below this share of the largest may be zero; f itself must then be asked
 
 
@@ -118,15 +119,27 @@ def found(point: Point, g: np.ndarray, free: np.ndarray, enough: float) -> Promi
             return Promise(np.inf, lower, np.full(n, np.nan))
         dense = n <= DENSE and exact
     if dense:
-        return by_eigenvalues(point.dense_hessian().astype(float), g, free, point.objective.product_error())
+        H = point.dense_hessian().astype(float)
+        return by_eigenvalues(H, g, free, point.objective.product_error(), x.astype(float), point.f)
     least, direction = by_lanczos(product, free, budget)
     negative = least < -max(NEGATIVE, 10 * point.objective.product_error())
     P = lower if done and not negative else np.inf
     return Promise(P, lower, step if done else np.full(n, np.nan), least, direction)
 
 
-def by_eigenvalues(H: np.ndarray, g: np.ndarray, free: np.ndarray, error: float = 0.0) -> Promise:
-    """The promise by the eigenvalues of a dense H, scaled by its diagonal."""
+def by_eigenvalues(
+    H: np.ndarray,
+    g: np.ndarray,
+    free: np.ndarray,
+    error: float,
+    x: np.ndarray,
+    f: float,
+) -> Promise:
+    """The promise by the eigenvalues of a dense H, scaled by its diagonal.
+
+    A slope along a direction in which H is zero promises everything, unless the rounding of x and of the
+    terms of f, as far as their sizes tell, explains it.
+    """
     n, eps = g.size, float(np.finfo(float).eps)
     unknown = np.full(n, np.nan)
     H = H[np.ix_(free, free)]
@@ -139,12 +152,17 @@ def by_eigenvalues(H: np.ndarray, g: np.ndarray, free: np.ndarray, error: float 
             np.inf if steep else 0.0, 0.0, unknown if steep else np.zeros(n), 0.0, None, whole, True
         )
     D = scale_of(H)
-    w, V = scipy.linalg.eigh(H / D[:, None] / D)
+    H = H / D[:, None] / D
+    w, V = scipy.linalg.eigh(H)
     top = float(np.abs(w).max())
-    size = np.maximum(np.abs(w), max(n * eps, error) * top)
+    floor = max(n * eps, error) * top
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         y = V.T @ (g[free] / D)
-        d = V @ (y / size) / D
+        sizes = np.abs(H) @ np.abs(D * x[free]) + np.sqrt(np.abs(np.diag(H) * f))
+        noise = NOISE * n * max(eps, error) * (np.abs(V).T @ sizes)
+        y = np.where((np.abs(w) <= floor) & (np.abs(y) <= noise), 0.0, y)
+        size = np.where((np.abs(w) <= floor) & (y != 0), 0.0, np.maximum(np.abs(w), floor))
+        d = V @ np.divide(y, size, out=np.zeros_like(y), where=y != 0) / D
         P = float(np.sum(np.divide(y * y, 2 * size, out=np.zeros_like(y), where=y != 0)))
     least = float(w[0]) / top
     back = np.zeros((n, V.shape[1]))

@@ -113,11 +113,12 @@ def minimize(
     Notes
     -----
     ``options["x_scale"]`` gives the sizes s of the variables, as in `scipy.optimize.least_squares`: one
-    positive number, one for each variable, or "hess" or "jac": ``1/sqrt|H_ii|``, or ``1/|J e_i|`` of the
-    Jacobian of a `LeastSquares` or `ModelLoss`, at x0, rounded to powers of two; 1 where that is not finite.
-    The method runs in ``z = x/s``. All that you give and get is in x, but for a method's own figures, such as
-    a radius. Newton's step with a line search does not depend on s; a trust region, regularization, LBFGS and
-    first-order methods do. None: 1. ``res.options["x_scale"]`` has the sizes used.
+    positive number, or one for each variable. "hess": in proportion to ``1/sqrt|H_ii|`` at x0. "jac": to
+    ``1/|J e_i|``, J the Jacobian of a `LeastSquares` or `ModelLoss`. "auto": those of "hess" where one of
+    them is below 1e-3 or above 1e3 and H is exact and cheap, else None. None: 1. The method runs in
+    ``z = x/s``. All that you give and get is in x, but for a method's own figures, such as a radius. Newton's
+    step with a line search does not depend on s; a trust region, regularization, LBFGS and first-order
+    methods do. ``res.options["x_scale"]`` has the sizes used. See `refopt.views.scaled`.
 
     Examples
     --------

@@ -18,10 +18,11 @@ import numpy as np
 from autograd.tracer import getval, isbox
 
 from . import checks, differences, following, mending, noise
-from .derivatives import finite, refusal, reverse, roundoff
+from .derivatives import finite, refusal, reverse
+from .derivatives.branches import sloped
 from .derivatives.refusal import TraceError
 from .derivatives.taylor_mode.expand import model_product, model_value, model_value_and_gradient, taylor
-from .derivatives.tensors import better_lengths, derivative_tensors, hessian_over_reverse
+from .derivatives.tensors import fitted_tensors, hessian_over_reverse
 from .objective import Contraction, CountedObjective, Point, locked
 from .returned import hessian_matrix, one_number, symmetrised, vector_of
 
@@ -41,8 +42,7 @@ class FunctionObjective(CountedObjective):
         ``jac(x, *args) -> (n,)``. A string: differences of values of `fun`, which is then never traced. None:
         reverse mode through `fun`.
     hess : callable, "2-point", "3-point", "cs", HessianUpdateStrategy or None
-        ``hess(x, *args) -> (n, n)`` array, sparse matrix or LinearOperator. A string: differences of the
-        gradient. None: from `fun` by autograd, or differences of the gradient if it cannot be followed.
+        ``hess(x, *args) -> (n, n)``. A string: differences of the gradient. None: from `fun` by autograd.
     hessp : callable or None
         ``hessp(x, v, *args) -> (n,)``.
     fallback : {"2-point", "3-point", "cs"} or None
@@ -106,8 +106,7 @@ class FunctionObjective(CountedObjective):
         self.used: dict[str, str] = {}
         self.first_f = 0.0  # the value at the start, if fun is traced
         self.foreign: bool | None = None  # whether a trace has used a derivative rule of the user's own
-        # of the directions of tensors; they fit those computed last, so they are seldom computed twice
-        self.lengths = np.ones(x0.size)
+        self.lengths: np.ndarray | None = None  # of the directions that gave the last tensors
         self._followed: Any = None  # the x at which a trace last found that the value depends on x
 
     def __deepcopy__(self, memo: dict) -> FunctionObjective:
@@ -245,7 +244,7 @@ class FunctionObjective(CountedObjective):
         self.nhvp += 1
         self._traces_twice(point)
         self.used["T"] = "autograd"
-        slope = lambda x: anp.dot(w, reverse.gradient(self.as_traced, x))  # noqa: E731  its Hessian is T[w]
+        slope = sloped(self.as_traced, w)  # its Hessian is T[w]
         Hw, backward = reverse.trace(lambda x: reverse.gradient(slope, x), point.x)
 
         def product(v: np.ndarray) -> np.ndarray:
@@ -261,7 +260,7 @@ class FunctionObjective(CountedObjective):
         self._require_trace(point, len(fixed) + 2)
         slope = self.as_traced
         for v in fixed:
-            slope = directional(slope, v)
+            slope = sloped(slope, v)
         gradient = lambda x: reverse.gradient(slope, x)  # noqa: E731
         trace = functools.cache(lambda: reverse.trace(gradient, point.x)[1])
 
@@ -377,12 +376,7 @@ class FunctionObjective(CountedObjective):
             self._traces(point)
         if self.traced and self.scheme is None:
             return
-        why = "autograd cannot follow fun" if self.cause else f"jac={self.scheme!r} was asked for"
-        raise TraceError(
-            f"derivatives of order {order} come from a Taylor expansion of fun, which needs autograd, but "
-            f"{why}; use order=2 (or a method with second derivatives at most), which takes jac, hess and "
-            "differences" + (f". {self.cause}" if self.cause else "")
-        ) from self.cause
+        raise refusal.not_traced(order, self.scheme, self.cause) from self.cause
 
     def differentiate_gradients(self) -> bool:
         if self.hess_scheme is not None or self._second_given() or self.strategy is not None:
@@ -400,11 +394,7 @@ class FunctionObjective(CountedObjective):
     def tensors(self, point: Point, order: int) -> list[np.ndarray]:
         self._require_trace(point, order)
         calls = self.nfev
-        answer = derivative_tensors(self.as_traced, point.x, order, lengths=self.lengths)
-        better = better_lengths(answer, self.lengths)
-        if better is not None:
-            self.lengths, answer = better, []
-            answer = derivative_tensors(self.as_traced, point.x, order, lengths=better)
+        answer, self.lengths = fitted_tensors(self.as_traced, point.x, order, self.lengths)
         self.ntaylor += self.nfev - calls
         return following.checked_tensors(self, point, [np.asarray(t, dtype=self.dtype) for t in answer])
 
@@ -428,14 +418,10 @@ class FunctionObjective(CountedObjective):
         return float(value), g, product
 
     def _second_given(self) -> bool:
-        """Whether the user gave second derivatives."""
         return self.hess is not None or self.hessp is not None
 
     def value_error(self, point: Point) -> float:
-        if "value_error" not in point.memo:
-            room = self.nfev + roundoff.CALLS <= self.maxfev
-            point.memo["value_error"] = noise.value_error(self, point) if room else super().value_error(point)
-        return point.memo["value_error"]
+        return noise.value_error(self, point)
 
     def product_error(self) -> float:
         traced = self._second_given() or self.traced
@@ -458,8 +444,3 @@ class FunctionObjective(CountedObjective):
         if isbox(x) and self._followed is not None and np.array_equal(self._followed, getval(x)):
             raise refusal.stored(self.fun)  # an earlier call at this x did depend on it
         return float(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else value
-
-
-def directional(fun: Callable, v: np.ndarray) -> Callable:
-    """``x -> g(x)^T v``, the derivative of `fun` along v, as a function that can be differentiated again."""
-    return lambda x: anp.dot(v, reverse.gradient(fun, x))

@@ -11,6 +11,7 @@ from .derivatives import roundoff
 from .derivatives.refusal import TraceError
 from .objective import Point
 from .returned import one_number
+from .rounding import rounding_error
 
 __all__ = ["value_error"]
 
@@ -18,15 +19,22 @@ __all__ = ["value_error"]
 def value_error(objective: Any, point: Point) -> float:
     """The rounding error of f, see `refopt.derivatives.roundoff`, or the error that the user stated.
 
-    Two traced calls of `fun`; where it is not traced, ten plain ones.
+    Two traced calls of `fun`; where it is not traced, ten plain ones. It is kept; near the limit on calls it
+    is that of a well-computed f.
 
     Parameters
     ----------
     objective : a `FunctionObjective`
     point : Point
     """
-    stated = (differences.noise_of(objective) or 0.0) * abs(point.f)
-    return max(stated, rounding_of_terms(objective, point))
+    if not np.isfinite(point.f):
+        return np.nan
+    if objective.nfev + roundoff.CALLS > objective.maxfev:
+        return rounding_error(point.f, objective.dtype)
+    if "value_error" not in point.memo:
+        stated = (differences.noise_of(objective) or 0.0) * abs(point.f)
+        point.memo["value_error"] = max(stated, rounding_of_terms(objective, point))
+    return point.memo["value_error"]
 
 
 def rounding_of_terms(objective: Any, point: Point) -> float:

@@ -136,11 +136,30 @@ def damped(method: Method) -> Method:
     return LevenbergMarquardt(curvature="gauss-newton")
 
 
-def with_acceptance(method: Method, acceptance: str | None) -> Method:
-    """CurveBall; its automatic form has an acceptance test by default."""
-    default = "ratio" if method.auto else "none"  # type: ignore[attr-defined]
-    chosen = default if acceptance is None else acceptance
-    return dataclasses.replace(method, acceptance=chosen)  # type: ignore[call-arg]
+def with_acceptance(method: Method, acceptance: str | None, damping: str | None) -> Method:
+    """CurveBall; its automatic form has an acceptance test and relative damping by default."""
+    auto = method.auto  # type: ignore[attr-defined]
+    chosen = {
+        "acceptance": acceptance or ("ratio" if auto else "none"),
+        "damping": damping or ("relative" if auto else "absolute"),
+    }
+    return dataclasses.replace(method, **chosen)
+
+
+def truncated(method: Method, direction: str, forcing: str | None) -> Method:
+    """Newton-CG with a line search: it leaves saddle points, and solves loosely far from a solution.
+
+    "auto" is direction="truncated" and, where `kwargs` sets no tolerance, forcing="eisenstat-walker" for cg,
+    whose iterates descend; for other solvers the defaults of the class.
+    """
+    cg = method.solver == "cg"  # type: ignore[attr-defined]
+    tolerance = "rtol" in (method.kwargs or {})  # type: ignore[attr-defined]
+    if direction == "auto":
+        direction = "truncated" if cg else "keep"
+    if forcing == "auto":
+        forcing = "eisenstat-walker" if cg and not tolerance else None
+    chosen = {"direction": direction, "forcing": forcing}
+    return with_backtracking(dataclasses.replace(method, **chosen))
 
 
 def projected(method: Method, lr: float | None) -> Method:
@@ -168,17 +187,29 @@ ENTRIES: tuple[Entry, ...] = (
         CurveBall,
         "Newton type",
         with_acceptance,
-        {"auto": True, "acceptance": None},
-        chosen=frozenset({"acceptance"}),
+        {"auto": True, "acceptance": None, "damping": None},
+        chosen=frozenset({"acceptance", "damping"}),
     ),
-    Entry(ScipyNewtonCG, "Newton type", with_backtracking, quick={"kwargs": {"maxiter": 2}}),
+    Entry(
+        ScipyNewtonCG,
+        "Newton type",
+        truncated,
+        {"solver": "cg", "direction": "auto", "forcing": "auto"},
+        quick={"kwargs": {"maxiter": 2}},
+        chosen=frozenset({"direction", "forcing"}),
+    ),
     Entry(NewtonSolver, "Newton type", with_backtracking, quick={"maxiter": 5}),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
     # Newton's step replaces a step that decreases f too little; a line search chooses the length
     Entry(NewtonNewton, "Newton type", with_backtracking, {"direction": "newton"}),
     Entry(InfinityNormTrustRegion, "Newton type"),
     # the form that fails least often, see tests/benchmarks/mgh_table.md
-    Entry(HigherOrderNewton, "Newton type", settings={"trust_method": "regularized"}, quick={"order": 2}),
+    Entry(
+        HigherOrderNewton,
+        "Newton type",
+        settings={"trust_method": "regularized", "norm": "hessian"},
+        quick={"order": 2},
+    ),
     # far from a solution its direction is poor and a line search gets stuck: a trust region damps it
     Entry(GaussNewton, "support", damped),
     Entry(LevenbergMarquardt, "support"),

@@ -276,17 +276,19 @@ def check_needs(method: Method, needs: frozenset[str], fun: Any) -> None:
 
 
 def scale_of(x_scale: Any, x: np.ndarray, fun: Any, hess: Any) -> Any:
-    """The option `x_scale`: an array like x, "jac", "hess" or None; raises an error for anything else."""
+    """The option `x_scale`: an array like x, "jac", "hess", "auto" or None; or an error."""
     if x_scale is None:
         return None
     if isinstance(x_scale, str):
-        checks.one_of("options", "x_scale", x_scale, ("jac", "hess"))
+        checks.one_of("options", "x_scale", x_scale, ("jac", "hess", "auto"))
         if x_scale == "jac" and not isinstance(fun, (ModelLoss, CountedObjective)):
             raise TypeError(
                 "options: x_scale='jac' takes the Jacobian of residuals or of a model, but fun is a plain "
                 "scalar function; give x_scale='hess', an array, or refopt.LeastSquares(residuals) as fun"
             )
-        if x_scale == "hess" and isinstance(hess, HessianUpdateStrategy):
+        if x_scale != "jac" and isinstance(hess, HessianUpdateStrategy):
+            if x_scale == "auto":
+                return None
             raise ValueError(
                 f"options: x_scale='hess' takes the Hessian at x0, which hess={type(hess).__name__}() does "
                 "not know; give an array"
@@ -299,8 +301,8 @@ def scale_of(x_scale: Any, x: np.ndarray, fun: Any, hess: Any) -> Any:
         s = np.broadcast_to(s.astype(x.dtype), x.shape).copy()
     except (TypeError, ValueError):
         raise ValueError(
-            f"options: x_scale must be 'jac', 'hess', None, one positive number, or one for each of the "
-            f"{x.size} variables, got {checks.describe(x_scale)}"
+            "options: x_scale must be 'jac', 'hess', 'auto', None, one positive number, or one for each of "
+            f"the {x.size} variables, got {checks.describe(x_scale)}"
         ) from None
     with np.errstate(all="ignore"):
         bad = np.flatnonzero(~(np.isfinite(s) & (s > 0) & np.isfinite(x / s)))

@@ -25,7 +25,7 @@ from .request import Request
 from .result import OptimizeResult, remember
 from .solvers.norm import nrm2
 from .status import Status, Stop
-from .views.scaled import in_units, units
+from .views.scaled import in_units
 
 __all__ = ["Record", "Run"]
 
@@ -181,8 +181,8 @@ class Run(Iterator[Record]):
         f = point.f
         if not np.isfinite(f):
             raise Stop(Status.NONFINITE_START, f)
-        self.options["x_scale"] = units(self.options["x_scale"], point)
-        self.method = in_units(self.method, self.options["x_scale"])
+        if self.options["x_scale"] is not None:
+            self.method, self.options["x_scale"] = in_units(self.method, self.options["x_scale"], point)
         self.state = self.method.init(point.x, self.objective.shapes, self.rng)
         self._test_gradient(point)
         self.best_merit = f if self.minimises_f else self.method.merit(point)

@@ -99,8 +99,9 @@ class Rule:
     def beyond(self, scale: float, dtype: Any) -> tuple[bool, bool]:
         """``(too small, too large)``: whether the region has left the range of the numbers of `dtype`."""
         info = np.finfo(dtype if self.kind == "radius" else float)
-        below = not scale > max(TINY, 4 * float(info.tiny))
-        above = not scale < min(1 / TINY, float(info.max) / 4)
+        unit = self.first if self.kind == "sigma" else 1.0  # sigma has the units of f
+        below = not scale / unit > max(TINY, 4 * float(info.tiny))
+        above = not scale / unit < min(1 / TINY, float(info.max) / 4)
         return (above, below) if self.kind == "sigma" else (below, above)
 
 
@@ -222,8 +223,9 @@ def interpolated_sigma(
     >>> interpolated_sigma(1.0, 4, 0.5, 0.125, True, False, 3.5, 0.25)
     8.0
     """
-    with np.errstate(over="ignore", divide="ignore"):
-        L = float(q * error / np.float_power(length, q)) if np.isfinite(error) and length > 0 else np.inf
+    power = float(np.float_power(length, q))
+    with np.errstate(over="ignore"):
+        L = float(np.float64(q * error) / power) if np.isfinite(error) and power > 0 else np.inf
     if bad:
         return float(np.clip(L, sigma / nminus, sigma / nminus**q))
     return float(np.clip(L, sigma / nplus**q, sigma)) if good else sigma

@@ -84,3 +84,12 @@ def test_kind_is_one_of_the_headings():
         ValueError, match="the row of LR in the registry: kind must be one of .* got 'suport'; did you mean"
     ):
         Entry(refopt.LR, "suport")
+
+
+def test_the_name_scipy_newton_cg_leaves_saddles_and_keeps_what_the_user_sets():
+    """A solver or a tolerance of the user's own takes the place of the recipe's."""
+    parts = lambda **given: next(iter(find("ScipyNewtonCG").complete(**given).methods))  # noqa: E731
+    plain, own = parts(), parts(solver="lsqr")
+    assert (plain.solver, plain.direction, plain.forcing) == ("cg", "truncated", "eisenstat-walker")
+    assert (own.solver, own.direction, own.forcing) == ("lsqr", "keep", None)
+    assert parts(kwargs={"rtol": 1e-3}).forcing is None and parts(direction="negate").direction == "negate"

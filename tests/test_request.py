@@ -13,7 +13,7 @@ from functions import never, sphere
 from scipy.optimize import Bounds, LinearConstraint, OptimizeWarning
 from scipy.optimize._optimize import MemoizeJac
 
-from refopt import InfinityNormTrustRegion, iterate, minimize
+from refopt import InfinityNormTrustRegion, LeastSquares, iterate, minimize
 from refopt.registry import ENTRIES
 from refopt.request import SECOND_ORDER, plain_gradient
 
@@ -92,9 +92,9 @@ def test_bad_options(options, error, words):
         ([1e-310, 1.0], ValueError, r"and x0 / x_scale too, but x_scale\[0\] = 1e-310"),
         ([1.0, 2.0, 3.0], ValueError, "one positive number, or one for each of the 2 variables, got"),
         (np.ones((2, 2)), ValueError, "one for each of the 2 variables"),
-        ([1.0, 1j], ValueError, "x_scale must be 'jac', 'hess', None, one positive number"),
-        (True, ValueError, "x_scale must be 'jac', 'hess', None, one positive number.* got True"),
-        ("hes", ValueError, "x_scale must be one of 'jac', 'hess', got 'hes'"),
+        ([1.0, 1j], ValueError, "x_scale must be 'jac', 'hess', 'auto', None, one positive number"),
+        (True, ValueError, "x_scale must be 'jac', 'hess', 'auto', None, one positive number.* got True"),
+        ("hes", ValueError, "x_scale must be one of 'jac', 'hess', 'auto', got 'hes'"),
         ("jac", TypeError, "x_scale='jac' takes the Jacobian of residuals or of a model, but fun is a plain"),
     ],
 )
@@ -262,6 +262,17 @@ def test_arguments_stand_where_scipy_has_them(function):
 
 def test_no_method_means_the_default_one():
     assert minimize(sphere, START, method=None).method == minimize(sphere, START).method
+
+
+def test_the_default_of_a_fit_sees_its_residuals():
+    fit = LeastSquares(lambda x: x - 1.0)
+    for given in ({}, {"method": None}):
+        assert minimize(fit, [3.0], **given).method.startswith("LevenbergMarquardt(")
+        assert next(iter(iterate(fit, [3.0], **given))).figures["model"] == "gauss-newton"
+    assert minimize(fit, [3.0], method="HigherOrderNewton").method.startswith("HigherOrderNewton(")
+    assert minimize(fit, [3.0], bounds=[(2, 4)]).x == 2.0
+    with pytest.raises(ValueError, match="unknown option for LevenbergMarquardt 'order'"):
+        minimize(LeastSquares(never), [3.0], options={"order": 2})
 
 
 @pytest.mark.parametrize("constraints", [(), [], {}, None, np.array([])])

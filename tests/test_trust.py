@@ -10,7 +10,7 @@ import scipy.optimize
 
 import refopt
 from refopt.status import Status
-from refopt.trust import Rule, falls_for_ever
+from refopt.trust import Rule, falls_for_ever, interpolated_sigma
 
 FORMS = [
     refopt.HigherOrderNewton(order=order, trust_method=trust_method)
@@ -125,3 +125,24 @@ def test_limits_of_the_scale(dtype):
     assert rule().beyond(float(info.tiny), dtype) == (True, False)
     assert rule().beyond(float(info.max), dtype) == (False, True)
     assert rule(kind="sigma").beyond(1e200, dtype) == (True, False)  # a large sigma is a small region
+
+
+@pytest.mark.parametrize("method", [*METHODS, *FORMS], ids=name)
+def test_a_trial_with_a_finite_value_and_no_gradient_is_refused(method):
+    """The gradient is not finite for x < 0.5, the minimiser is 0.6; the value is finite everywhere."""
+
+    def jac(x):
+        return 2 * (x - 0.6) if x[0] >= 0.5 else np.array([np.nan])
+
+    hess = lambda x: np.array([[0.5]])  # noqa: E731, too small, so that the first steps are too long
+    fun = lambda x: (x[0] - 0.6) ** 2  # noqa: E731
+    order = 4 if method == "HigherOrderNewton" else getattr(method, "order", 2)
+    if order != 2:
+        pytest.skip("takes its derivatives from fun, or converges too slowly")
+    result = refopt.minimize(fun, [2.0], method=method, jac=jac, hess=hess)
+    assert result.success and result.x == pytest.approx([0.6], abs=1e-4)
+
+
+def test_sigma_after_a_step_whose_power_underflows():
+    assert interpolated_sigma(1.0, 5, 1e-80, 1e-20, True, False, 3.5, 0.25) == 4.0**5
+    assert interpolated_sigma(1.0, 5, 1e-80, 0.0, False, True, 3.5, 0.25) <= 1.0

@@ -11,6 +11,7 @@ from .. import checks
 from ..method import Method, option, takes_inner
 from ..objective import HVP_METHODS
 from ..rounding import flatter, nothing_left, rounding_error, values_decide
+from ..solvers.norm import nrm2
 from ..solvers.span import minimise_over_span
 from ..status import Status, Stop
 
@@ -33,6 +34,7 @@ class CurveBallState(NamedTuple):
     accepted: bool
     promise: float  # largest decrease predicted since x last moved
     restarted: bool  # whether lam was reset to its first value since then
+    first: float  # first value of lam
 
 
 @takes_inner
@@ -92,6 +94,9 @@ class CurveBall(Method):
         "gauss-newton" needs `refopt.LeastSquares` or `refopt.ModelLoss` as `fun`.
     lam : float >= 0
         First damping with ``auto=True``. It is added to the curvature, so it depends on the scale of f.
+    damping : {"absolute", "relative"}
+        "relative": the first damping is `lam` times the curvature |u^T C u| / u^T u along the first gradient,
+        so that the units of f do not matter. The bare name in `minimize` stands for it.
     alpha : float > 0
         Share of z that is taken as the step.
     acceptance : {"none", "ratio"}
@@ -111,7 +116,7 @@ class CurveBall(Method):
     Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 4.1, with lam instead of 1/radius.
 
     Deviations: the branches (the paper's code solves the 2x2 system in float32, whatever its rank);
-    `acceptance` is an addition. `torchzero` has the fixed form only.
+    `acceptance` and `damping` are additions. `torchzero` has the fixed form only.
 
     Cost per step: one product with C (fixed form) or two (auto), O(n) arithmetic and memory.
 
@@ -136,10 +141,11 @@ class CurveBall(Method):
     lam: float = option(1.0, "[0, inf)")
     alpha: float = option(1.0, "(0, inf)")
     acceptance: str = option("none", ("none", "ratio"))
+    damping: str = option("absolute", ("absolute", "relative"))
 
     def __post_init__(self):
         super().__post_init__()
-        unused = {True: ("precond_lr", "momentum", "reg"), False: ("lam", "acceptance")}[self.auto]
+        unused = {True: ("precond_lr", "momentum", "reg"), False: ("lam", "acceptance", "damping")}[self.auto]
         for field in dataclasses.fields(self):
             if field.name in unused and getattr(self, field.name) != field.default:
                 what = f"{field.name} has no effect with auto={self.auto}, got {getattr(self, field.name)!r}"
@@ -156,7 +162,9 @@ class CurveBall(Method):
 
     def init(self, x, shapes=None, rng=None):
         nan = float("nan")
-        return CurveBallState(0, np.zeros_like(x), self.lam, nan, nan, "fixed", nan, True, 0.0, False)
+        return CurveBallState(
+            0, np.zeros_like(x), self.lam, nan, nan, "fixed", nan, True, 0.0, False, self.lam
+        )
 
     def step(self, point, update, state):
         state = state._replace(t=state.t + 1, ratio=np.nan, accepted=True)
@@ -172,7 +180,17 @@ class CurveBall(Method):
             return point.gauss_newton_product(v)
         return point.hvp(v, self.hvp_method, self.h)
 
+    def curvature_along(self, point, u):
+        """\\|u^T C u\\| / u^T u; 1 where that is not a positive number."""
+        size = nrm2(u)
+        e = u / u.dtype.type(size) if size > 0 else u
+        k = abs(float(np.dot(e, self.product(point, e))))
+        return k if 0 < k < np.inf else 1.0
+
     def automatic(self, point, u, state):
+        if state.t == 1 and self.damping == "relative":
+            first = self.lam * self.curvature_along(point, u)
+            state = state._replace(lam=first, first=first)
         z, lam = state.z, state.lam
         Kz = self.product(point, z) + lam * z if z.any() else np.zeros_like(z)
         D = Kz + u
@@ -209,10 +227,10 @@ class CurveBall(Method):
         promise = max(old.promise, predicted)
         lam, restarted = RAISE * (old.lam or np.finfo(step.dtype).eps), old.restarted
         if not values_decide(promise, 0.0, error) or predicted <= error or not np.isfinite(lam):
-            if restarted or old.lam <= self.lam:
+            if restarted or old.lam <= old.first:
                 tried = f"no damping up to {old.lam:.3g} gives a step that lowers f = {point.f:.6g}"
                 raise nothing_left(tried, promise, error)
-            lam, restarted = self.lam, True  # the predicted decrease may be small because of the damping
+            lam, restarted = old.first, True  # the predicted decrease may be small because of the damping
         refused = {"lam": lam, "accepted": False, "promise": promise, "restarted": restarted, "z": old.z}
         return np.zeros_like(step), new._replace(ratio=ratio, **refused)
 

@@ -9,17 +9,19 @@ import numpy as np
 
 from .. import checks
 from ..method import Method, option
-from ..models.taylor import taylor_model, transient
+from ..models.taylor import Model, TensorModel, taylor_model, transient
 from ..objective import Point
 from ..solvers.ball import BallAnswer
-from ..solvers.norm import nrm2
-from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, subproblem, update_of
+from ..solvers.norm import hessian_scale, nrm2
+from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, region_length, subproblem, update_of
 from ..trust import Rule, Trial, judged, started
 from ..views.face import inward
 
 __all__ = ["HigherOrderNewton"]
 
 REGULAR = 0.9  # rho above which sigma falls
+EXTREME = 1e30  # where the unit of f is farther from 1, the norm is Euclid's: powers of D leave the range
+FADE = 0.1  # D falls at most by this factor from step to step
 TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small, as the next try needs no value of f
 
 
@@ -39,6 +41,8 @@ class HigherOrderNewtonState(NamedTuple):
     promise: float = 0.0  # largest decrease predicted since x last moved
     restarted: bool = False  # whether radius or sigma was reset to its first value since then
     flattest: float = np.inf  # least |g|_inf since rounding began to hide the change of f
+    D: Any = None  # (n,) scale of the norm "hessian"; None for the Euclidean norm
+    unit: float = 1.0  # square root of the unit of f in that norm, from the gradient at the start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +67,11 @@ class HigherOrderNewton(Method):
         rho > 0.9                              sigma <- L, kept between sigma/nplus^(p+1) and sigma
         s is a transient minimiser             s is rejected before f is evaluated, sigma <- 2 sigma
         transient: for some t in (0, 1]        sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
+
+    norm="hessian": |s| is |D s|_2 everywhere, in units of the Newton step at the start, so that the units of
+    f and of the variables do not matter (order 2 or more, with tensors):
+
+        D_i^2 = |H_ii| / c,  c = sum_i g_i^2 / |H_ii| at x0; D_i falls to a tenth at most from step to step
 
     argmin_local is the local minimiser that monotone descent from s = 0 finds. For p >= 3 the *global*
     minimiser of m is the wrong target: often it is far away, where the polynomial does not approximate f, and
@@ -100,6 +109,8 @@ class HigherOrderNewton(Method):
         "bounds", also "trust-exact", "trust-krylov", "Newton-CG", "BFGS", "L-BFGS-B" otherwise.
     theta : float >= 0
         "regularized": a subproblem counts as solved if its gradient is at most ``theta min(|s|^p, |g|)``.
+    norm : {"euclidean", "hessian"}
+        The norm of steps, see above. The bare name in `minimize` stands for "hessian".
 
     Raises
     ------
@@ -114,10 +125,13 @@ class HigherOrderNewton(Method):
     constants; Birgin, Gardenghi, Martinez, Santos 2019, doi 10.1007/s11590-019-01395-z, and Cartis, Hauser,
     Liu, Welzel, Zhu, arXiv 2501.00404, for "regularized" and transient minimisers, those not on the branch of
     minimisers that starts from s = 0, sigma = inf; Gould, Porcelli, Toint 2012, doi
-    10.1007/s10589-011-9446-7, for the interpolation of sigma; arXiv 1705.04895 inside bounds.
+    10.1007/s10589-011-9446-7, for the interpolation of sigma; arXiv 1705.04895 inside bounds; Conn, Gould,
+    Toint, Trust-Region Methods, 2000, section 6.7, for scaled norms; the scale is that of
+    `refopt.solvers.norm.hessian_scale`.
 
     Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal"
-    works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" is added.
+    works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" and
+    `norm` are added.
 
     Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, a few dozen Taylor propagations in
     O(n) memory; one value of f for each trial.
@@ -145,6 +159,7 @@ class HigherOrderNewton(Method):
     derivatives: str = option("auto", ("auto", "tensors", "matrix-free"))
     solver: str = option("native", SOLVERS)
     theta: float = option(1e-2, "[0, inf)")
+    norm: str = option("euclidean", ("euclidean", "hessian"))
 
     needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})  # and by order, see `all_needs`
     shown: ClassVar[tuple[str, ...]] = ("rho", "accepted", "attempts", "trials", "unbounded", "decrease")
@@ -167,16 +182,23 @@ class HigherOrderNewton(Method):
         return HigherOrderNewtonState(BallAnswer(np.zeros(x.size)), rng)
 
     def step(self, point, update, state):
-        model = taylor_model(point, self.order, self.derivatives)
-        rule, bounds = self.rule(point), point.objective.bounds
+        model: Model = taylor_model(point, self.order, self.derivatives)
+        state = self.measured(model, point, state)
+        D, bounds = state.D, point.objective.bounds
+        if D is not None:
+            model = model.rescaled(1 / D, 1.0)
+        rule, box = self.rule(point, state), bounds and (bounds[0] - point.x, bounds[1] - point.x)
+        if D is not None and box is not None:
+            box = (D * box[0], D * box[1])
         state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
         while state.attempts < self.max_attempts:
-            state = self.solved(model, state, bounds and (bounds[0] - point.x, bounds[1] - point.x))
+            state = self.solved(model, state, box)
             if refused := self.refused(model, state):
                 state = state._replace(scale=state.scale * refused)
                 continue
-            s, last = state.answer.s, state.attempts == self.max_attempts
-            update, size = update_of(s, self.trust_method, point.x, bounds)
+            z, last = state.answer.s, state.attempts == self.max_attempts
+            s, size = z if D is None else z / D, region_length(z, self.trust_method, bounds)
+            update = update_of(s, point.x, bounds)
             held = held_back(state.answer, self.trust_method, state.tried, self.order)
             trial = Trial(point.after(update), s, state.decrease, size, held)
             state = judged(rule, state._replace(trials=state.trials + 1), point, trial, last)
@@ -184,19 +206,40 @@ class HigherOrderNewton(Method):
                 return update, state
         return np.zeros_like(point.x), state
 
-    def rule(self, point: Point) -> Rule:
+    def measured(self, model: Any, point: Point, state: HigherOrderNewtonState) -> HigherOrderNewtonState:
+        """The state with D at this point; without tensors, or at extreme values, the norm is Euclid's."""
+        if self.norm == "euclidean" or self.order == 1 or not isinstance(model, TensorModel):
+            return state
+        D = hessian_scale(model.tensors[2])
+        if state.D is not None:
+            return state._replace(D=np.maximum(D / state.unit, FADE * state.D))
+        unit = nrm2(inward(point.x, point.g, point.objective.bounds) / D) or 1.0
+        if not 1 / EXTREME < unit < EXTREME:
+            return state
+        return state._replace(D=D / unit, unit=unit, scale=None)
+
+    def rule(self, point: Point, state: HigherOrderNewtonState) -> Rule:
         """The rule of the region; the first sigma gives a step about as long as the first radius."""
-        radius = self.init_radius or (0.1 if self.trust_method == "proximal" else 1.0)
+        D, proximal = state.D, self.trust_method == "proximal"
+        g = inward(point.x, point.g, point.objective.bounds)
+        size = nrm2(g if D is None else g / D) or 1.0
+        natural = 1.0 if not proximal else 0.1 if D is None else state.unit**-2
+        radius = self.init_radius or natural
         if self.trust_method == "regularized":
-            sigma = (nrm2(inward(point.x, point.g, point.objective.bounds)) or 1.0) / radius**self.order
+            sigma = size / radius**self.order
             return Rule.of(self, "sigma", sigma, rho_good=REGULAR, power=self.order + 1)
-        kind = "proximal" if self.trust_method == "proximal" else "radius"
+        kind = "proximal" if proximal else "radius"
         return Rule.of(self, kind, radius, takes_all=self.trust_method == "none")
 
     def solved(self, model: Any, state: HigherOrderNewtonState, box: Any) -> HigherOrderNewtonState:
         """The state with the answer of the subproblem at the current scale; `box` holds the bounds of s."""
         form = (self.trust_method, state.scale, self.order, self.theta, state.attempts == 0, box)
-        answer = subproblem(model, *form, solver=self.solver, de_iters=self.de_iters, rng=state.rng)
+        how: dict[str, Any] = {
+            "natural": state.D is not None,
+            "solver": self.solver,
+            "de_iters": self.de_iters,
+        }
+        answer = subproblem(model, *form, **how, rng=state.rng)
         state = state._replace(tried=state.scale, attempts=state.attempts + 1, answer=answer)
         if answer.bounded or self.trust_method != "proximal":
             state = state._replace(decrease=-model.value(answer.s))

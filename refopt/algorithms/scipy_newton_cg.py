@@ -12,6 +12,7 @@ from scipy.sparse.linalg import LinearOperator
 from ..method import Method, option, takes_inner
 from ..objective import HVP_METHODS, Point
 from ..solvers import forcing, krylov
+from ..solvers.norm import nrm2
 from ..views.face import Face, along_gradient, face_of
 
 __all__ = ["ScipyNewtonCG"]
@@ -92,6 +93,9 @@ class ScipyNewtonCG(Method):
         iterate (u if there is none). Use cg for this, because its iterates descend; lsqr and lsmr
         do not give their iterates, so they raise an error.
 
+    The bare name in `minimize` stands for solver="cg", direction="truncated", forcing="eisenstat-walker",
+    and a line search.
+
     Raises
     ------
     TypeError, ValueError
@@ -164,7 +168,7 @@ class ScipyNewtonCG(Method):
         return ScipyNewtonCGState(None, forcing.ETA_START, np.inf, "none", 0, 0, "none")
 
     def step(self, point, update, state):
-        eta, gnorm = state.eta, float(np.linalg.norm(point.g))
+        eta, gnorm = state.eta, nrm2(point.g)
         if self.forcing is not None and np.isfinite(state.gnorm):
             eta = forcing.eisenstat_walker(eta, gnorm, state.gnorm)
         hvp = lambda v: point.hvp(v, self.hvp_method, self.h)  # noqa: E731

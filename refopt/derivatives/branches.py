@@ -12,12 +12,15 @@ The second line keeps a true infinity from becoming a number: of ``where(x > 0, 
 mode sees the branch that is taken alone, and has the slope 0. A product ``H v`` is the gradient of
 ``z -> g(z)^T v``, which is itself a Taylor coefficient, and so on for higher orders.
 
-Cost: one call of the function for `COLUMNS` entries that are not finite, and four for the test of the slope;
-nothing where all entries are finite. More than `LIMIT` such entries are refused.
+Cost: one call of the function for `COLUMNS` entries that are not finite, and five for the test of the slope;
+nothing where all entries are finite. If more than `LIMIT` are not finite, they come from one backward pass
+in which a cotangent of 0 stays 0 whatever it is multiplied with; `COLUMNS` of them must agree with Taylor
+mode.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,12 +33,23 @@ from .recording import is_real_array, name_of_operation, record, sweep
 from .refusal import name_of
 from .taylor_mode.expand import taylor
 
-__all__ = ["DerivativeError", "gradient", "has_slope", "hvp", "mended", "slope_along", "value_and_gradient"]
+__all__ = [
+    "DerivativeError",
+    "gradient",
+    "has_slope",
+    "hvp",
+    "mended",
+    "slope_along",
+    "sloped",
+    "value_and_gradient",
+]
 
 #: directions that are propagated together
 COLUMNS = 128
-#: entries of one derivative that may be taken from Taylor mode
-LIMIT = 2048
+#: entries of one derivative that are taken from Taylor mode one by one
+LIMIT = 512
+#: relative difference of the two ways that is rounding
+AGREED = 1e-6
 #: distance at which a slope is tested, relative to x; and the shorter one
 FAR, NEAR = 1e-4, 1e-4 / 8
 #: the share to which a remainder must fall from the one to the other; that of a smooth function is 1/8
@@ -173,31 +187,22 @@ def mended(
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if bad.size == 0:
         return D
-    order = len(directions) + 1
-    if bad.size > LIMIT:
-        why = f"{bad.size} entries are not finite in reverse mode; Taylor mode takes up to {LIMIT}"
-        raise refused(fun, x, directions, why)
-    F = fun
+    order, F = len(directions) + 1, fun
     for v in directions:
         F = slope_along(F, v)
-    basis = np.zeros((bad.size, x.size), dtype=x.dtype)
-    basis[np.arange(bad.size), bad] = 1
-    basis = basis.reshape(-1, *x.shape)
     with np.errstate(all="ignore"):
         try:
-            parts = [
-                taylor(F, x, basis[i : i + COLUMNS], 1)[1].reshape(-1, rows.shape[1])
-                for i in range(0, len(basis), COLUMNS)
-            ]
+            many = bad.size > LIMIT and rows.shape[1] == 1
+            found = zeros_stay(F, x, bad) if many else one_by_one(F, x, bad, rows.shape[1])
         except (TypeError, NotImplementedError) as error:  # TaylorError is a TypeError
             raise refused(fun, x, directions, f"Taylor mode has none: {error}") from error
-        found = np.concatenate(parts)
         if not np.all(np.isfinite(found)):
             raise refused(fun, x, directions, "nor in Taylor mode")
         if tested is None or order not in tested:
             lengths = np.where(x.ravel()[bad] == 0, 1.0, np.abs(x.ravel()[bad]))
             lengths *= 1 + 0.3 * np.cos(np.arange(bad.size))  # so that slopes do not cancel
-            d = np.tensordot(lengths, basis, 1).astype(x.dtype)
+            d = np.zeros_like(x)
+            d.ravel()[bad] = lengths
             shape = D.shape[x.ndim :]
             slope, terms = (lengths @ found).reshape(shape), (lengths @ np.abs(found)).reshape(shape)
             if not has_slope(F, x, d, slope, terms):
@@ -206,6 +211,28 @@ def mended(
         tested.add(order)
     rows[bad] = found
     return rows.reshape(D.shape)
+
+
+def one_by_one(F: Callable, x: np.ndarray, bad: np.ndarray, width: int) -> np.ndarray:
+    """The derivatives by the elements `bad` of x, Taylor coefficients along them, (len(bad), width)."""
+    parts = []
+    for i in range(0, bad.size, COLUMNS):
+        some = bad[i : i + COLUMNS]
+        basis = np.zeros((some.size, x.size), dtype=x.dtype)
+        basis[np.arange(some.size), some] = 1
+        parts.append(np.reshape(taylor(F, x, basis.reshape(-1, *x.shape), 1)[1], (-1, width)))
+    return np.concatenate(parts)
+
+
+def zeros_stay(F: Callable, x: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """The same for one number and many elements, by one backward pass; nan if Taylor mode differs."""
+    value, end = record(F, x)
+    steps = [] if end is None else sweep(end, np.ones_like(value), zeros_stay=True)
+    last = functools.reduce(lambda _, step: step[1], steps, np.zeros(x.shape))
+    found = np.reshape(last, (-1, 1))[bad]
+    some = np.unique(np.linspace(0, bad.size - 1, COLUMNS).astype(int))
+    gap = np.abs(found[some] - one_by_one(F, x, bad[some], 1))
+    return found if np.all(gap <= AGREED * np.abs(found).max()) else np.full_like(found, np.nan)
 
 
 def slope_along(fun: Callable, v: Any) -> Callable:
@@ -277,7 +304,7 @@ def culprit(fun: Callable, x: np.ndarray, directions: Sequence[np.ndarray] = ())
 
 def sloped(fun: Callable, v: np.ndarray) -> Callable:
     """``z -> g(z)^T v`` by reverse mode."""
-    return lambda z: anp.sum(v * reverse.gradient(fun, z))
+    return lambda z: anp.dot(v, reverse.gradient(fun, z))
 
 
 def sound(value: Any) -> bool:

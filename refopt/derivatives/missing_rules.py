@@ -4,7 +4,8 @@ Like the rule of indexing in `reverse`, they hold for the whole process. Where a
 it stays. The rules here serve the calls that it refuses (`cbrt`, `median`, `sort` of arrays, `matrix_power`,
 norms with ord=1, real FFTs of odd length, ...) and those that it gets wrong without a word: ``where=``,
 ``initial=`` and ``correction=`` in reductions, a zero factor in `prod`, ``ord=inf``, `tile` and `repeat`
-along other axes than the first, `full_like`, `astype` to integers, ``norm=`` of the real FFTs.
+along other axes than the first, `full_like`, `astype` to integers, ``norm=`` of the real FFTs, the exponent
+of ``0**0``.
 
 Most rules are a *definition*: the same function, written with primitives that have a rule. The value is
 NumPy's own; the definition is traced for the derivative alone.
@@ -87,6 +88,22 @@ complete(anp.float_power, lambda ans, x, y: anp.power(x, y))
 complete(anp.fmod, lambda ans, x, y: x - anp.trunc(x / y) * y)
 complete(anp.copysign, lambda ans, x, y: x * (onp.copysign(1.0, getval(x)) * onp.copysign(1.0, getval(y))))
 complete(anp.unwrap, lambda ans, x, *_args, **_kwargs: x + (getval(ans) - getval(x)))
+
+
+def power_rule(argnums: Any, ans: Any, args: Any, kwargs: Any) -> Any:
+    """autograd's rule, but for the exponent in ``0**0``: x^y falls from 1 to 0 there: its slope is no 0."""
+    vjp = AUTOGRADS_POWER(argnums, ans, args, kwargs)
+    jumps = (args[0] == 0) & (args[1] == 0) if 1 in argnums else False
+    if not onp.any(jumps):
+        return vjp
+    fall = unbroadcast_f(args[1], lambda g: g * onp.where(jumps, -onp.inf, 0.0))
+    return lambda g: tuple(
+        part + fall(g) if argnum == 1 else part for argnum, part in zip(argnums, vjp(g), strict=True)
+    )
+
+
+AUTOGRADS_POWER = primitive_vjps[anp.power]
+defvjp_argnums(anp.power, power_rule)
 
 
 def sinc_slope(x: Any) -> Any:

@@ -40,6 +40,7 @@ __all__ = [
     "hides_argument",
     "lost",
     "name_of",
+    "not_traced",
     "own_error",
     "refused",
     "stored",
@@ -240,6 +241,16 @@ def stored(fun: Callable) -> TraceError:
         f"{name_of(fun)} returned a stored value instead of a new one: it seems to cache its results, which "
         "hides x from autograd. Remove the cache (refopt keeps the values at each point itself), or give "
         "jac= and hess= or hessp=, or take finite differences, jac='3-point'"
+    )
+
+
+def not_traced(order: int, scheme: str | None, cause: TraceError | None) -> TraceError:
+    """The error for derivatives of a high order of a function that is not traced."""
+    why = "autograd cannot follow fun" if cause else f"jac={scheme!r} was asked for"
+    return TraceError(
+        f"derivatives of order {order} come from a Taylor expansion of fun, which needs autograd, but "
+        f"{why}; use order=2 (or a method with second derivatives at most), which takes jac, hess and "
+        "differences" + (f". {cause}" if cause else "")
     )
 
 

@@ -97,7 +97,7 @@ def value_error(
     Returns
     -------
     float
-        At least eps |f|.
+        At least eps |f|; nan where f is not finite.
 
     Raises
     ------
@@ -118,6 +118,8 @@ def value_error(
     """
     x, f = np.asarray(x), lambda x: fun(x, *args)
     here, sure, value = propagated(f, x)
+    if not math.isfinite(value):
+        return math.nan
     beside = nudged(propagated, f, x, BESIDE, bounds) or (here, sure, value)
     error = max((e for e in (here, beside[0]) if math.isfinite(e)), default=math.inf)
     if not (sure and beside[1] and math.isfinite(error)):

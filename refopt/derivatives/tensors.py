@@ -16,11 +16,8 @@ function needs one order less, so its lattice has about n times fewer directions
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
-from fractions import Fraction
-from functools import lru_cache, wraps
 from typing import Any
 
 import autograd.numpy as anp
@@ -29,14 +26,16 @@ from autograd.core import vspace
 from autograd.tracer import isbox
 
 from .branches import DerivativeError, all_finite, has_slope, refused, slope_along
+from .interpolation import gathered, interpolate, lattice, multisets, rank, symmetric
+from .lengths import better_lengths
 from .reverse import TraceError, gradient, hessian_by_rows, product_function
 from .taylor_mode.algebra import TaylorError
 from .taylor_mode.expand import as_order, as_real, as_vector, taylor
 
 __all__ = [
-    "better_lengths",
     "derivative_tensors",
     "directional",
+    "fitted_tensors",
     "hessian",
     "tensor_product",
     "tensor_vector",
@@ -52,8 +51,6 @@ COLUMNS = 128
 ALONG = 2**14
 #: below this many variables, n products cost less than the overhead of one propagation
 FEW = 5
-#: where the lengths of two variables fit worse by this factor, mixed elements lose its digits once an order
-UNEVEN = 64
 
 
 # ---------------------------------------------------------------------- Hessian and contractions
@@ -185,13 +182,7 @@ def tensor_vector(fun: Callable, x: Any, s: Any, v: Any, order: int = 3) -> np.n
 
 
 def derivative_tensors(
-    fun: Callable,
-    x: Any,
-    order: int,
-    *,
-    route: str | None = None,
-    memory_limit: float = MEMORY_LIMIT,
-    lengths: np.ndarray | None = None,
+    fun: Callable, x: Any, order: int, *, route: str | None = None, memory_limit: float = MEMORY_LIMIT
 ) -> list[Any]:
     """All derivatives of a scalar function: ``[f, g, H, T, ...]``, full symmetric arrays of shape (n,)*k.
 
@@ -207,9 +198,6 @@ def derivative_tensors(
         takes the cheaper of the two, and "univariate" where the gradient cannot be expanded.
     memory_limit : float
         Bytes; 2 GiB by default.
-    lengths : array of shape (n,), or None
-        Positive lengths w of the directions along which `fun` is expanded, best powers of two. None: 1, and
-        once more with `better_lengths` where the units of the variables differ by orders of magnitude.
 
     Returns
     -------
@@ -224,6 +212,9 @@ def derivative_tensors(
 
     Notes
     -----
+    Where the units of the variables differ by orders of magnitude, the expansion is made twice, the second
+    time along directions of `better_lengths`.
+
     At a kink (abs at 0, equal arguments of a maximum) the directional derivatives are not polynomials in the
     direction, and tensors do not exist; use `directional` there.
 
@@ -234,6 +225,18 @@ def derivative_tensors(
     >>> float(f), g.tolist(), H.tolist()
     (18.0, [12.0, 9.0], [[4.0, 6.0], [6.0, 0.0]])
     """
+    return fitted_tensors(fun, x, order, None, route, memory_limit)[0]
+
+
+def fitted_tensors(
+    fun: Callable,
+    x: Any,
+    order: int,
+    w: np.ndarray | None = None,
+    route: str | None = None,
+    memory_limit: float = MEMORY_LIMIT,
+) -> tuple[list[Any], np.ndarray]:
+    """``(tensors, lengths)``: `derivative_tensors` from directions of the lengths w, or of better ones."""
     p, x = as_order(order, "derivative_tensors"), as_vector(x, "derivative_tensors")
     n, fallback = x.size, route is None
     if route is None:
@@ -248,17 +251,15 @@ def derivative_tensors(
             "contractions (directional, tensor_vector, model_value_and_gradient: memory proportional to n), "
             "a lower order, or a larger memory_limit"
         )
+    w = np.ones(n) if w is None else w
     if p == 0:
-        return [taylor(fun, x, np.zeros_like(x), 0)[0]]
-    w = np.ones(n) if lengths is None else np.asarray(lengths, dtype=float)
-    if w.shape != (n,) or not np.all(np.isfinite(w) & (w > 0)):
-        raise ValueError(f"derivative_tensors: lengths must be {n} positive numbers, got {lengths!r}")
+        return [taylor(fun, x, np.zeros_like(x), 0)[0]], w
     tensors = expanded(fun, x, p, route, fallback, w)
-    better = better_lengths(tensors, w) if lengths is None else None
+    better = better_lengths(tensors, w)
     if better is None:
-        return tensors
+        return tensors, w
     del tensors  # they may be large
-    return expanded(fun, x, p, route, fallback, better)
+    return expanded(fun, x, p, route, fallback, better), better
 
 
 def expanded(fun: Callable, x: np.ndarray, p: int, route: str, fallback: bool, w: np.ndarray) -> list[Any]:
@@ -274,45 +275,6 @@ def expanded(fun: Callable, x: np.ndarray, p: int, route: str, fallback: bool, w
                 return tensors
             return tensors_by_taylor(fun, x, p, w) or tensors  # a branch that is not taken
     return univariate_tensors(fun, x, p, w)
-
-
-def better_lengths(tensors: list[Any], w: np.ndarray) -> np.ndarray | None:
-    """The lengths at which the terms of all variables are alike, powers of two; None if w is good enough.
-
-        w_i = min_k (F / |c_ki|)^(1/k),    F = max_i c_1i^2 / (4 |c_2i|)
-
-    c_ki is the k-th Taylor coefficient along variable i, which is accurate in all units; F is the greatest
-    decrease that Newton's step of one variable promises. A variable with c_ki = 0 for all k keeps its length.
-
-    Parameters
-    ----------
-    tensors : list of arrays
-        ``[f, g, H, ...]``, as `derivative_tensors` returns them.
-    w : array of shape (n,)
-        The lengths with which they were computed.
-
-    Examples
-    --------
-    >>> import autograd.numpy as anp
-    >>> f = lambda x: (1 - x[0]) ** 2 + (1e6 * x[1] - x[0]) ** 2
-    >>> print(better_lengths(derivative_tensors(f, np.array([3.0, 0.0]), 2), np.ones(2)))
-    [1.00000000e+00 1.90734863e-06]
-    """
-    if len(tensors) < 3:  # nothing is mixed
-        return None
-    n = np.size(tensors[1])
-    c = [np.abs(T[(np.arange(n),) * k]).astype(float) / math.factorial(k) for k, T in enumerate(tensors) if k]
-    with np.errstate(all="ignore"):
-        F = np.max(c[0] ** 2 / (4 * c[1]), where=c[1] > 0, initial=0.0)
-        F = F if np.isfinite(F) and F > 0 else abs(float(tensors[0])) or 1.0
-        reach = np.exp2(
-            np.rint(np.log2(np.min([(F / row) ** (1 / k) for k, row in enumerate(c, 1)], axis=0)))
-        )
-        known = np.isfinite(reach) & (reach > 0)
-        ratio = (reach / w)[known]
-    if ratio.size < 2 or not ratio.max() > UNEVEN * ratio.min():
-        return None
-    return np.where(known, reach, w)
 
 
 def tensors_by_taylor(fun: Callable, x: Any, p: int, w: np.ndarray) -> list[Any] | None:
@@ -361,13 +323,6 @@ def tensors_memory(n: int, order: int) -> int:
     return 8 * (elements + along + 2 * gathered(n, order)) + 16 * CHUNK
 
 
-def gathered(n: int, p: int) -> int:
-    """Number of coefficients that the interpolation of order p combines."""
-    return sum(
-        math.comb(n, m) * math.comb(p - 1, m - 1) * math.comb(m + p - 1, p) for m in range(1, min(n, p) + 1)
-    )
-
-
 def univariate_tensors(fun: Callable, x: np.ndarray, p: int, w: np.ndarray) -> list[Any]:
     """[f, g, ..., T_p] from the Taylor coefficients of `fun` along the lattice directions of order p."""
     n = x.size
@@ -392,9 +347,6 @@ def gradient_tensors(fun: Callable, x: np.ndarray, p: int, w: np.ndarray) -> lis
     return tensors
 
 
-# ---------------------------------------------------------------------- lattice and interpolation
-
-
 def along(fun: Callable, x: np.ndarray, p: int, order: int, w: np.ndarray) -> np.ndarray:
     """`taylor` along the lattice of order p, a chunk at a time: shape (order+1, C(n+p-1, p), ...)."""
     tuples, rows = multisets(x.size, p), max(1, CHUNK // (8 * x.size))
@@ -402,113 +354,3 @@ def along(fun: Callable, x: np.ndarray, p: int, order: int, w: np.ndarray) -> np
         taylor(fun, x, w * lattice(tuples[i : i + rows], x.size), order) for i in range(0, len(tuples), rows)
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-
-def lattice(tuples: np.ndarray, n: int) -> np.ndarray:
-    """Multisets of variables as vectors of multiplicities."""
-    directions = np.zeros((len(tuples), n))
-    for column in tuples.T:
-        directions[np.arange(len(tuples)), column] += 1.0
-    return directions
-
-
-def cached(size: Callable[..., int], limit: int = 10**6) -> Callable[[Callable], Callable]:
-    """Keep the last results of a function of integers, but none with more than `limit` elements."""
-
-    def decorate(function: Callable) -> Callable:
-        kept = lru_cache(maxsize=16)(function)
-
-        @wraps(function)
-        def call(*args: int) -> Any:
-            return (kept if size(*args) <= limit else function)(*args)
-
-        return call
-
-    return decorate
-
-
-@cached(lambda n, p: p * math.comb(n + p - 1, p))
-def multisets(n: int, p: int) -> np.ndarray:
-    """All nondecreasing p-tuples of variables, shape (C(n+p-1, p), p), ordered by their `rank`."""
-    tuples = np.zeros((1, 0), dtype=np.int64)
-    for _ in range(p):  # the last member varies slowest: append v to all tuples with no member above v
-        counts = [math.comb(v + tuples.shape[1], tuples.shape[1]) for v in range(n)]
-        tuples = np.concatenate([np.column_stack([tuples[:c], np.full(c, v)]) for v, c in enumerate(counts)])
-    return tuples
-
-
-def rank(members: list[np.ndarray], n: int) -> np.ndarray:
-    """Number of a nondecreasing tuple: sum_l C(i_l + l - 1, l), l = 1..p."""
-    total: Any = 0
-    for l, i in enumerate(members, 1):
-        total = total + np.array([math.comb(v + l - 1, l) for v in range(n)])[i]
-    return total
-
-
-@lru_cache(maxsize=64)
-def gamma(i: tuple[int, ...], p: int) -> tuple[tuple[tuple[int, ...], ...], np.ndarray]:
-    """The directions j with |j| = p on the support of i and their exact coefficients gamma_ij, as floats."""
-    k = sum(i)
-    js = [j for j in itertools.product(range(p + 1), repeat=len(i)) if sum(j) == p]
-    coefficients = []
-    for j in js:
-        total = Fraction(0)
-        for m in itertools.product(*(range(a + 1) for a in i)):
-            size = sum(m)
-            if size == 0:
-                continue
-            term = Fraction(size, p) ** k * (-1) ** (k - size)
-            for a, b, c in zip(i, m, j, strict=True):
-                term *= math.comb(a, b) * binomial(Fraction(p * b, size), c)
-            total += term
-        coefficients.append(float(total))
-    return tuple(js), np.array(coefficients)
-
-
-def binomial(z: Fraction, j: int) -> Fraction:
-    """Generalised binomial coefficient of a rational number."""
-    value = Fraction(1)
-    for l in range(j):
-        value *= (z - l) / (l + 1)
-    return value
-
-
-@cached(lambda n, p, k: gathered(n, p))
-def plan(n: int, p: int, k: int) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
-    """For each pattern of multiplicities: (ranks of those derivatives, the directions used, gamma)."""
-    steps = []
-    for m in range(1, min(k, n) + 1):
-        support = np.array(list(itertools.combinations(range(n), m)), dtype=np.int64)
-        for i in itertools.product(range(1, k + 1), repeat=m):
-            if sum(i) != k:
-                continue
-            js, weights = gamma(i, p)
-            used = np.stack([rank([support[:, a] for a in spelled(j)], n) for j in js], axis=1)
-            steps.append((rank([support[:, a] for a in spelled(i)], n), used, weights))
-    return tuple(steps)
-
-
-def spelled(i: tuple[int, ...]) -> list[int]:
-    """(2, 0, 1) -> [0, 0, 2]."""
-    return [a for a, times in enumerate(i) for _ in range(times)]
-
-
-def interpolate(c: np.ndarray, n: int, p: int, k: int, w: np.ndarray) -> np.ndarray:
-    """Derivatives of order k by rank, (C(n+k-1, k), ...), from the k-th coefficients along the lattice."""
-    out = np.empty((math.comb(n + k - 1, k), *c.shape[1:]), dtype=c.dtype)
-    for ranks, used, weights in plan(n, p, k):
-        out[ranks] = np.tensordot(c[used], weights, axes=((1,), (0,)))
-    length = np.prod(w[multisets(n, k)], axis=1)
-    return (out / length.reshape(-1, *(1,) * (c.ndim - 1))).astype(c.dtype)
-
-
-@cached(lambda n, k: n**k)
-def positions(n: int, k: int) -> np.ndarray:
-    """Rank of every element of a symmetric tensor, shape (n,)*k."""
-    members = np.sort(np.indices((n,) * k).reshape(k, -1), axis=0)
-    return rank(list(members), n).reshape((n,) * k)
-
-
-def symmetric(unique: np.ndarray, n: int, k: int) -> np.ndarray:
-    """The full symmetric tensor from its distinct elements."""
-    return unique[positions(n, k)]

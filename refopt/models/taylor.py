@@ -30,6 +30,7 @@ __all__ = [
     "MatrixFree",
     "Model",
     "Penalised",
+    "Scaled",
     "TensorModel",
     "prefers_tensors",
     "taylor_model",
@@ -60,6 +61,29 @@ class Model:
 
     def value(self, s: np.ndarray) -> float:
         return self.expand(s).value
+
+    def rescaled(self, length: np.ndarray | float, unit: float) -> Model:
+        """``z -> m(length z) / unit``: the model in other units of the step and of f."""
+        return Scaled(self, length, unit)
+
+
+class Scaled(Model):
+    """``z -> model(length z) / unit``, for a number or one length for each variable."""
+
+    def __init__(self, model: Model, length: np.ndarray | float, unit: float):
+        self.model, self.length, self.unit = model, length, unit
+        self.n, self.noise = model.n, model.noise / unit
+
+    def expand(self, s: np.ndarray) -> Expansion:
+        a, b = self.length, self.unit
+        value, g, H, product = self.model.expand(a * s)
+        if H is not None:
+            H = np.asarray(a)[..., None] * H * a / b
+            return Expansion(value / b, a * g / b, H, H.__matmul__)
+        return Expansion(value / b, a * g / b, None, lambda v: a * product(a * v) / b)
+
+    def value(self, s: np.ndarray) -> float:
+        return self.model.value(self.length * s) / self.unit
 
 
 def contract(T: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -95,6 +119,15 @@ class TensorModel(Model):
             [t / math.factorial(k - j) for k, t in enumerate(self.tensors[:top]) if k >= max(j, 1)]
             for j in range(3)
         ]
+
+    def rescaled(self, length: np.ndarray | float, unit: float) -> Model:
+        a = np.broadcast_to(np.asarray(length, dtype=float), (self.n,))
+        tensors = [T / unit for T in self.tensors[: self.order + 1]]
+        for k, T in enumerate(tensors):
+            for axis in range(k):
+                T = T * a.reshape((-1, *[1] * (k - 1 - axis)))
+            tensors[k] = T
+        return TensorModel(tensors)
 
     def nested(self, j: int, s: np.ndarray, top: np.ndarray) -> np.ndarray:
         """The j-th derivative by Horner's rule on tensors; `top` is ``T_p[s]``, which j = 0, 1, 2 share."""

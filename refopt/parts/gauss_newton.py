@@ -40,6 +40,10 @@ class GaussNewton(Method):
     `refopt.ModelLoss`. With bounds all this is done for the free variables alone
     (`refopt.views.face`), and the bound ones go g_i divided by their diagonal entry of the matrix.
 
+    Far from a solution this direction can be poor, and a line search gets stuck. So with reg = 0 the bare
+    name "GaussNewton" in `minimize` is ``LevenbergMarquardt(curvature="gauss-newton")``, the same step in a
+    trust region; with reg > 0, which damps it already, it is the direction with `Backtracking`.
+
     Parameters
     ----------
     reg : float >= 0

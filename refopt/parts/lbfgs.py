@@ -9,11 +9,14 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ..method import Method, option
+from ..solvers.norm import nrm2
 from ..views.face import face_of
 
 __all__ = ["LBFGS"]
 
 CURVATURE = 1e-10  # least cosine between s and y; a pair with a smaller one would make H nearly singular
+
+LEAST = 1e-307  # a smaller s^T y has no reciprocal
 
 
 class LBFGSState(NamedTuple):
@@ -26,8 +29,8 @@ class LBFGSState(NamedTuple):
 
 def with_pair(pairs: tuple, s: np.ndarray, y: np.ndarray) -> tuple:
     """`pairs` and (s, y), if its curvature is positive."""
-    sy = float(np.dot(s, y))
-    if sy > CURVATURE * np.linalg.norm(s) * np.linalg.norm(y):
+    sy, lengths = float(np.dot(s, y)), (nrm2(s), nrm2(y))
+    if sy > LEAST and float(np.dot(s / lengths[0], y / lengths[1])) > CURVATURE:
         return (*pairs, (s, y, 1 / sy))
     return pairs
 
@@ -44,7 +47,8 @@ def inverse_scale(pairs: tuple, u: np.ndarray) -> float:
     """gamma, the scale of the first H: of the newest pair, or without pairs the one for the first step."""
     if pairs:
         _, y, rho = pairs[-1]
-        return 1 / (rho * np.dot(y, y))
+        size = nrm2(y)  # its square may leave the range of the numbers
+        return 1 / (rho * size) / size
     size = float(np.abs(u).sum())
     return min(1.0, 1 / size) if size > 0 else 1.0
 

@@ -13,8 +13,9 @@ from ..method import Method, option
 from ..models.curvature import factor_of, has_residuals
 from ..objective import Point
 from ..rounding import rounding_error, values_decide
-from ..solvers.ball import least_squares_in_ball, quadratic_in_ball
+from ..solvers.ball import quadratic_in_ball
 from ..solvers.box import box_around, least_squares_step, onto_bounds, quadratic_step
+from ..solvers.least_squares import least_squares_in_ball
 from ..solvers.norm import nrm2
 from ..status import Status, Stop
 from ..trust import Rule, Trial, judged, started

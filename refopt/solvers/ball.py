@@ -31,7 +31,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import scipy.linalg
 
 from ..models.taylor import Expansion, Model
 from ..rounding import ULPS
@@ -41,10 +40,11 @@ __all__ = [
     "Ball",
     "BallAnswer",
     "Region",
-    "least_squares_in_ball",
+    "guarded",
     "minimise_freely",
     "minimise_in",
     "quadratic_in_ball",
+    "secular_root",
 ]
 
 EPS, LEAST = float(np.finfo(float).eps), float(np.finfo(float).tiny)
@@ -120,41 +120,6 @@ def quadratic_in_ball(w: np.ndarray, V: np.ndarray, g: np.ndarray, r: float) -> 
                 return -(V @ z), low
     t = secular_root(gaps, c, r, max(0.0, float(w[0])))
     return -(V @ (c / guarded(gaps + t))), max(0.0, t - float(w[0]))
-
-
-def least_squares_in_ball(A: np.ndarray, b: np.ndarray, r: float) -> tuple[np.ndarray, float]:
-    """The shortest minimiser z of ``|A z - b|`` over ``|z| <= r``, and the multiplier of the radius.
-
-    It is `quadratic_in_ball` with the matrix A^T A and the gradient -A^T b, by the singular values of A
-    itself: A^T A is never formed, so no digits are lost to the square of the condition number.
-
-    Parameters
-    ----------
-    A : (m, n) array
-    b : (m,)
-    r : float > 0
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> least_squares_in_ball(np.diag([1.0, 1e-9]), np.array([3.0, 1e-9]), 10.0)
-    (array([3., 1.]), 0.0)
-    >>> least_squares_in_ball(np.diag([1.0, 1e-9]), np.array([3.0, 0.0]), 1.0)
-    (array([1., 0.]), 2.0)
-    """
-    if A.shape[0] > A.shape[1]:
-        Q, A = scipy.linalg.qr(A, mode="economic", check_finite=False)
-        b = Q.T @ b
-    U, s, Vt = np.linalg.svd(A, full_matrices=False)
-    kept = s > max(A.shape) * EPS * s[0]
-    s, Vt, c = s[kept], Vt[kept], U.T[kept] @ b
-    z = c / s
-    if z @ z <= r * r:
-        return Vt.T @ z, 0.0
-    least = float(s[-1]) ** 2
-    gaps = s * s - least
-    t = secular_root(gaps, s * c, r, least)
-    return Vt.T @ (s * c / guarded(gaps + t)), t - least
 
 
 def guarded(d: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from ..models.taylor import MatrixFree, Model, Penalised, TensorModel
+from ..models.taylor import Model, Penalised, TensorModel
 from ..views.face import inward
 from .ball import (
     BALLS,
@@ -40,6 +40,7 @@ __all__ = [
     "freely",
     "held_back",
     "in_ball",
+    "region_length",
     "subproblem",
     "update_of",
 ]
@@ -60,51 +61,96 @@ TIGHT: dict[str, dict[str, float]] = {  # options that make SciPy's solvers as a
 Bounds = tuple[np.ndarray, np.ndarray] | None
 
 HALF = 0.5  # see `held_back`
+SMALL, LARGE = 1e-60, 1e60  # where |g| or the region is outside, squares and fourth powers leave the range
 POPULATION = 15  # members per variable, SciPy's default
 
 
 @np.errstate(over="ignore", invalid="ignore")  # far out a polynomial overflows
 def subproblem(
-    model: TensorModel | MatrixFree,
+    model: Model,
     trust_method: str,
     scale: float,
     p: int,
     theta: float,
     first: bool,
     box: Bounds = None,
+    natural: bool = False,
     **how: Any,
 ) -> BallAnswer:
     """The step for a model and a radius or sigma, `scale`; `first` marks the first attempt of a step.
 
     "none" minimises without constraint at the first attempt. If the model is unbounded, the step is the one
     in the ball, and `bounded` is False. `box` holds the bounds of s; the ball is then that of the infinity
-    norm.
+    norm. `natural` says that s has no units, so that \\|g\\| is the unit of the model.
     """
-    tol = MATRIX_FREE_TOL if isinstance(model, MatrixFree) else TOL
+    tol = TOL if isinstance(model, TensorModel) else MATRIX_FREE_TOL
     zero = np.zeros(model.n)
     size = nrm2(inward(zero, model.expand(zero).gradient, box) if box else model.expand(zero).gradient)
+    length = (size / scale) ** (1 / p) if trust_method == "regularized" else scale
+    if natural and size > 0:
+        return in_units(model, 0, exponent(size), trust_method, scale, p, theta, first, box, how)
+    if size > 0 and not (SMALL < size < LARGE and SMALL < length < LARGE):
+        return in_units(
+            model, exponent(length), exponent(size), trust_method, scale, p, theta, first, box, how
+        )
     how["box"] = box
     if trust_method == "proximal":
         return freely(Penalised(model, 1 / scale, 2), scale * size or 1.0, tol, **how)
     if trust_method == "regularized":
-        r = (size / scale) ** (1 / p) or 1.0
-        return freely(Penalised(model, scale, p + 1), r, tol, (theta, p), **how)
+        return freely(Penalised(model, scale, p + 1), length or 1.0, tol, (theta, p), **how)
     if trust_method == "none" and first:
         answer = freely(model, scale, tol, **how)
         return answer if answer.bounded else in_ball(model, scale, tol, **how)._replace(bounded=False)
     return in_ball(model, scale, tol, **how)
 
 
-def update_of(s: np.ndarray, trust_method: str, x: np.ndarray, bounds: Bounds) -> tuple[np.ndarray, float]:
-    """``(update, |s|)``: -s in the dtype of x, and the length of s in the norm of the region.
+def exponent(v: float) -> int:
+    """The power of two near v."""
+    return int(np.frexp(v)[1])
 
-    With bounds the update meets those that s meets exactly, and the norm of "bounds" and "none" is the
-    infinity norm, else it is Euclid's.
+
+def in_units(
+    model: Model,
+    length: int,
+    size: int,
+    trust_method: str,
+    scale: float,
+    p: int,
+    theta: float,
+    first: bool,
+    box: Bounds,
+    how: dict[str, Any],
+) -> BallAnswer:
+    """The answer of `subproblem` in units in which the region and the gradient have a length near 1.
+
+    s = a z with a = 2^length, m = b m' with b = 2^(size + length): powers of two change no digit.
     """
+    a, b = float(np.ldexp(1.0, length)), float(np.ldexp(1.0, size + length))
+    powers = {"proximal": size - length, "regularized": p * length - size}
+    unit = float(np.ldexp(scale, powers.get(trust_method, -length)))
+    inside = None if box is None else (box[0] / a, box[1] / a)
+    answer = subproblem(model.rescaled(a, b), trust_method, unit, p, theta, first, inside, **how)
+    force = float(np.ldexp(1.0, size))
+    return answer._replace(
+        s=a * answer.s,
+        value=b * answer.value,
+        multiplier=answer.multiplier * (force / a),
+        residual=force * answer.residual,
+        first=force * answer.first,
+        curvature=answer.curvature * (force / a),
+    )
+
+
+def update_of(s: np.ndarray, x: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """-s in the dtype of x; it meets the bounds that s meets exactly."""
     if bounds is None:
-        return (-s).astype(x.dtype), nrm2(s)
-    update = onto_bounds(-s, x, x - bounds[1], x - bounds[0], bounds)
-    return update, float(np.abs(s).max()) if trust_method in ("bounds", "none") else nrm2(s)
+        return (-s).astype(x.dtype)
+    return onto_bounds(-s, x, x - bounds[1], x - bounds[0], bounds)
+
+
+def region_length(s: np.ndarray, trust_method: str, bounds: Bounds) -> float:
+    """\\|s\\| in the norm of the region: of the box with bounds and "bounds" or "none", else Euclid's."""
+    return float(np.abs(s).max()) if bounds and trust_method in ("bounds", "none") else nrm2(s)
 
 
 def region_of(box: Bounds) -> Callable[[float], Region]:

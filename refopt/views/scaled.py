@@ -22,12 +22,16 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
+from ..derivatives.refusal import TraceError
 from ..method import Method
 from ..objective import Point, locked
 from .linear_map import LinearMap
 from .projected import ProjectedObjective
 
-__all__ = ["Scaled", "ScaledObjective", "Scaling", "in_units", "units"]
+__all__ = ["Scaled", "ScaledObjective", "Scaling", "in_units", "sizes"]
+
+ORDINARY = 10  # sizes from 2^-10 to 2^10, a thousand, do not call for scaling
+FEW = 100  # variables, for which a Hessian at the start costs little
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,38 +143,63 @@ class Scaled(Method):
         return repr(self.inner)
 
 
-def in_units(method: Method, s: np.ndarray | None) -> Method:
-    """`method` in the units s, or as it is."""
-    return method if s is None else Scaled(method, s)
+def in_units(method: Method, x_scale: Any, point: Point) -> tuple[Method, np.ndarray | None]:
+    """`method` in the units that the option `x_scale` stands for, and these; None where "auto" sees none."""
+    s = x_scale if isinstance(x_scale, np.ndarray) else sizes(x_scale, point)
+    return (method, None) if s is None else (Scaled(method, s), s)
 
 
-def units(x_scale: Any, point: Point) -> np.ndarray | None:
-    """The s that the option `x_scale` stands for, in the dtype of the run.
+def sizes(x_scale: str, point: Point) -> np.ndarray | None:
+    """The sizes of the variables that the derivatives at a point say, in the dtype of the run.
 
-    Parameters
-    ----------
-    x_scale : (n,) array, "jac", "hess" or None
-        An array is s itself. "jac": ``1 / |J e_i|_2``, J the Jacobian of the residuals or of the model.
-        "hess": ``1 / sqrt |H_ii|``. Both at `point`; 1 where that is 0 or not finite. They are rounded to
-        powers of two, so that scaling adds no rounding errors.
-    point : Point
-        The start of the run.
+        s_i = sqrt(F) / d_i,    F = max_i (g_i / d_i)^2
+        d_i = sqrt |H_ii|       "hess", "auto"
+        d_i = |J e_i|_2         "jac", J the Jacobian of the residuals or of the model
+
+    F, the same for all variables, is about twice the greatest decrease that a Newton step of one variable
+    promises, so that a step of length 1 in z is neither far nor near in any units of f. Where d_i is 0 or
+    not finite, s_i = 1. The s_i are rounded to powers of two, so that scaling adds no rounding errors.
+
+    "auto": None where all s_i are within `ORDINARY`, where H is not exact, and above n = `FEW`.
 
     Examples
     --------
     >>> import numpy as np
     >>> from refopt.function import FunctionObjective
-    >>> x = np.zeros(3)
-    >>> units("hess", FunctionObjective(lambda x: 8 * x[0] ** 2 + 1e-12 * x[1] ** 2 + x[2], x).at(x))
-    array([2.50000e-01, 5.24288e+05, 1.00000e+00])
+    >>> x = np.array([3.0, 0.0, 0.0])
+    >>> sizes("hess", FunctionObjective(lambda x: 8 * x[0] ** 2 + 1e-12 * x[1] ** 2 + x[2], x).at(x))
+    array([4.000000e+00, 8.388608e+06, 1.000000e+00])
     """
-    if x_scale is None or isinstance(x_scale, np.ndarray):
-        return x_scale
+    if x_scale == "auto" and not quickly_known(point):
+        return None
     with np.errstate(all="ignore"):
-        if x_scale == "jac":
-            size = np.linalg.norm(point.jacobian.astype(float), axis=0)
-        else:
-            sparse = scipy.sparse.issparse(point.hess)
-            size = np.sqrt(np.abs(point.hess.diagonal() if sparse else np.diag(point.dense_hessian())))
-        s = np.exp2(-np.rint(np.log2(size))).astype(point.x.dtype)
-    return np.where(np.isfinite(s) & (s > 0), s, 1).astype(point.x.dtype)
+        try:
+            d = column_norms(point) if x_scale == "jac" else root_curvatures(point)
+        except TraceError:
+            if x_scale == "auto":
+                return None
+            raise
+        decreases = (point.g / d) ** 2
+        F = np.max(decreases, where=np.isfinite(decreases), initial=0.0) or abs(point.f) or 1.0
+        s = np.exp2(np.rint(np.log2(np.sqrt(F) / d))).astype(point.x.dtype)
+        known = np.isfinite(s) & (s > 0) & np.isfinite(point.x / s) & np.isfinite(s * point.g)
+    s = np.where(known, s, 1).astype(point.x.dtype)
+    if x_scale == "auto" and np.all(np.abs(np.log2(s)) <= ORDINARY):
+        return None
+    return s
+
+
+def quickly_known(point: Point) -> bool:
+    """Whether the exact Hessian costs little."""
+    exact = point.objective.product_error() <= float(np.finfo(point.x.dtype).eps)
+    return exact and point.x.size <= FEW
+
+
+def column_norms(point: Point) -> np.ndarray:
+    return np.linalg.norm(point.jacobian.astype(float), axis=0)
+
+
+def root_curvatures(point: Point) -> np.ndarray:
+    H = point.hess
+    diagonal = H.diagonal() if scipy.sparse.issparse(H) else np.diag(point.dense_hessian())
+    return np.sqrt(np.abs(diagonal.astype(float)))

@@ -193,3 +193,15 @@ def test_the_original_comparison_sees_a_planted_difference():
     mine = ours(refopt.CurveBall(momentum=0.9 + 1e-7), rosenbrock, THREE, 5)
     with pytest.raises(AssertionError):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [2.0**-40, 2.0**40])
+def test_relative_damping_does_not_depend_on_the_units_of_f(size):
+    """Powers of two change no digit."""
+    fun = lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2  # noqa: E731
+    options = {"maxiter": 15, "gtol": 0, "return_all": True}
+    plain = refopt.minimize(fun, [-1.2, 1.0], method="CurveBall", options=options)
+    other = refopt.minimize(lambda x: size * fun(x), [-1.2, 1.0], method="CurveBall", options=options)
+    assert np.array_equal(plain.allvecs, other.allvecs)
+    with pytest.raises(ValueError, match="damping has no effect with auto=False"):
+        refopt.CurveBall(damping="relative")

@@ -464,3 +464,47 @@ def test_the_radius_is_that_of_the_infinity_norm():
     assert next(run).x.tolist() == [0.5, 0.5, 0.1]
     free = next(refopt.iterate(lambda x: 100 - 50 * anp.sum(x), [0.0] * 3, method=method))
     assert np.linalg.norm(free.x) == pytest.approx(0.5)
+
+
+# ---------------------------------------------------------------- units
+
+
+def valley(x):
+    return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+
+
+def path(fun, x0, method, bounds=None, steps=8):
+    run = refopt.iterate(fun, x0, method=method, bounds=bounds, options={"maxiter": steps, "gtol": 0})
+    return [record.x for record in run]
+
+
+@pytest.mark.parametrize("bounds", [None, [(-2.0, 2.0), (-1.0, 0.9)]], ids=["free", "bounds"])
+@pytest.mark.parametrize("trust_method", ["regularized", "bounds", "proximal"])
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_in_the_norm_of_the_hessian_units_do_not_matter(order, trust_method, bounds):
+    """Powers of two change no digit: the same path in other units of f, 2^40, and of x, 2^5 and 2^-4."""
+    method = refopt.HigherOrderNewton(order=order, trust_method=trust_method, norm="hessian")
+    unit = np.array([2.0**5, 2.0**-4])
+    plain = path(valley, [-1.2, 0.5], method, bounds)
+    inside = (
+        None if bounds is None else [(low * u, high * u) for (low, high), u in zip(bounds, unit, strict=True)]
+    )
+    other = path(lambda x: 2.0**40 * valley(x / unit), np.array([-1.2, 0.5]) * unit, method, inside)
+    steps = min(len(plain), len(other))
+    assert steps > 2 and abs(len(plain) - len(other)) <= 1  # rounding may end one a step earlier
+    # the tensors are interpolated along other directions, which loses a few digits of them
+    assert np.allclose(plain[:steps], [x / unit for x in other[:steps]], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-100, 1e-12, 1e12, 1e100, 1e300])
+@pytest.mark.parametrize("name", ["HigherOrderNewton", *(refopt.HigherOrderNewton(order=k) for k in (2, 3))])
+def test_any_size_of_f_is_minimised(name, size):
+    """|g|^2 is infinite or zero for some of them."""
+    result = refopt.minimize(lambda x: size * valley(x), [-1.2, 1.0], method=name, options={"gtol": 0})
+    assert result.x == pytest.approx([1.0, 1.0], abs=1e-6), size
+
+
+def test_the_start_may_have_a_gradient_whose_square_overflows():
+    fun = lambda x: anp.exp(x[0] ** 2) + x[1] ** 2  # noqa: E731
+    result = refopt.minimize(fun, [19.5, 1.0], method=refopt.HigherOrderNewton(order=3))
+    assert result.success and result.fun == pytest.approx(1.0, abs=1e-8)

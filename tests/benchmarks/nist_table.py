@@ -1,12 +1,13 @@
-"""NIST StRD nonlinear regression: correct digits of InfinityNormTrustRegion with Gauss-Newton, against SciPy.
+"""NIST StRD nonlinear regression: correct digits of the default for fits and of a box region, against SciPy.
 
     python tests/benchmarks/nist_table.py [--out table.md] [--only Misra1a ...]
 
 All 27 problems from both of their starts. Digits are the log relative error of the worst parameter against
 the certified values (at most 11, 0 for a failure). Both sides are asked for all the accuracy there is: ours
 with gtol = 0 (rounding ends the runs), SciPy's with ftol = xtol = gtol = 1e-15 and the same exact Jacobian,
-up to 1000 Jacobians. The first radius is |x0|_inf, as SciPy's is |x0|_2; the column "default" has init_radius
-= 1.
+up to 1000 Jacobians. "default" is refopt.minimize without a method, which is LevenbergMarquardt; "box" is
+InfinityNormTrustRegion with the Gauss-Newton matrix and the first radius |x0|_inf; "lm" is MINPACK's with
+x_scale="jac". Iterations are Jacobians for SciPy.
 """
 
 from __future__ import annotations
@@ -24,12 +25,11 @@ from refopt.problems import get, names
 
 MAXITER = 1000
 ENOUGH = 6.0  # digits that count as solved
-COLUMNS = ("refopt", "default", "trf", "dogbox")
+COLUMNS = ("default", "box", "lm", "trf", "dogbox")
 
 
-def ours(problem, x0, radius):
-    """Digits and iterations of InfinityNormTrustRegion with the Gauss-Newton matrix."""
-    method = refopt.InfinityNormTrustRegion(hess="gauss-newton", init_radius=radius)
+def ours(problem, x0, method=None):
+    """Digits and iterations of a method, of the default if none is given."""
     result = refopt.minimize(problem.fun, x0, method=method, options={"gtol": 0.0, "maxiter": MAXITER})
     return float(problem.digits(result.x).min()), result.nit
 
@@ -43,6 +43,7 @@ def scipys(problem, x0, method):
             x0,
             jac=lambda x: objective.at(x.copy()).jacobian.copy(),
             method=method,
+            x_scale="jac" if method == "lm" else 1.0,
             ftol=1e-15,
             xtol=1e-15,
             gtol=1e-15,
@@ -57,11 +58,13 @@ def row(name, start):
     """``{column: (digits, iterations)}`` of one problem from start 1 or 2."""
     problem = get(name)
     x0 = np.array(problem.starts[start - 1])
+    box = refopt.InfinityNormTrustRegion(hess="gauss-newton", init_radius=float(np.abs(x0).max()))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # SciPy's on its way; overflow of trial points
         return {
-            "refopt": ours(problem, x0, float(np.abs(x0).max())),
-            "default": ours(problem, x0, 1.0),
+            "default": ours(problem, x0),
+            "box": ours(problem, x0, box),
+            "lm": scipys(problem, x0, "lm"),
             "trf": scipys(problem, x0, "trf"),
             "dogbox": scipys(problem, x0, "dogbox"),
         }
@@ -81,14 +84,15 @@ def count(rows, column, start):
 def markdown(rows):
     """The table as text."""
     lines = [
-        "| problem | start | refopt | its | init_radius=1 | its | trf | its | dogbox | its |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| problem | start | " + " | its | ".join(COLUMNS) + " | its |",
+        "|---|---|" + "---|---|" * len(COLUMNS),
     ]
     for (name, start), r in rows.items():
         cells = " | ".join(f"{digits:.1f} | {its}" for digits, its in (r[c] for c in COLUMNS))
         lines.append(f"| {name.split('/')[1]} | {start} | {cells} |")
     for start in (1, 2):
-        cells = " | ".join(f"**{count(rows, c, start)}** | " for c in COLUMNS)
+        here = [r for (_, s), r in rows.items() if s == start]
+        cells = " | ".join(f"**{count(rows, c, start)}** | {sum(r[c][1] for r in here)}" for c in COLUMNS)
         lines.append(f"| with {ENOUGH:.0f} digits | {start} | {cells} |")
     return "\n".join(lines) + "\n"
 

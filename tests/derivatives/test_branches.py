@@ -84,12 +84,43 @@ def test_many_variables_at_the_cost_of_few_calls():
     assert np.allclose(hvp(f, x, x)[2:], products[2:]) and len(calls) <= 12
 
 
-def test_more_than_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr(branches, "LIMIT", 2)
-    f = lambda x: anp.sum(anp.where(x >= 0, x, anp.sqrt(-x)))  # noqa: E731
-    assert np.array_equal(gradient(f, np.full(2, 4.0)), [1, 1])
-    with pytest.raises(DerivativeError, match="`sqrt` of -4: 3 entries .* takes up to 2"):
-        gradient(f, np.full(3, 4.0))
+def test_very_many_variables_cost_no_more():
+    """All of 20,000 entries are nan: one backward pass, and `COLUMNS` of its entries by Taylor mode."""
+    calls, n = [], 20_000
+
+    def f(x):
+        calls.append(0)
+        return anp.sum(anp.where(x >= 0, x**2, anp.sqrt(-x)) * np.arange(n)) + x[0] * x[1]
+
+    x = np.full(n, 2.0)
+    expected = 4.0 * np.arange(n)
+    expected[:2] += 2
+    assert np.isnan(reverse.gradient(f, x)).all()
+    calls.clear()
+    assert np.allclose(gradient(f, x), expected, rtol=1e-12) and len(calls) == 1 + 2 + 5
+    products = 4.0 * np.arange(n)
+    products[:2] += 2
+    assert np.allclose(hvp(f, x, x), products, rtol=1e-12)
+
+
+def test_zeros_that_stay_make_no_number_of_an_infinity(monkeypatch):
+    """The same judgement for many variables: what has no derivative is refused, whoever computed it."""
+    monkeypatch.setattr(branches, "LIMIT", 0)
+    for f, x, _ in NONE.values():
+        with pytest.raises(DerivativeError):
+            gradient(f, np.array(x))
+    for name, (f, x, g, H) in RIGHT.items():
+        if name == "clip outside":  # here the slope is 0, and the cotangent infinite
+            with pytest.raises(DerivativeError):
+                gradient(f, np.array(x))
+            continue
+        assert np.allclose(gradient(f, np.array(x)), g, rtol=1e-12)
+        assert np.allclose(hvp(f, np.array(x), np.ones(len(x))), H, rtol=1e-12)
+    # planted: a coordinate that only the backward pass has wrong
+    x = np.zeros(700)
+    x[1:] = 4.0
+    with pytest.raises(DerivativeError):
+        gradient(lambda x: anp.sum(anp.where(x > 1, x, anp.sqrt(x) ** 2 + anp.sqrt(-x))), x)
 
 
 # What has no derivative, and the operation that is named.
@@ -110,6 +141,7 @@ NONE = {
     "guarded norm": (lambda x: anp.where(x @ x > 0, anp.sqrt(x @ x), 0.0), [0.0, 0.0], "`sqrt` of 0"),
     "pole": (lambda x: anp.sum(anp.minimum(1 / x, 3.0)), [0.0], "`divide` of 0"),
     "half root": (lambda x: anp.sum(anp.where(x > 0, anp.sqrt(x), 0.0)), [0.0], "`sqrt` of 0"),
+    "guarded x**x": (lambda x: anp.sum(anp.where(x > 0, x**x, 1.0)), [0.0], "`power` of 0"),
     "sum of roots": (lambda x: anp.sum(anp.sqrt(x) - anp.sqrt(x)), [0.0], "`sqrt` of 0"),
 }
 

@@ -90,3 +90,17 @@ def test_a_wrong_definition_is_caught(monkeypatch):
 def test_quantiles_of_other_methods_are_refused():
     with pytest.raises(NotImplementedError, match="method='linear'"):
         missing_rules.quantile_definition(np.zeros(()), np.ones(3), 0.5, method="hazen")
+
+
+def test_zero_to_the_zero():
+    """x^y at x = 0 is 1 for y = 0 and 0 for y > 0, where the slope in y is 0; the rest is as it was."""
+    power = lambda x: anp.sum(x[:3] ** x[3:])  # noqa: E731
+    with np.errstate(all="ignore"):
+        g = gradient(power, np.array([0.0, 0.0, 2.0, 0.0, 2.0, 3.0]))
+        assert np.array_equal(g[3:], [-np.inf, 0.0, 8 * np.log(2)]) and np.array_equal(g[:3], [0, 0, 12])
+        assert gradient(lambda x: anp.sum(x**x), np.zeros(1)) == -np.inf
+        assert gradient(lambda x: anp.sum(anp.zeros((2, 1)) ** x), np.array([0.0, 1.0])).tolist() == [
+            -np.inf,
+            0,
+        ]
+    assert gradient(lambda x: anp.sum(x**0), np.zeros(1)) == 0

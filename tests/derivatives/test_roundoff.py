@@ -344,6 +344,9 @@ def test_errors_are_handed_on():
     with pytest.raises(TraceError):
         value_error(lambda x: float(x[0]), np.ones(2))
     assert value_error(lambda x: 3.0, np.ones(2)) == 3 * EPS
+    with np.errstate(all="ignore"):
+        for f in (lambda x: anp.log(x[0]), lambda x: 1 / (x[0] + 1)):
+            assert np.isnan(value_error(f, -np.ones(2)))
 
 
 def test_the_error_of_the_gradient_is_what_one_unit_of_x_changes():

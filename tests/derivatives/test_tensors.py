@@ -12,10 +12,9 @@ from autograd import jacobian
 
 from refopt.derivatives import gradient, hessian
 from refopt.derivatives.tensors import (
-    better_lengths,
     derivative_tensors,
     directional,
-    gamma,
+    expanded,
     tensor_product,
     tensor_vector,
     tensors_memory,
@@ -87,43 +86,10 @@ def test_units_of_the_variables_cost_no_digits(route, sizes):
         for axis in range(k):
             ours = ours * s.reshape([-1 if a == axis else 1 for a in range(k)])
         np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-11 * np.abs(expected).max())
-    blind = derivative_tensors(lambda z: smooth(z / s), x * s, 4, route=route, lengths=np.ones(3))[3]
+    blind = expanded(lambda z: smooth(z / s), x * s, 4, route, False, np.ones(3))[3]
     if sizes[0] != sizes[1]:  # what it is for
         worst = np.abs(blind * s[:, None, None] * s[:, None] * s - plain[3]).max()
         assert worst > 1e-5 * np.abs(plain[3]).max()
-
-
-def test_lengths_that_are_good_enough_are_kept():
-    x = np.array([0.3, -0.7, 1.1])
-    tensors = derivative_tensors(smooth, x, 4)
-    assert better_lengths(tensors, np.ones(3)) is None
-    again = better_lengths(tensors, np.array([1.0, 2.0**20, 1.0]))
-    assert better_lengths(tensors, again) is None and np.all(np.log2(again) % 1 == 0)
-    # a variable on which nothing depends keeps its length, and a constant has none that are better
-    unused = derivative_tensors(lambda x: x[0] ** 2 + 1e12 * x[1] ** 2, x, 3)
-    assert better_lengths(unused, np.array([1.0, 1.0, 5.0]))[2] == 5.0
-    assert better_lengths([np.array(2.0), np.zeros(2), np.zeros((2, 2))], np.ones(2)) is None
-    assert better_lengths([np.array(2.0), np.ones(2)], np.ones(2)) is None
-
-
-def test_interpolation_reproduces_every_monomial_exactly():
-    """sum_j gamma_ij j^a / k! is the i-th derivative of z^a, for all |a| = |i| = k <= p (rationals)."""
-    for p in range(1, 6):
-        for k in range(1, p + 1):
-            patterns = [
-                i for m in (1, 2, 3) for i in itertools.product(range(1, k + 1), repeat=m) if sum(i) == k
-            ]
-            for i in patterns:
-                js, weights = gamma(i, p)
-                for a in itertools.product(range(k + 1), repeat=len(i)):
-                    if sum(a) != k:
-                        continue
-                    value = sum(
-                        w * np.prod([float(b) ** c for b, c in zip(j, a, strict=True)])
-                        for j, w in zip(js, weights, strict=True)
-                    )
-                    expected = np.prod([float(np.prod(np.arange(1, c + 1))) for c in a]) if a == i else 0.0
-                    assert value == pytest.approx(expected, rel=1e-11, abs=1e-9), (p, i, a)
 
 
 def test_many_variables():
@@ -184,9 +150,6 @@ def test_bad_input():
         derivative_tensors(smooth, np.ones(0), 2)
     with pytest.raises(ValueError, match="route must be"):
         derivative_tensors(smooth, np.ones(2), 2, route="fast")
-    for lengths in (np.ones(3), np.array([1.0, 0.0])):
-        with pytest.raises(ValueError, match="lengths must be 2 positive numbers"):
-            derivative_tensors(smooth, np.ones(2), 2, lengths=lengths)
     with pytest.raises(ValueError, match="one number"):
         derivative_tensors(lambda x: x, np.ones(2), 2, route="univariate")
     with pytest.raises(ValueError, match="order must be at least 2"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from steps import outputs
 
+import refopt
 from refopt import LBFGS
 from refopt.function import FunctionObjective
 from refopt.parts.lbfgs import two_loop
@@ -67,3 +69,12 @@ def test_pairs_without_positive_curvature_are_left_out_and_old_ones_forgotten():
         _, state = method.step(point, point.g, state)
         seen.append(method.figures(state)["pairs"])
     assert seen == [0, 0, 1, 2, 2]
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-150, 1e-12, 1e12, 1e150, 1e300])
+def test_any_size_of_f_is_minimised(size):
+    """The squares of s and y underflow or overflow."""
+    fun = lambda x: size * (100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2)  # noqa: E731
+    with np.errstate(over="ignore"):  # of f itself, far out
+        result = refopt.minimize(fun, [-1.2, 1.0], method="LBFGS", options={"gtol": 0, "maxiter": 200})
+    assert result.x == pytest.approx([1.0, 1.0], abs=1e-5), size

@@ -45,9 +45,13 @@ def curve_ball(h, p, u, s):
     if not h.auto:
         z = h.momentum * s.z - h.precond_lr * (product(s.z) + h.reg * s.z + u)
         return -h.alpha * z, dict(changes, z=z, beta=h.precond_lr, rho=h.momentum)
-    Kz = product(s.z) + s.lam * s.z if s.z.any() else 0 * s.z
+    lam = s.lam
+    if h.damping == "relative" and s.t == 0:
+        lam = s.lam * abs(np.dot(u, product(u))) / np.dot(u, u)
+        changes.update(lam=lam, first=lam)
+    Kz = product(s.z) + lam * s.z if s.z.any() else 0 * s.z
     D = Kz + u
-    beta, rho, branch = best_of_span(u, D, s.z, product(D) + s.lam * D, Kz)
+    beta, rho, branch = best_of_span(u, D, s.z, product(D) + lam * D, Kz)
     z = rho * s.z - beta * D
     step, slope = -h.alpha * z, np.dot(u, z)
     changes.update(beta=beta, rho=rho, branch=branch)
@@ -55,7 +59,7 @@ def curve_ball(h, p, u, s):
         if changes["t"] % 5 == 0:
             ratio = (p.after(step).f - p.f) / (slope / 2)
             factor = p.number(0.999**5)
-            lam = s.lam * factor if ratio > 1.5 else s.lam / factor if ratio < 0.5 else s.lam
+            lam = lam * factor if ratio > 1.5 else lam / factor if ratio < 0.5 else lam
             changes.update(ratio=ratio, lam=lam)
         return step, dict(changes, z=z)
     predicted = -(h.alpha - h.alpha**2 / 2 if h.alpha < 2 else 1) * slope
@@ -63,7 +67,7 @@ def curve_ball(h, p, u, s):
     if abs(float(predicted)) <= rounding_error(p):  # f is only rounding: the choice is the implementation's
         ratio = p.number(float(p.answer[1].ratio))
     if ratio > 1e-4:
-        lam = s.lam * (4 if ratio < 0.25 else 0.5 if ratio > 0.75 else 1)
+        lam = lam * (4 if ratio < 0.25 else 0.5 if ratio > 0.75 else 1)
         return step, dict(changes, z=z, lam=lam, ratio=ratio, promise=p.number(0.0))
     promise = max(s.promise, predicted)
-    return 0 * step, dict(changes, lam=4 * s.lam, ratio=ratio, accepted=False, promise=promise)
+    return 0 * step, dict(changes, lam=4 * lam, ratio=ratio, accepted=False, promise=promise)

@@ -58,8 +58,11 @@ def higher_order_newton(h, p, u, s):
         return 0 * u, changes  # what the refused trials were is not kept
     d, tried = -p.array(plain(update)), p.number(float(answer.tried))
     value, slope = model(p, h.order, d)
+    D = 1 if answer.D is None else p.array(answer.D)
+    d, slope = D * d, slope / D  # from here on in the units of the norm
     size = norm(d)
-    scale = norm(p.g) + norm(slope) + 1e-9 * norm(p.x)  # and what rounding leaves of a gradient that vanishes
+    # and what rounding leaves of a gradient that vanishes
+    scale = norm(p.g / D) + norm(slope) + 1e-9 * norm(D * p.x)
     if h.trust_method == "bounds" or answer.unbounded and h.trust_method == "none":
         if size > tried * (1 + 1e-6):
             raise Violation(f"a step of length {float(size):.6g} leaves the radius {float(tried):.6g}")
@@ -75,6 +78,7 @@ def higher_order_newton(h, p, u, s):
             "the step does not minimise the model: its gradient is "
             f"{float(norm(slope)):.3g} beside {float(scale):.3g}"
         )
+    d = d / D
     if not value < 0:
         raise Violation(f"the step does not lower the model: m = {float(value):.3g}")
     f = p.after(-d).f

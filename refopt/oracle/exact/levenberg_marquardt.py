@@ -49,7 +49,7 @@ def region_scales(p, u, s):
     return lengths, unit, np.where(lengths > 0, lengths / unit, 1 / size)
 
 
-@definition("LevenbergMarquardt", ulps=1e6)
+@definition("LevenbergMarquardt", ulps=500)
 def levenberg_marquardt(h, p, u, s):
     answer = p.answer[1]
     lengths, unit, D = region_scales(p, u, s)
@@ -77,13 +77,15 @@ def levenberg_marquardt(h, p, u, s):
             if 1.5 * abs(predicted("gauss-newton", d) - actual) < error:
                 model = "gauss-newton"
         elif h.curvature == "adaptive" and finite and error > abs(promised) / 4:
-            other = predicted("hessian", d) if not patience else None
             if patience:
                 patience -= 1
-            elif 1.5 * abs(other - actual) < error and abs(other - actual) <= abs(other) / 4:
-                model, wait = "hessian", 0
             else:
-                wait = patience = 2 * wait + 1
+                other = predicted("hessian", d)
+                miss = abs(other - actual)
+                if 1.5 * miss < error and miss <= abs(other) / 4:
+                    model, wait = "hessian", 0
+                else:
+                    wait = patience = 2 * wait + 1
         if bool(rho > h.eta) != (last and answer.accepted):
             raise Violation(
                 f"attempt {attempt}: a step with ratio {float(rho):.3g} was treated the other way"

@@ -1,0 +1,69 @@
+"""Steps away from stationary points that are no minimisers."""
+
+from __future__ import annotations
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+from refopt.convergence import Leave
+from refopt.decrement import promise_of
+from refopt.function import FunctionObjective
+from refopt.leaving import departure, reach
+from refopt.status import Status, Stop
+
+
+def saddle(fun, x):
+    x = np.asarray(x, dtype=float)
+    point = FunctionObjective(fun, x).at(x)
+    promise = promise_of(point)
+    along = promise.direction[None, :] if promise.negative else promise.flat
+    return Leave(Stop(Status.CONVERGED), point, promise, along)
+
+
+@pytest.mark.parametrize("k", [1.0, 1e8])
+def test_a_step_along_negative_curvature_gains_its_share(k):
+    """f = k (x^2 - y^2 + y^4): the curvature along y is -2 k, the minima are at y = -+ sqrt(1/2)."""
+    leave = saddle(lambda x: k * (x[0] ** 2 - x[1] ** 2 + x[1] ** 4), [0.0, 0.0])
+    assert leave.negative
+    update, changed = departure(leave, np.array([3.0, 0.0]))
+    new = leave.point.after(update)
+    assert changed and abs(update[0]) < 1e-12 and new.f <= leave.point.f - 0.1 * k * update[1] ** 2
+
+
+def test_the_gradient_chooses_the_sign():
+    for slope in (-1e-3, 1e-3):
+        leave = saddle(lambda x, slope=slope: slope * x[0] - x[0] ** 2 + x[0] ** 4 + x[1] ** 2, [0.0, 0.0])
+        update, _ = departure(leave, np.zeros(2))
+        assert np.sign(update[0]) == np.sign(slope)
+
+
+def test_without_curvature_values_decide():
+    monkey = lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2  # noqa: E731
+    update, changed = departure(saddle(monkey, [0.0, 0.0]), np.zeros(2))
+    assert changed and monkey(-update) < 0
+    update, changed = departure(saddle(lambda x: anp.sum(x**4), [0.0, 0.0]), np.zeros(2))
+    assert update is None and changed  # f rises: a minimum, as far as can be seen
+    leave = saddle(lambda x: 3 + 0 * x[0], [0.0, 0.0])
+    assert departure(leave, np.zeros(2)) == (None, False)
+    # a valley is level along its floor, and its walls are not tried
+    valley = saddle(lambda x: (x[0] + x[1] - 1) ** 2, [0.5, 0.5])
+    assert departure(valley, np.zeros(2)) == (None, False)
+
+
+def test_the_first_length_is_that_of_x_or_of_its_way():
+    assert reach(np.array([4.0, 0.0]), np.zeros(2), np.array([1.0, 0.0])) == 4.0
+    assert reach(np.array([4.0, 1.0]), np.zeros(2), np.array([1.0, 1.0])) == 1.0  # the first to be so long
+    assert reach(np.array([0.0, 0.0]), np.array([3.0, 0.0]), np.array([1.0, 0.0])) == 3.0
+    assert reach(np.zeros(2), np.zeros(2), np.array([0.5, 0.0])) == 2.0
+
+
+def test_steps_stay_inside_bounds():
+    bounds = (np.array([-1.0, -0.1]), np.array([1.0, 0.2]))
+    x = np.zeros(2)
+    point = FunctionObjective(lambda x: x[0] ** 2 - x[1] ** 2, x, bounds=bounds).at(x)
+    promise = promise_of(point)
+    leave = Leave(Stop(Status.CONVERGED), point, promise, promise.direction[None, :])
+    update, _ = departure(leave, np.array([1.0, 1.0]))
+    new = point.after(update)
+    assert new.f < 0 and np.all((bounds[0] <= new.x) & (new.x <= bounds[1]))
