@@ -10,7 +10,7 @@ import scipy.optimize
 
 import refopt
 from refopt.status import Status
-from refopt.trust import Rule, falls_for_ever
+from refopt.trust import Rule, falls_for_ever, interpolated_sigma
 
 FORMS = [
     refopt.HigherOrderNewton(order=order, trust_method=trust_method)
