@@ -162,6 +162,13 @@ def truncated(method: Method, direction: str, forcing: str | None) -> Method:
     return with_backtracking(dataclasses.replace(method, **chosen))
 
 
+def with_relative_damping(method: Method, damping: str | None) -> Method:
+    """NewtonNewton with a line search; its damping is relative to the diagonal of H where H is a matrix."""
+    dense = method.solver == "dense"  # type: ignore[attr-defined]
+    chosen = {"damping": damping or ("relative" if dense else "absolute")}
+    return with_backtracking(dataclasses.replace(method, **chosen))
+
+
 def projected(method: Method, lr: float | None) -> Method:
     """A projection with a step size: 1e-2 by default, none where the inner methods see the objective."""
     if lr is None:
@@ -201,7 +208,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(NewtonSolver, "Newton type", with_backtracking, quick={"maxiter": 5}),
     Entry(GradMin, "reformulation", example={"inner": chain(LBFGS(), StrongWolfe())}),
     # Newton's step replaces a step that decreases f too little; a line search chooses the length
-    Entry(NewtonNewton, "Newton type", with_backtracking, {"direction": "newton"}),
+    Entry(
+        NewtonNewton,
+        "Newton type",
+        with_relative_damping,
+        {"direction": "newton", "damping": None},
+        chosen=frozenset({"damping"}),
+    ),
     Entry(InfinityNormTrustRegion, "Newton type"),
     # the form that fails least often, see tests/benchmarks/mgh_table.md
     Entry(

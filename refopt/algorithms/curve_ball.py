@@ -11,9 +11,9 @@ from .. import checks
 from ..method import Method, option, takes_inner
 from ..objective import HVP_METHODS
 from ..rounding import flatter, nothing_left, rounding_error, values_decide
-from ..solvers.norm import nrm2
 from ..solvers.span import minimise_over_span
 from ..status import Status, Stop
+from ..views.face import along_gradient
 
 __all__ = ["CurveBall"]
 
@@ -95,8 +95,7 @@ class CurveBall(Method):
     lam : float >= 0
         First damping with ``auto=True``. It is added to the curvature, so it depends on the scale of f.
     damping : {"absolute", "relative"}
-        "relative": the first damping is `lam` times the curvature |u^T C u| / u^T u along the first gradient,
-        so that the units of f do not matter. The bare name in `minimize` stands for it.
+        "relative": the first damping is `lam` |g^T C g| / g^T g, whatever the units of f; the bare name's.
     alpha : float > 0
         Share of z that is taken as the step.
     acceptance : {"none", "ratio"}
@@ -180,16 +179,9 @@ class CurveBall(Method):
             return point.gauss_newton_product(v)
         return point.hvp(v, self.hvp_method, self.h)
 
-    def curvature_along(self, point, u):
-        """\\|u^T C u\\| / u^T u; 1 where that is not a positive number."""
-        size = nrm2(u)
-        e = u / u.dtype.type(size) if size > 0 else u
-        k = abs(float(np.dot(e, self.product(point, e))))
-        return k if 0 < k < np.inf else 1.0
-
     def automatic(self, point, u, state):
         if state.t == 1 and self.damping == "relative":
-            first = self.lam * self.curvature_along(point, u)
+            first = self.lam / along_gradient(point, lambda v: self.product(point, v))
             state = state._replace(lam=first, first=first)
         z, lam = state.z, state.lam
         Kz = self.product(point, z) + lam * z if z.any() else np.zeros_like(z)

@@ -12,7 +12,7 @@ from ..method import Method, option
 from ..models.taylor import Model, TensorModel, taylor_model, transient
 from ..objective import Point
 from ..solvers.ball import BallAnswer
-from ..solvers.norm import hessian_scale, nrm2
+from ..solvers.norm import hessian_norm, nrm2
 from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, region_length, subproblem, update_of
 from ..trust import Rule, Trial, judged, started
 from ..views.face import inward
@@ -20,8 +20,6 @@ from ..views.face import inward
 __all__ = ["HigherOrderNewton"]
 
 REGULAR = 0.9  # rho above which sigma falls
-EXTREME = 1e30  # where the unit of f is farther from 1, the norm is Euclid's: powers of D leave the range
-FADE = 0.1  # D falls at most by this factor from step to step
 TRANSIENT = 2.0  # factor of sigma after a transient minimiser; small, as the next try needs no value of f
 
 
@@ -68,10 +66,8 @@ class HigherOrderNewton(Method):
         s is a transient minimiser             s is rejected before f is evaluated, sigma <- 2 sigma
         transient: for some t in (0, 1]        sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
 
-    norm="hessian": |s| is |D s|_2 everywhere, in units of the Newton step at the start, so that the units of
-    f and of the variables do not matter (order 2 or more, with tensors):
-
-        D_i^2 = |H_ii| / c,  c = sum_i g_i^2 / |H_ii| at x0; D_i falls to a tenth at most from step to step
+    norm="hessian" (from order 2 on, with tensors): |s| is |D s|_2, D_i^2 = |H_ii| / sum_j (g_j^2 / |H_jj|
+    at x0), so that units do not matter (`refopt.solvers.norm.hessian_norm`).
 
     argmin_local is the local minimiser that monotone descent from s = 0 finds. For p >= 3 the *global*
     minimiser of m is the wrong target: often it is far away, where the polynomial does not approximate f, and
@@ -126,8 +122,7 @@ class HigherOrderNewton(Method):
     Liu, Welzel, Zhu, arXiv 2501.00404, for "regularized" and transient minimisers, those not on the branch of
     minimisers that starts from s = 0, sigma = inf; Gould, Porcelli, Toint 2012, doi
     10.1007/s10589-011-9446-7, for the interpolation of sigma; arXiv 1705.04895 inside bounds; Conn, Gould,
-    Toint, Trust-Region Methods, 2000, section 6.7, for scaled norms; the scale is that of
-    `refopt.solvers.norm.hessian_scale`.
+    Toint, Trust-Region Methods, 2000, section 6.7, for `norm`.
 
     Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal"
     works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" and
@@ -184,12 +179,10 @@ class HigherOrderNewton(Method):
     def step(self, point, update, state):
         model: Model = taylor_model(point, self.order, self.derivatives)
         state = self.measured(model, point, state)
-        D, bounds = state.D, point.objective.bounds
-        if D is not None:
-            model = model.rescaled(1 / D, 1.0)
-        rule, box = self.rule(point, state), bounds and (bounds[0] - point.x, bounds[1] - point.x)
-        if D is not None and box is not None:
-            box = (D * box[0], D * box[1])
+        D, bounds, rule = state.D, point.objective.bounds, self.rule(point, state)
+        D = np.ones(1) if D is None else D
+        model = model if state.D is None else model.rescaled(1 / D, 1.0)
+        box = bounds and (D * (bounds[0] - point.x), D * (bounds[1] - point.x))
         state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
         while state.attempts < self.max_attempts:
             state = self.solved(model, state, box)
@@ -197,7 +190,7 @@ class HigherOrderNewton(Method):
                 state = state._replace(scale=state.scale * refused)
                 continue
             z, last = state.answer.s, state.attempts == self.max_attempts
-            s, size = z if D is None else z / D, region_length(z, self.trust_method, bounds)
+            s, size = z / D, region_length(z, self.trust_method, bounds)
             update = update_of(s, point.x, bounds)
             held = held_back(state.answer, self.trust_method, state.tried, self.order)
             trial = Trial(point.after(update), s, state.decrease, size, held)
@@ -210,13 +203,10 @@ class HigherOrderNewton(Method):
         """The state with D at this point; without tensors, or at extreme values, the norm is Euclid's."""
         if self.norm == "euclidean" or self.order == 1 or not isinstance(model, TensorModel):
             return state
-        D = hessian_scale(model.tensors[2])
-        if state.D is not None:
-            return state._replace(D=np.maximum(D / state.unit, FADE * state.D))
-        unit = nrm2(inward(point.x, point.g, point.objective.bounds) / D) or 1.0
-        if not 1 / EXTREME < unit < EXTREME:
-            return state
-        return state._replace(D=D / unit, unit=unit, scale=None)
+        g = inward(point.x, point.g, point.objective.bounds)
+        D, unit = hessian_norm(model.tensors[2], g, state.D, state.unit)
+        begins = state.D is None and D is not None
+        return state._replace(D=D, unit=unit, scale=None if begins else state.scale)
 
     def rule(self, point: Point, state: HigherOrderNewtonState) -> Rule:
         """The rule of the region; the first sigma gives a step about as long as the first radius."""

@@ -9,9 +9,11 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from .. import checks
 from ..method import Method, option, takes_inner
 from ..objective import Point
 from ..parts.newton import descent_solve
+from ..solvers.norm import hessian_scale
 from ..solvers.tower import Krylov, Tower, factorised
 from ..status import Status, Stop
 
@@ -64,6 +66,10 @@ class NewtonNewton(Method):
     ----------
     reg : float >= 0
         Added to the diagonal of every J_k. 0 keeps quadratic convergence at degenerate minima.
+    damping : {"absolute", "relative"}
+        "relative": reg D^2 is added to J_1 = H, D_i^2 = |H_ii|, so that neither the units of f nor those of
+        the variables matter (the other J_k have none; 0 is replaced as in
+        `refopt.solvers.norm.hessian_scale`). With solver="dense". The bare name in `minimize` stands for it.
     order : int >= 2
         Highest order of derivatives; 2 is Newton's method, 3 Newton's method on the Newton step.
     vectorize : bool
@@ -98,7 +104,7 @@ class NewtonNewton(Method):
     317-365, for one variable.
 
     Deviations: from order 4 on the step of the original is not the one its description defines;
-    here J_k is the Jacobian of x_k at every order. `solver`, `rtol` and `direction` are additions.
+    here J_k is the Jacobian of x_k at every order. `solver`, `rtol`, `direction` and `damping` are additions.
 
     Cost per step: dense, order 3: two n x n matrices (H and T[x_2]) and two factorisations.
     "gmres": products only, but nested. Every product with J_2 solves a system with J_1, so the
@@ -122,7 +128,13 @@ class NewtonNewton(Method):
     solver: str = option("dense", SOLVERS)  # the matrices of the original
     rtol: float = option(1e-10, "(0, 1)")  # ours, well above rounding error
     direction: str = option("keep", ("keep", "newton"))  # what the original does
+    damping: str = option("absolute", ("absolute", "relative"))  # the first is the original's
     inner: Method | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.damping == "relative":  # needs the diagonal of H
+            checks.one_of("NewtonNewton: with damping='relative'", "solver", self.solver, ("dense",))
 
     needs: ClassVar[frozenset[str]] = frozenset({"g", "hvp"})
 
@@ -175,7 +187,9 @@ class NewtonNewton(Method):
                 return contraction(point, V).matrix(self.vectorize)
             return LinearOperator((point.x.size,) * 2, matvec=contraction(point, V), dtype=point.x.dtype)
 
-        tower = Tower(point.g, curvature, self.reg, lambda k, b: solves[k - 1][0](b))
+        relative = self.damping == "relative"
+        weights = hessian_scale(curvature(())) ** 2 if relative else 1
+        tower = Tower(point.g, curvature, self.reg, lambda k, b: solves[k - 1][0](b), weights)
         for k in range(1, self.order):
             if self.solver == "dense":
                 J = tower.J(k, np.eye(point.x.size, dtype=point.x.dtype))

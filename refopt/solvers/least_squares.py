@@ -35,7 +35,8 @@ def least_squares_in_ball(A: np.ndarray, b: np.ndarray, r: float) -> tuple[np.nd
     >>> import numpy as np
     >>> least_squares_in_ball(np.diag([1.0, 1e-9]), np.array([3.0, 1e-9]), 10.0)
     (array([3., 1.]), 0.0)
-    >>> least_squares_in_ball(np.diag([1.0, 1e-9]), np.array([3.0, 0.0]), 1.0)
+    >>> z, lam = least_squares_in_ball(np.diag([1.0, 1e-9]), np.array([3.0, 0.0]), 1.0)
+    >>> z, round(lam, 9)
     (array([1., 0.]), 2.0)
     """
     if A.shape[0] > A.shape[1]:

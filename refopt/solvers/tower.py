@@ -32,11 +32,13 @@ class Tower:
     reg : float
     solve : callable
         ``solve(k, b)`` is ``J_k^-1 b``.
+    weights : (n,) array or 1
+        J_1 is ``H + reg diag(weights)``; the other J_k have no units, and reg I is added to them.
     """
 
-    def __init__(self, g: np.ndarray, curvature: Callable, reg: float, solve: Callable):
+    def __init__(self, g: np.ndarray, curvature: Callable, reg: float, solve: Callable, weights: Any = 1):
         self.x = [g]
-        self.curvature, self.reg, self.solve = curvature, reg, solve
+        self.curvature, self.reg, self.solve, self.weights = curvature, reg, solve, weights
         self._vectors: dict[tuple, np.ndarray] = {}
         self._operators: dict[tuple, Any] = {}
         self._alive: list = []  # references to the vectors whose ids are keys, so that ids stay unique
@@ -73,7 +75,8 @@ class Tower:
 
     def J(self, k: int, B: np.ndarray) -> np.ndarray:
         """``J_k B``."""
-        return self.derivative(k, (), B) + self.reg * B
+        weighted = (B.T * self.weights).T if k == 1 else B
+        return self.derivative(k, (), B) + self.reg * weighted
 
 
 def factorised(J: np.ndarray) -> tuple[Callable, str]:

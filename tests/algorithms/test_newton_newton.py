@@ -197,3 +197,20 @@ def test_a_hessian_that_is_not_finite_ends_the_run():
             lambda x: anp.sum(anp.abs(x) ** 1.5), [0.0, 1.0], method=refopt.NewtonNewton()
         )
     assert result.status == 21 and "J_1 of NewtonNewton has entries that are not finite" in result.message
+
+
+def test_relative_damping_does_not_depend_on_units():
+    """Powers of two change hardly a digit: the pivots of LU are chosen among other numbers."""
+    fun = lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2 + x[0] ** 4  # noqa: E731
+    unit, x0 = np.array([2.0**20, 2.0**-17]), np.array([-1.2, 1.0])
+    method = refopt.NewtonNewton(reg=1e-2, damping="relative")
+    points = (
+        FunctionObjective(fun, x0).at(x0),
+        FunctionObjective(lambda x: 2.0**40 * fun(x / unit), x0).at(x0 * unit),
+    )
+    plain, other = (method.step(point, point.g, method.init(point.x))[0] for point in points)
+    assert other / unit == pytest.approx(plain, rel=1e-9)
+    undamped = refopt.NewtonNewton(reg=0.0).step(points[0], points[0].g, method.init(x0))[0]
+    assert not np.allclose(plain, undamped, rtol=1e-3)
+    with pytest.raises(ValueError, match="solver must be one of 'dense'"):
+        refopt.NewtonNewton(damping="relative", solver="gmres")

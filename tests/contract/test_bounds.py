@@ -105,7 +105,7 @@ def test_solved_with_patience(method, name):
 
 def test_every_name_that_supports_bounds_is_tried():
     tried = {m if isinstance(m, str) else type(m).__name__ for m in [*NEWTON_TYPE.values(), *SLOW.values()]}
-    assert set(ABLE) <= tried | set(SLOW) | {"GaussNewton"}
+    assert set(ABLE) <= tried | set(SLOW) | {"GaussNewton", "LevenbergMarquardt"}
 
 
 def test_gauss_newton():
@@ -116,7 +116,8 @@ def test_gauss_newton():
     theirs = scipy.optimize.least_squares(
         lambda x: x[0] * np.exp(-x[1] * t) + x[2] - y, [0.5, 1.0, 0.0], bounds=(lower, upper), gtol=1e-12
     )
-    for method in ("GaussNewton", [refopt.GaussNewton(reg=1e-6), refopt.StrongWolfe()]):
+    line_search = [refopt.GaussNewton(reg=1e-6), refopt.StrongWolfe()]
+    for method in (None, "GaussNewton", "LevenbergMarquardt", line_search):
         result = kept(fit, [0.5, 1.0, 0.0], method, lower, upper)
         assert result.success and result.x == pytest.approx(theirs.x, abs=1e-4)
         assert result.x[0] == 0.8

@@ -1,6 +1,6 @@
 """Definition of NewtonNewton, from derivative tensors: the formulas of orders 2, 3 and 4 written out.
 
-    J_1 = H + reg I                                  x_2 = J_1^-1 g
+    J_1 = H + reg I (damping="relative": reg D^2)     x_2 = J_1^-1 g
     X_2 = J_1^-1 (H - T[x_2])                        J_2 = X_2 + reg I        x_3 = J_2^-1 x_2
     X_3 = J_2^-1 (X_2 - J_1^-1 (T[x_3] - T[X_2 x_3] - T[x_3] X_2 - Q[x_3, x_2]))        J_3 = X_3 + reg I
 
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...derivatives import derivative_tensors
+from ...solvers.norm import hessian_scale
 from .definitions import Undefined, definition
-from .precise import Record, solve
+from .precise import Record, plain, solve
 from .second_order import newton
 
 __all__ = ["columns", "matrices"]
@@ -35,7 +36,8 @@ def matrices(h: Any, p: Any) -> list[np.ndarray]:
     eye = np.eye(p.x.size, dtype=np.int64)
     tensors = [p.array(t) for t in derivative_tensors(p.point.objective.fun, p.point.x, h.order)]
     g, H = p.g, p.hess
-    J = [H + h.reg * eye]
+    weights = p.array(hessian_scale(plain(H)) ** 2) if h.damping == "relative" else 1
+    J = [H + h.reg * weights * eye]
     if h.order == 2:
         return J
     T = tensors[3]
