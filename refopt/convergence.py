@@ -6,7 +6,8 @@ e the rounding error of f there, e_g that of the gradient, f_0 and x_0 the start
 
     converged    P <= eps^(2/3) (f_0 - f)   and for every i
                                     |d_i| <= eps^0.4 |x_i|
-                                    or |x_i|, |d_i| <= eps^(2/3) |x_i - x_0i|
+                                    or |x_i|, |d_i| <= eps^(2/3) |x_i - x_0i|, or eps^0.4 of it if
+                                       P <= eps^(5/3) (f_0 - f), as at degenerate minimisers
                                     or |g_i d_i| <= e / n, if x_i has hardly moved from x_0i
     rounding     P <= e   and for every i
                                     |d_i| <= eps^0.2 |x_i|
@@ -44,11 +45,12 @@ from .status import Status, Stop
 __all__ = ["Convergence", "Leave", "UNKNOWN", "optimality"]
 
 SMALL_FALL = 2 / 3  # powers of eps
+TINY_FALL = 5 / 3
 SMALL_STEP = (0.4, 2 / 3)  # beside x, and where x is zero beside its way
 SOME_DIGITS = (0.2, 0.4)
 SLOWED = 1e-3  # a look at H is worth its cost if the last fall of f is below this share of all,
 FLATTENED = 1e-6  # or if the gradient fell by this factor in one step
-HALVED = 0.5  # and if the gradient has fallen by this factor since the last look
+FLATTER = 0.25  # and if the gradient has fallen by this factor since the last look
 NOISE = 4.0  # the gradient is noise up to this multiple of its estimated error
 BETTER = 10.0  # a point is clearly better if it is lower by this multiple of P and of the rounding error
 STEADY = 3  # steps that neither shrink nor turn: x runs away
@@ -123,7 +125,7 @@ class Convergence:
     def due(self, old: Point, new: Point) -> bool:
         """Whether a look at H at `new` is worth its cost."""
         g = new.gradient_norm()
-        if not g <= HALVED * self.seen:
+        if not g <= FLATTER * self.seen:
             return False
         return abs(old.f - new.f) <= SLOWED * abs(self.f0 - new.f) or g <= FLATTENED * old.gradient_norm()
 
@@ -177,7 +179,7 @@ class Convergence:
     def look(self, point: Point, g: float) -> Stop | Leave | None:
         """The test without units."""
         self.seen = g
-        fall = self.eps**SMALL_FALL * max(self.f0 - point.f, 0.0)
+        fall = self.some_fall(point)
         cheap = rounding_error(point.f, point.x.dtype)
         promise = self.promise(point, 1e3 * max(fall, cheap))
         if promise.lower > 1e3 * max(fall, cheap):
@@ -191,6 +193,10 @@ class Convergence:
         if promise.decrement <= cheap and self.runs_away() and self.unfinished(point, promise):
             return self.best(Stop(Status.RUNAWAY, reason=self.way()), point, promise)
         return None
+
+    def some_fall(self, point: Point) -> float:
+        """The least fall of f that matters, as a share of all."""
+        return self.eps**SMALL_FALL * max(self.f0 - point.f, 0.0)
 
     def converged(self, promise: Promise, limit: float) -> Stop:
         return Stop(Status.CONVERGED, promise.decrement, limit)
@@ -214,7 +220,8 @@ class Convergence:
         """Whether the Newton step is small beside x in every coordinate, but for those `excepted`."""
         d, x = np.abs(promise.step), np.abs(point.x).astype(float)
         way = np.abs((point.x - self.x0).astype(float))
-        near, zero = self.eps ** powers[0] * x, self.eps ** powers[1] * way
+        tiny = promise.decrement <= self.eps**TINY_FALL * (self.f0 - point.f)
+        near, zero = self.eps ** powers[0] * x, self.eps ** (powers[0] if tiny else powers[1]) * way
         return bool(np.all((d <= near) | (np.maximum(d, x) <= zero) | excepted))
 
     def idle(self, point: Point, promise: Promise, error: float) -> np.ndarray:

@@ -26,13 +26,16 @@ TRIALS = 20
 FLAT_LENGTHS = (1e-1, 1e-2)
 
 
-def departure(leave: Leave, x0: np.ndarray) -> tuple[np.ndarray | None, bool]:
+def departure(leave: Leave, x0: np.ndarray, some: float = 0.0) -> tuple[np.ndarray | None, bool]:
     """``(update, whether f changes along the directions)``; the update leads down, or is None.
 
-    The new point is ``x - update``.
+    The new point is ``x - update``. Without curvature a fall of at most `some` is not worth the step: beside
+    a degenerate minimum there is always one.
     """
     point, changed = leave.point, False
     error = BETTER * rounding_error(point.f, point.x.dtype)
+    if not leave.negative:
+        error = max(error, some)
     for v in leave.directions:
         longest = reach(point.x, x0, v)
         if leave.negative:
@@ -47,7 +50,7 @@ def departure(leave: Leave, x0: np.ndarray) -> tuple[np.ndarray | None, bool]:
                 rise = point.after(update).f - point.f
                 if rise < -wanted:
                     return update, True
-                changed |= rise > error
+                changed |= abs(rise) > BETTER * rounding_error(point.f, point.x.dtype)
     return None, changed
 
 

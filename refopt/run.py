@@ -163,17 +163,17 @@ class Run(Iterator[Record]):
                 return self._iteration()
             except Stop as stop:
                 end = self._judged(stop)
-            if isinstance(end, Leave):  # the next iteration leaves the saddle
+            if isinstance(end, Leave):
                 self.leaving = end
-                return next(self)
-            self._finish(self._earned(end))
+            else:
+                self._finish(self._earned(end))
         except KeyboardInterrupt:
             self._finish(Stop(Status.INTERRUPTED))
             raise
         except Exception as error:
             self._fail(error)
             raise
-        raise StopIteration
+        return next(self)  # the iteration that leaves a saddle, or the end
 
     def _start(self) -> None:
         point = self.point
@@ -240,9 +240,11 @@ class Run(Iterator[Record]):
 
     def _departure(self, leave: Leave) -> tuple[np.ndarray, dict[str, Any]]:
         """A step away from a saddle, and its figures; if f does not fall, raises the `Stop` of the point."""
-        update, changed = departure(leave, self.convergence.x0) if self.minimises_f else (None, True)
+        tests, update, changed = self.convergence, None, True
+        if self.minimises_f:
+            update, changed = departure(leave, tests.x0, tests.some_fall(leave.point))
         if update is None:
-            raise self.convergence.kept(leave, self.minimises_f, changed)
+            raise tests.kept(leave, self.minimises_f, changed)
         self.state = self.method.init(self.point.x, self.objective.shapes, self.rng)
         return update, {"left_saddle": leave.promise.least}
 

@@ -432,20 +432,6 @@ def test_sigma_is_interpolated_within_its_bounds():
 # ---------------------------------------------------------------- inside bounds
 
 
-def test_only_the_curvature_of_the_free_variables_keeps_a_run_from_ending():
-    dome = lambda x: x[0] ** 2 - x[1] ** 2 + 3 * x[1]  # noqa: E731
-    bounds = (np.array([-1.0, 0.0]), np.array([1.0, 2.0]))
-
-    def settled(x, bounds):
-        x = np.array(x)
-        return HigherOrderNewton(order=2).settled(FunctionObjective(dome, x, bounds=bounds).at(x))
-
-    assert settled([0.0, 0.0], bounds)  # held at its bound by the slope 3
-    assert not settled([0.0, 1.5], bounds)  # a saddle
-    assert not settled([0.0, 0.0], None)
-    assert settled([0.5, 0.5], (np.full(2, 0.5), np.full(2, 0.5)))  # nothing is free
-
-
 @pytest.mark.parametrize("trust_method", TRUST_METHODS)
 @pytest.mark.parametrize("derivatives", ["tensors", "matrix-free"])
 def test_a_saddle_on_a_bound_is_left(trust_method, derivatives):
