@@ -7,8 +7,8 @@ minima, 7 saddles and 2 maxima. The starts are grids over the usual domains, [-5
 One start of the camel, (0, 0), is a saddle. Methods: LBFGS, and all of the registry that use curvature of a
 scalar function. A run that ends within 1e-3 of a stationary point of the list ends there; one that ends
 elsewhere has not converged. Bar: of 242 starts at most 1 ends at a saddle or a maximum, and no run says
-success there or elsewhere. A run has 300 iterations. GradMin minimises |g|^2, to which a saddle is as good as a
-minimum: it is held to the second alone.
+success there or elsewhere. A run has 300 iterations. GradMin minimises |g|^2, to which a saddle is as good as
+a minimum: it is held to the second alone.
 
 The stationary points are the real roots of the gradient, by Newton's iteration from a fine grid; their
 numbers are those of the literature, and obey minima + maxima - saddles = 1, as they must for functions that
