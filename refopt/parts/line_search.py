@@ -79,8 +79,7 @@ def first_size(point: Point, size: float) -> float:
 
         |x| / |g|,  at x = 0  |f| / |g|^2
 
-    Source: the step I0 of CG_DESCENT, Hager, Zhang 2005, doi 10.1137/030601880. Deviation: without the factor
-    0.01, because the search that follows shrinks fast.
+    Source: step I0 of CG_DESCENT, Hager, Zhang 2005, doi 10.1137/030601880, without its factor 0.01.
     """
     for length in (nrm2(point.x), abs(point.f) / size):
         a = length / size
@@ -152,8 +151,7 @@ def backtrack(
 def first_good(verdict: Callable[[int], str], most: int) -> tuple[int | None, int]:
     """``(k, trials)``: the first k = 0, 1, ... with ``verdict(k)`` "good"; None if `most` trials find none.
 
-    "long" and "short" say that k is too small and too large. After ten trials one by one the gaps double, and
-    bisection finds the first one between the last two.
+    "long": k is too small, "short": too large. After ten trials the gaps double, and bisection follows.
 
     Examples
     --------
@@ -197,8 +195,8 @@ def armijo(
 ) -> tuple[np.ndarray, LineSearchState]:
     """``(update, state)`` of `backtrack` with the constants of `rule`.
 
-    A direction may say little about x: it may be almost perpendicular to the gradient, or its arc may bend at
-    once inside bounds. So the projected gradient is tried too before the run ends.
+    A direction almost perpendicular to the gradient, or an arc that bends at once, says little about x. So
+    the projected gradient is tried too before the run ends.
     """
     try:
         update, a, trials = backtrack(point, direction, slope, first, rule.shrink, rule.c1, rule.maxiter, who)
@@ -210,7 +208,13 @@ def armijo(
         u, slope = with_slope(point, g * point.x.dtype.type(first_size(point, size)))
         if not slope > 0:
             raise
-        update, a, trials = backtrack(point, u, slope, 1.0, rule.shrink, rule.c1, rule.maxiter, who)
+        try:
+            update, a, trials = backtrack(point, u, slope, 1.0, rule.shrink, rule.c1, rule.maxiter, who)
+        except Stop as second:
+            raise (second if second.status is not Status.STALLED else stop) from None
+        after, error = point.after(update), rounding_error(point.f, point.x.dtype)
+        if not (after.f < point.f - error or 10 * after.gradient_norm() <= point.gradient_norm()):
+            raise  # what only rounding accepts could be undone by the next step, for ever
         a, fallback = a * nrm2(u) / size, True
     return update, LineSearchState(a, trials, fallback)
 
@@ -308,9 +312,9 @@ class NoGradient(Exception):
 def lengthened(point: Point, direction: np.ndarray, slope: float, longest: float) -> tuple[float, int]:
     """``(the step size at which a search begins, trials)``: 1, or much more if the slope hardly changes.
 
-    A first step may be too short by many orders of magnitude in other units of f or x. The secant through the
-    slopes gives its length, as long as f falls and the slope is still above 0.9 of its value. A longer step
-    that is of the same order is left to the search.
+    A first step may be far too short in other units of f or x. The secant through the slopes gives its
+    length, as long as f falls and the slope is above 0.9 of its value. What is of the same order is left to
+    the search.
     """
     a, grown, error = 1.0, 0, rounding_error(point.f, point.x.dtype)
     while grown < GROWTHS:
