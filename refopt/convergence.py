@@ -283,9 +283,9 @@ class Convergence:
         self.x0, self.seen = point.x, np.inf
         self.steps.clear()
 
-    def kept(self, leave: Leave, tried: bool, changed: bool) -> Stop:
-        """The end at a point from which no step leads down, if that was `tried`."""
-        if leave.negative and not tried:
+    def kept(self, leave: Leave, changed: bool) -> Stop:
+        """The end at a point from which no step leads down; `changed` says whether f changes around it."""
+        if leave.negative:
             return Stop(Status.SADDLE, leave.point.gradient_norm(), leave.promise.least)
         if leave.promise.zero and not changed:
             return Stop(Status.FLAT, leave.point.f)

@@ -70,11 +70,11 @@ def minimize(
         is the name of its only parameter. Raising StopIteration ends the run.
     options : dict or None
         ``maxiter`` (None: max(1000, 200 n), at most 10^5; inf: no limit), ``maxfev`` (calls of fun, never
-        exceeded), ``maxtime`` (seconds), ``gtol`` (on \\|g\\|_inf, as in SciPy; None: the test without units, see
-        Notes), ``ftol``, ``xtol`` (off), ``disp``, ``return_all``; ``fallback`` ("2-point", "3-point" or "cs": differences where autograd
-        cannot follow `fun`; None: an error), ``noise`` (relative error of the values of `fun`, for the steps
-        of differences; "auto": estimated from values at x0; None: rounding), ``finite_diff_rel_step`` (as in
-        SciPy); ``x_scale`` (see Notes); and, where `method` is a name, the hyperparameters of its recipe.
+        exceeded), ``maxtime`` (seconds), ``gtol`` (on \\|g\\|_inf, as in SciPy; None: the test without units,
+        see Notes), ``ftol``, ``xtol`` (off), ``disp``, ``return_all``; ``fallback`` ("2-point", "3-point" or
+        "cs": differences where autograd cannot follow `fun`; None: an error), ``noise`` (relative error of
+        the values of `fun`, for the steps of differences; "auto": estimated from values at x0; None:
+        rounding), ``finite_diff_rel_step`` (as in SciPy); ``x_scale`` (see Notes); and, where `method` is a name, the hyperparameters of its recipe.
     shapes : list of tuples or None
         Shapes of the tensors that `x` is the concatenation of; only projections and per-tensor methods use
         them.
@@ -89,8 +89,8 @@ def minimize(
         ``derivatives`` (where "g", "H", ... came from, and in "note" what was changed because autograd cannot
         follow `fun`: the bare name HigherOrderNewton takes order 2), and
         with ``return_all`` also ``history`` (one `Record` per iteration) and ``allvecs``. If no convergence
-        test was met, ``x`` is the best point evaluated. `nfev` counts every call of `fun`. ``optimality`` holds
-        the numbers by which success was judged.
+        test was met, ``x`` is the best point evaluated. `nfev` counts every call of `fun`. ``optimality``
+        holds the numbers by which success was judged.
 
     Warns
     -----
@@ -113,11 +113,11 @@ def minimize(
 
     Notes
     -----
-    Success without a `gtol`: the decrease ``g^T H^-1 g / 2`` that gradient and Hessian promise at x is at most
-    ``eps^(2/3) (f(x0) - f(x))`` and Newton's step at most ``eps^0.4 |x_i|`` in every coordinate, or both are
+    Success without a `gtol`: the decrease ``g^T H^-1 g / 2`` that gradient and Hessian promise at x is at
+    most ``eps^(2/3) (f(x0) - f(x))``, and Newton's step at most ``eps^0.4 |x_i|`` in every coordinate, or both are
     at the rounding error of f or of its gradient. H is asked for by products at points where a run may end,
-    also for methods that use no H. A success is refused at a saddle (which is left first), on a plateau, above
-    a point that was evaluated, and where x runs away. See `refopt.convergence`.
+    also for methods that use no H. A success is refused at a saddle (which is left first), on a plateau,
+    above a point that was evaluated, and where x runs away. See `refopt.convergence`.
 
     ``options["x_scale"]`` gives the sizes s of the variables, as in `scipy.optimize.least_squares`: one
     positive number, or one for each variable. "hess": in proportion to ``1/sqrt|H_ii|`` at x0. "jac": to

@@ -244,7 +244,7 @@ class Run(Iterator[Record]):
         if self.minimises_f:
             update, changed = departure(leave, tests.x0, tests.some_fall(leave.point))
         if update is None:
-            raise tests.kept(leave, self.minimises_f, changed)
+            raise tests.kept(leave, changed)
         self.state = self.method.init(self.point.x, self.objective.shapes, self.rng)
         return update, {"left_saddle": leave.promise.least}
 

@@ -280,6 +280,10 @@ def test_a_saddle_to_leave_keeps_the_end_that_the_point_has_earned():
     tests, point = run_at(himmelblau, [0.0, 0.0], [-3.0730257535, -0.0813529656], gtol=1e-3)
     end = tests.by_gradient(point)
     assert isinstance(end, Leave) and end.negative and end.stop.status is Status.GTOL
-    assert tests.kept(end, tried=False, changed=True).status is Status.SADDLE
-    assert tests.kept(end, tried=True, changed=True).status is Status.GTOL
+    assert tests.kept(end, changed=True).status is Status.SADDLE
+    tests, point = run_at(lambda x: anp.sum(x**4), [1.0], [0.0], gtol=1e-3)
+    end = tests.by_gradient(point)
+    assert isinstance(end, Leave) and not end.negative
+    assert tests.kept(end, changed=False).status is Status.FLAT
+    assert tests.kept(end, changed=True).status is Status.GTOL
     assert tests.by_gradient(point).status is Status.GTOL  # it is not asked to leave again
