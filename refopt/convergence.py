@@ -11,7 +11,7 @@ e the rounding error of f there, e_g that of the gradient, f_0 and x_0 the start
                                     or |g_i d_i| <= e / n, if x_i has hardly moved from x_0i
     rounding     P <= e   and for every i
                                     |d_i| <= eps^0.2 |x_i|
-                                    or |x_i|, |d_i| <= eps^0.4 |x_i - x_0i|
+                                    or |x_i|, |d_i| <= eps^0.2 |x_i - x_0i|
                                     or |g_i| <= 4 e_g,i
     noise        |g_i| <= 4 e_g             for every i
 
@@ -37,7 +37,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from .decrement import Promise, promise_of
+from .decrement import FLATTEST, Promise, promise_of
 from .objective import Point
 from .rounding import rounding_error
 from .status import Status, Stop
@@ -47,10 +47,14 @@ __all__ = ["Convergence", "Leave", "UNKNOWN", "optimality"]
 SMALL_FALL = 2 / 3  # powers of eps
 TINY_FALL = 5 / 3
 SMALL_STEP = (0.4, 2 / 3)  # beside x, and where x is zero beside its way
-SOME_DIGITS = (0.2, 0.4)
+SOME_DIGITS = (0.2, 0.2)
+LEVEL = (
+    1e-6  # f is level along a direction if H changes it by at most this share of its fall over the way of x
+)
 SLOWED = 1e-3  # a look at H is worth its cost if the last fall of f is below this share of all,
 FLATTENED = 1e-6  # or if the gradient fell by this factor in one step
 FLATTER = 0.25  # and if the gradient has fallen by this factor since the last look
+QUIET = 0.25  # power of eps; noise is at most so large beside the steepest gradient
 NOISE = 4.0  # the gradient is noise up to this multiple of its estimated error
 BETTER = 10.0  # a point is clearly better if it is lower by this multiple of P and of the rounding error
 STEADY = 3  # steps that neither shrink nor turn: x runs away
@@ -69,12 +73,14 @@ class Leave(NamedTuple):
     point : Point
     promise : what H promises there
     directions : (k, n) along which f may fall: of negative curvature, or of none
+    plateau : whether f must change along them, because x has moved there and H and g are exactly zero
     """
 
     stop: Stop
     point: Point
     promise: Promise
     directions: np.ndarray
+    plateau: bool = False
 
     @property
     def negative(self) -> bool:
@@ -97,6 +103,7 @@ class Convergence:
         self.gtol, self.ftol, self.xtol = gtol, ftol, xtol
         self.eps = float(np.finfo(start.x.dtype).eps)
         self.seen = np.inf  # |g|_inf at the last look
+        self.steepest = start.gradient_norm()
         self.steps: deque[tuple[float, float]] = deque(maxlen=STEADY)  # length, cosine with the one before
         self.last = np.zeros(start.x.size)  # step
         self.f = self.f0
@@ -113,6 +120,7 @@ class Convergence:
         if length == 0:
             return
         self.f, self.fall = new.f, abs(old.f - new.f)
+        self.steepest = max(self.steepest, old.gradient_norm())
         before = float(np.linalg.norm(self.last))
         cosine = float(s @ self.last) / length / before if before else 0.0
         self.steps.append((length, cosine))
@@ -189,10 +197,18 @@ class Convergence:
             return self.granted(self.converged(promise, fall), point) if stationary else None
         idle = self.idle(point, promise, cheap)
         if promise.decrement <= fall and self.small(point, promise, SMALL_STEP, idle):
+            if self.strides(point):
+                self.seen = np.inf  # one step more: at a minimiser it is short
+                return None
             return self.granted(self.converged(promise, fall), point)
         if promise.decrement <= cheap and self.runs_away() and self.unfinished(point, promise):
             return self.best(Stop(Status.RUNAWAY, reason=self.way()), point, promise)
         return None
+
+    def strides(self, point: Point) -> bool:
+        """Whether x goes on steadily, in steps that are long beside its way."""
+        way = float(np.linalg.norm((point.x - self.x0).astype(float)))
+        return self.runs_away() and self.steps[-1][0] >= FAR * way
 
     def some_fall(self, point: Point) -> float:
         """The least fall of f that matters, as a share of all."""
@@ -254,6 +270,8 @@ class Convergence:
         error = point.objective.gradient_error(point)
         if not np.all(np.abs(point.g) <= NOISE * error):
             return None
+        if not error.max() <= self.eps**QUIET * self.steepest:  # a kink or a jump, not noise
+            return None
         return self.granted(Stop(Status.NOISE, point.gradient_norm(), float(NOISE * error.max())), point)
 
     def unproven(self, point: Point, promise: Promise) -> Stop:
@@ -274,9 +292,38 @@ class Convergence:
             return self.best(stop, point, promise)
         if promise.negative and promise.direction is not None:
             return Leave(stop, point, promise, promise.direction[None, :])
-        if promise.flat is not None:
-            return Leave(stop, point, promise, promise.flat)
+        moved = self.moved_onto_a_plateau(point)
+        if moved is not None:
+            return Leave(stop, point, promise, moved, plateau=True)
+        level = promise.flat if promise.flat is not None else self.level(point, promise)
+        if level is not None:
+            return Leave(stop, point, promise, level, plateau=promise.zero)
         return self.best(stop, point, promise)
+
+    def moved_onto_a_plateau(self, point: Point) -> np.ndarray | None:
+        """The coordinates that have moved, and on which f does not depend any more, as directions (k, n)."""
+        H = point._hess
+        if not isinstance(H, np.ndarray):
+            return None
+        still = (point.g == 0) & ~H.any(axis=1) & (point.x != self.x0)
+        return np.eye(point.x.size)[still][:FLATTEST] if still.any() else None
+
+    def level(self, point: Point, promise: Promise) -> np.ndarray | None:
+        """Directions (k, n) along which H hardly changes f over the way that x has come; None if there are none.
+
+        f may fall there in third order, as at the inflection of x^3.
+        """
+        H, fall = point._hess, self.f0 - point.f
+        size = np.maximum(np.abs(point.x), np.abs(point.x - self.x0)).astype(float)
+        if not isinstance(H, np.ndarray) or not fall > 0 or not size.any():
+            return None
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = size[:, None] * H.astype(float) * size
+        if not np.all(np.isfinite(scaled)):
+            return None
+        w, V = scipy.linalg.eigh(scaled)
+        flat = (np.abs(w) <= 2 * LEVEL * fall) & ((V.T * size).any(axis=1))
+        return (V.T * size)[flat][:FLATTEST] if flat.any() else None
 
     def departed(self, point: Point) -> None:
         """Take note of a step away from a saddle: the way of x is counted from there."""
@@ -287,7 +334,7 @@ class Convergence:
         """The end at a point from which no step leads down; `changed` says whether f changes around it."""
         if leave.negative:
             return Stop(Status.SADDLE, leave.point.gradient_norm(), leave.promise.least)
-        if leave.promise.zero and not changed:
+        if leave.plateau and not changed:
             return Stop(Status.FLAT, leave.point.f)
         self.stayed = leave.point.x
         return self.best(leave.stop, leave.point, leave.promise)
@@ -297,7 +344,8 @@ class Convergence:
         e = rounding_error(point.f, point.x.dtype)
         allowed = BETTER * max(e, promise.lower if np.isfinite(promise.lower) else 0.0)
         best = getattr(point.objective, "best_f", np.inf)
-        if point.f - best > max(allowed, self.eps**SMALL_FALL * abs(self.f0 - best)):
+        lower = max(allowed, self.eps**SMALL_FALL * abs(self.f0 - best))
+        if point.f - best > lower and point.f - best > BETTER * point.objective.value_error(point):
             return Stop(Status.WORSE, point.f, best)
         asked = stop.status in (Status.GTOL, Status.FTOL, Status.XTOL)  # what these mean is the user's affair
         if not asked and self.runs_away() and self.unfinished(point, promise):

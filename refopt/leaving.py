@@ -23,7 +23,8 @@ __all__ = ["departure"]
 SHARE = 0.1  # of the decrease that the curvature predicts
 SHRINK = 0.25
 TRIALS = 20
-FLAT_LENGTHS = (1e-1, 1e-2)
+FLAT_LENGTHS = (2.0, 1e-1, 1e-2)
+NEAR = 0.1  # f must change within this share of the first length, or x is on a plateau
 
 
 def departure(leave: Leave, x0: np.ndarray, some: float = 0.0) -> tuple[np.ndarray | None, bool]:
@@ -50,7 +51,7 @@ def departure(leave: Leave, x0: np.ndarray, some: float = 0.0) -> tuple[np.ndarr
                 rise = point.after(update).f - point.f
                 if rise < -wanted:
                     return update, True
-                changed |= abs(rise) > BETTER * rounding_error(point.f, point.x.dtype)
+                changed |= a <= NEAR * longest and abs(rise) > BETTER * rounding_error(point.f, point.x.dtype)
     return None, changed
 
 
