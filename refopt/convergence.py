@@ -9,7 +9,7 @@ e the rounding error of f there, e_g that of the gradient, f_0 and x_0 the start
                                     or |x_i|, |d_i| <= eps^(2/3) |x_i - x_0i|, or eps^0.4 of it if
                                        P <= eps^(5/3) (f_0 - f), as at degenerate minimisers
                                     or |g_i d_i| <= e / n, if x_i has hardly moved from x_0i
-    rounding     P <= e   and for every i
+    rounding     P <= e,  e <= eps^0.4 (f_0 - f) or nothing has fallen,  and for every i
                                     |d_i| <= eps^0.2 |x_i|
                                     or |x_i|, |d_i| <= eps^0.2 |x_i - x_0i|
                                     or |g_i| <= 4 e_g,i
@@ -42,10 +42,11 @@ from .objective import Point
 from .rounding import rounding_error
 from .status import Status, Stop
 
-__all__ = ["Convergence", "Leave", "UNKNOWN", "optimality"]
+__all__ = ["Convergence", "Leave", "UNKNOWN", "optimality", "reach"]
 
 SMALL_FALL = 2 / 3  # powers of eps
 TINY_FALL = 5 / 3
+SOME_FALL = 0.4
 SMALL_STEP = (0.4, 2 / 3)  # beside x, and where x is zero beside its way
 SOME_DIGITS = (0.2, 0.2)
 LEVEL = (
@@ -193,7 +194,7 @@ class Convergence:
         if promise.lower > 1e3 * max(fall, cheap):
             return None
         if promise.negative:
-            stationary = promise.lower <= max(fall, cheap)
+            stationary = promise.lower <= max(fall, cheap, self.eps**SMALL_FALL * self.gain(point, promise))
             return self.granted(self.converged(promise, fall), point) if stationary else None
         idle = self.idle(point, promise, cheap)
         if promise.decrement <= fall and self.small(point, promise, SMALL_STEP, idle):
@@ -202,13 +203,19 @@ class Convergence:
                 return None
             return self.granted(self.converged(promise, fall), point)
         if promise.decrement <= cheap and self.runs_away() and self.unfinished(point, promise):
-            return self.best(Stop(Status.RUNAWAY, reason=self.way()), point, promise)
+            return self.best(Stop(Status.RUNAWAY, reason=in_words(self.last)), point, promise)
         return None
 
     def strides(self, point: Point) -> bool:
         """Whether x goes on steadily, in steps that are long beside its way."""
         way = float(np.linalg.norm((point.x - self.x0).astype(float)))
         return self.runs_away() and self.steps[-1][0] >= FAR * way
+
+    def gain(self, point: Point, promise: Promise) -> float:
+        """What the negative curvature would gain over the way of x."""
+        v = np.zeros(point.x.size) if promise.direction is None else promise.direction
+        a = reach(point.x, self.x0, v)
+        return abs(float(v @ point.hvp(v.astype(point.x.dtype)))) * a * a / 2
 
     def some_fall(self, point: Point) -> float:
         """The least fall of f that matters, as a share of all."""
@@ -224,6 +231,10 @@ class Convergence:
         if promise.negative and promise.lower <= e:
             return self.granted(stop, point)
         if not promise.decrement <= e:
+            return None
+        fall = self.f0 - point.f
+        nothing = fall <= BETTER * rounding_error(point.f, point.x.dtype)
+        if not (e <= self.eps**SOME_FALL * fall or nothing):  # rounding hides most of the way
             return None
         if self.small(point, promise, SOME_DIGITS, promise.step == 0):
             return self.granted(stop, point)
@@ -292,12 +303,11 @@ class Convergence:
             return self.best(stop, point, promise)
         if promise.negative and promise.direction is not None:
             return Leave(stop, point, promise, promise.direction[None, :])
-        moved = self.moved_onto_a_plateau(point)
-        if moved is not None:
-            return Leave(stop, point, promise, moved, plateau=True)
+        still = self.moved_onto_a_plateau(point)
         level = promise.flat if promise.flat is not None else self.level(point, promise)
-        if level is not None:
-            return Leave(stop, point, promise, level, plateau=promise.zero)
+        along = [v for v in (level, still) if v is not None]
+        if along:
+            return Leave(stop, point, promise, np.vstack(along), promise.zero or still is not None)
         return self.best(stop, point, promise)
 
     def moved_onto_a_plateau(self, point: Point) -> np.ndarray | None:
@@ -309,7 +319,7 @@ class Convergence:
         return np.eye(point.x.size)[still][:FLATTEST] if still.any() else None
 
     def level(self, point: Point, promise: Promise) -> np.ndarray | None:
-        """Directions (k, n) along which H hardly changes f over the way that x has come; None if there are none.
+        """Directions (k, n) along which H hardly changes f over the way of x; None if there are none.
 
         f may fall there in third order, as at the inflection of x^3.
         """
@@ -330,12 +340,23 @@ class Convergence:
         self.x0, self.seen = point.x, np.inf
         self.steps.clear()
 
-    def kept(self, leave: Leave, changed: bool) -> Stop:
-        """The end at a point from which no step leads down; `changed` says whether f changes around it."""
+    def kept(self, leave: Leave, changed: bool, falls: np.ndarray | None = None) -> Stop:
+        """The end at a point from which no step is worth while.
+
+        Parameters
+        ----------
+        leave : Leave
+        changed : bool
+            Whether f changes around the point.
+        falls : (n,) array or None
+            A direction in which f falls, though by too little to matter.
+        """
         if leave.negative:
             return Stop(Status.SADDLE, leave.point.gradient_norm(), leave.promise.least)
         if leave.plateau and not changed:
             return Stop(Status.FLAT, leave.point.f)
+        if falls is not None:
+            return Stop(Status.RUNAWAY, reason=in_words(falls))
         self.stayed = leave.point.x
         return self.best(leave.stop, leave.point, leave.promise)
 
@@ -349,7 +370,7 @@ class Convergence:
             return Stop(Status.WORSE, point.f, best)
         asked = stop.status in (Status.GTOL, Status.FTOL, Status.XTOL)  # what these mean is the user's affair
         if not asked and self.runs_away() and self.unfinished(point, promise):
-            return Stop(Status.RUNAWAY, reason=self.way())
+            return Stop(Status.RUNAWAY, reason=in_words(self.last))
         return stop
 
     def unfinished(self, point: Point, promise: Promise) -> bool:
@@ -364,14 +385,9 @@ class Convergence:
         if not (self.runs_away() and self.fall <= SLOWED * abs(self.f0 - self.f)):
             return ""
         return (
-            f"; f falls less and less along {self.way()}, where x moves on steadily: it may have no minimum"
+            f"; f falls less and less along {in_words(self.last)}, where x moves on steadily: it may have no "
+            "minimum"
         )
-
-    def way(self) -> str:
-        """Where x runs to, in words."""
-        u = self.last / np.linalg.norm(self.last)
-        i = np.argsort(-np.abs(u))[:3]
-        return ", ".join(f"{u[j]:+.2g} x[{j}]" for j in i if u[j])
 
     # ------------------------------------------------------------ what is known at a point
 
@@ -391,6 +407,20 @@ class Convergence:
         with np.errstate(over="ignore", invalid="ignore"):
             P = float(np.linalg.norm(g)) ** 2 * inverse / 2
             return Promise(P, P, g * inverse)
+
+
+def reach(x: np.ndarray, x0: np.ndarray, v: np.ndarray) -> float:
+    """The a for which ``a v`` is as long as x, or as its way from x0, on the average over its coordinates."""
+    size = np.maximum(np.abs(x), np.abs(x - x0)).astype(float)
+    u = v / np.abs(v).max()
+    a = float(np.abs(u) @ size) / float(u @ u) / float(np.abs(v).max())
+    return a if a > 0 else 1.0 / float(np.abs(v).max())
+
+
+def in_words(direction: np.ndarray) -> str:
+    """The largest entries of a direction, made as long as 1."""
+    u = direction / np.linalg.norm(direction)
+    return ", ".join(f"{u[j]:+.2g} x[{j}]" for j in np.argsort(-np.abs(u))[:3] if u[j])
 
 
 def optimality(point: Point, promise: Promise | None, x0: np.ndarray, f0: float) -> dict[str, float]:

@@ -74,7 +74,8 @@ def minimize(
         see Notes), ``ftol``, ``xtol`` (off), ``disp``, ``return_all``; ``fallback`` ("2-point", "3-point" or
         "cs": differences where autograd cannot follow `fun`; None: an error), ``noise`` (relative error of
         the values of `fun`, for the steps of differences; "auto": estimated from values at x0; None:
-        rounding), ``finite_diff_rel_step`` (as in SciPy); ``x_scale`` (see Notes); and, where `method` is a name, the hyperparameters of its recipe.
+        rounding), ``finite_diff_rel_step`` (as in SciPy); ``x_scale`` (see Notes); and, where `method`
+        is a name, the hyperparameters of its recipe.
     shapes : list of tuples or None
         Shapes of the tensors that `x` is the concatenation of; only projections and per-tensor methods use
         them.
@@ -114,10 +115,10 @@ def minimize(
     Notes
     -----
     Success without a `gtol`: the decrease ``g^T H^-1 g / 2`` that gradient and Hessian promise at x is at
-    most ``eps^(2/3) (f(x0) - f(x))``, and Newton's step at most ``eps^0.4 |x_i|`` in every coordinate, or both are
-    at the rounding error of f or of its gradient. H is asked for by products at points where a run may end,
-    also for methods that use no H. A success is refused at a saddle (which is left first), on a plateau,
-    above a point that was evaluated, and where x runs away. See `refopt.convergence`.
+    most ``eps^(2/3) (f(x0) - f(x))``, and Newton's step at most ``eps^0.4 |x_i|`` in every coordinate, or
+    both are at the rounding error of f or of its gradient. H is asked for by products at points where a run
+    may end, also for methods that use no H. A success is refused at a saddle (which is left first), on a
+    plateau, above a point that was evaluated, and where x runs away. See `refopt.convergence`.
 
     ``options["x_scale"]`` gives the sizes s of the variables, as in `scipy.optimize.least_squares`: one
     positive number, or one for each variable. "hess": in proportion to ``1/sqrt|H_ii|`` at x0. "jac": to

@@ -206,8 +206,8 @@ def check_success(objective: Any, point: Point, free: np.ndarray) -> None:
 
     The difference of the two slopes is measured along one direction, at two distances, first at the shorter:
     that of a smooth function shrinks with the distance, that of a derivative which is not true does not. If f
-    rises more than its gradient says on both sides, this is its curvature, or a kink; if it falls more on both,
-    it is no minimum.
+    rises more than its gradient says on both sides, this is its curvature, or a kink; if it falls more on
+    both, it is no minimum.
 
     Parameters
     ----------
@@ -222,9 +222,10 @@ def check_success(objective: Any, point: Point, free: np.ndarray) -> None:
         moving = free & (point.g == 0)  # differences that are exactly zero may have been too short
     if not moving.any():
         return
-    near, noise, sag = extra_slope(objective, point, moving, 0.125)
+    near, noise, sag, lower = extra_slope(objective, point, moving, 0.125)
     matters = np.finfo(point.x.dtype).eps ** (2 / 3) * abs(objective.first_f - point.f)
     if sag > matters and sag > SLACK * objective.value_error(point):
+        objective._keep_best(*lower)
         raise Stop(
             Status.STALLED,
             reason=f"the gradient is small, but f is lower on both sides of x, by {sag:.3g} at a distance of "
@@ -254,8 +255,8 @@ def check_value(objective: Any, point: Point) -> None:
         raise changed(objective, point, f, point.f)
 
 
-def extra_slope(objective: Any, point: Point, moving: np.ndarray, share: float) -> tuple[float, float, float]:
-    """``(|slope of f minus that of g|, its rounding error, fall of f on both sides)``, by values beside x."""
+def extra_slope(objective: Any, point: Point, moving: np.ndarray, share: float) -> tuple[Any, ...]:
+    """``(|slope of f minus that of g|, its error, fall of f on both sides, (x, f) of the lower)``."""
     eps, x, g = float(np.finfo(point.x.dtype).eps), point.x, point.g.astype(float)
     lengths = np.maximum(1, np.abs(x)) * (1 + 0.3 * np.cos(np.arange(x.size)))
     step = (STEP * share * lengths * moving).astype(x.dtype)
@@ -265,12 +266,13 @@ def extra_slope(objective: Any, point: Point, moving: np.ndarray, share: float) 
     f = np.array([point.f, *(one_number(objective.plain(end)) for end in ends)])
     rise = f[1] - f[0] - float(g @ (ends[0] - x))
     fall = f[0] - f[2] - float(g @ (x - ends[1]))
+    lower = min(zip(ends, map(float, f[1:]), strict=True), key=lambda end: end[1])
     # the rounding of f, and of the ends, which makes the two steps differ in length
     noise = SLACK * eps * (np.abs(f).max() + np.ptp(f) / (STEP * share)) / share
     if not np.all(np.isfinite(f)) or not np.sign(rise) * np.sign(fall) > 0:
         both = min(-rise, fall)
-        return 0.0, np.inf, float(both) if np.isfinite(both) else 0.0
-    return min(abs(rise), abs(fall)) / share, noise, 0.0
+        return 0.0, np.inf, float(both) if np.isfinite(both) else 0.0, lower
+    return min(abs(rise), abs(fall)) / share, noise, 0.0, lower
 
 
 def coarse(found: str) -> Stop:

@@ -3,9 +3,10 @@
     kappa < 0     along an eigenvector v of the least eigenvalue: x + a v, where a is reduced until
                   f(x + a v) <= f(x) - 0.1 |v^T H v| a^2 / 2
     kappa = 0     along directions v without curvature, up to three: x + a v if f is lower there by more than
-                  rounding (x^4 - y^4, a monkey saddle, a plateau)
+                  rounding and by a share of its fall so far (x^4 - y^4, a monkey saddle, a plateau's edge)
 
-with both signs. The first a is as long as x, or as its way from the start. Afterwards the method starts anew.
+with both signs. The first a v is as long as x, or as its way from the start. Afterwards the method starts
+anew.
 
 Source: J. J. More, D. C. Sorensen, Math. Programming 16 (1979) 1-20, eq. (2.3) (a curvature of v in the place
 of a slope); D. Goldfarb, Math. Programming 18 (1980) 31-40.
@@ -13,57 +14,92 @@ of a slope); D. Goldfarb, Math. Programming 18 (1980) 31-40.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from .convergence import BETTER, Leave
+from .convergence import BETTER, Leave, reach
+from .objective import Point
 from .rounding import rounding_error
 
-__all__ = ["departure"]
+__all__ = ["Departure", "departure"]
 
 SHARE = 0.1  # of the decrease that the curvature predicts
 SHRINK = 0.25
 TRIALS = 20
-FLAT_LENGTHS = (2.0, 1e-1, 1e-2)
-NEAR = 0.1  # f must change within this share of the first length, or x is on a plateau
+LITTLE = 1e-6  # a fall by a smaller share of f is none
+LENGTHS = (2.0, 1e-1, 1e-2)  # tried along a direction without curvature, in units of the way of x
+NEAR = 0.1  # f must change within this length, or x is on a plateau
 
 
-def departure(leave: Leave, x0: np.ndarray, some: float = 0.0) -> tuple[np.ndarray | None, bool]:
-    """``(update, whether f changes along the directions)``; the update leads down, or is None.
+class Departure(NamedTuple):
+    """What values of f around a point say.
 
-    The new point is ``x - update``. Without curvature a fall of at most `some` is not worth the step: beside
-    a degenerate minimum there is always one.
+    Attributes
+    ----------
+    update : (n,) or None, a step that leads down; the new point is ``x - update``
+    changed : whether f changes nearby along the directions
+    falls : (n,) or None, a direction without curvature in which f falls, though by too little to matter, or
+        in which x has come and f does not rise
     """
-    point, changed = leave.point, False
+
+    update: np.ndarray | None
+    changed: bool = True
+    falls: np.ndarray | None = None
+
+
+def departure(leave: Leave, x0: np.ndarray, some: float = 0.0) -> Departure:
+    """The step away from a point, if there is one.
+
+    Without curvature a fall of at most `some` is not worth the step: beside a degenerate minimum there is
+    always one.
+    """
+    if leave.negative:
+        return Departure(downhill(leave.point, leave.directions[0], x0))
+    found = [around(leave.point, v, x0, some) for v in leave.directions]
+    falls = next((f.falls for f in found if f.falls is not None), None)
+    update = next((f.update for f in found if f.update is not None), None)
+    return Departure(update, any(f.changed for f in found), falls)
+
+
+def downhill(point: Point, v: np.ndarray, x0: np.ndarray) -> np.ndarray | None:
+    """The update along a direction of negative curvature; None if f does not fall as it says."""
+    curvature = abs(float(v @ point.hvp(v.astype(point.x.dtype))))
     error = BETTER * rounding_error(point.f, point.x.dtype)
-    if not leave.negative:
-        error = max(error, some)
-    for v in leave.directions:
-        longest = reach(point.x, x0, v)
-        if leave.negative:
-            curvature = abs(float(v @ point.hvp(v.astype(point.x.dtype))))
-            lengths = longest * SHRINK ** np.arange(TRIALS)
-        else:
-            curvature, lengths = 0.0, longest * np.array(FLAT_LENGTHS)
-        for a in lengths:
-            wanted = max(SHARE * curvature * a * a / 2, error)
-            for sign in first_signs(point.g, v):
-                update = (sign * a * v).astype(point.x.dtype)
-                rise = point.after(update).f - point.f
-                if rise < -wanted:
-                    return update, True
-                changed |= a <= NEAR * longest and abs(rise) > BETTER * rounding_error(point.f, point.x.dtype)
-    return None, changed
+    for a in reach(point.x, x0, v) * SHRINK ** np.arange(TRIALS):
+        for sign in first_signs(point.g, v):
+            update = (sign * a * v).astype(point.x.dtype)
+            if point.after(update).f < point.f - max(SHARE * curvature * a * a / 2, error):
+                return update
+    return None
+
+
+def around(point: Point, v: np.ndarray, x0: np.ndarray, some: float) -> Departure:
+    """What f does along a direction without curvature, on both sides of x."""
+    error = BETTER * rounding_error(point.f, point.x.dtype)
+    onward = np.sign(float(v @ (point.x - x0)))  # the side to which x has come
+    longest, changed, falls, ahead, behind = reach(point.x, x0, v), False, None, -np.inf, -np.inf
+    for a in LENGTHS:
+        for sign in first_signs(point.g, v):
+            update = (sign * a * longest * v).astype(point.x.dtype)
+            rise = point.after(update).f - point.f
+            if rise < -max(error, some):
+                return Departure(update)
+            changed = changed or a <= NEAR and abs(rise) > error
+            if sign == -onward:
+                ahead = max(ahead, rise)
+            else:
+                behind = max(behind, rise)
+            if falls is None and rise < -max(error, LITTLE * abs(point.f)):
+                falls = -update
+    if onward and ahead <= error < behind:
+        falls = onward * v
+    elif falls is not None:
+        fall = point.f - point.after(-falls).f
+        falls = falls if fall > BETTER * point.objective.value_error(point) else None
+    return Departure(None, changed, falls)
 
 
 def first_signs(g: np.ndarray, v: np.ndarray) -> tuple[float, float]:
     """The signs of v in ``x - sign v``; first the one that the gradient prefers."""
     return (1.0, -1.0) if float(g @ v) >= 0 else (-1.0, 1.0)
-
-
-def reach(x: np.ndarray, x0: np.ndarray, v: np.ndarray) -> float:
-    """The a for which ``a v`` is as long as x, or as its way from x0, in the first coordinate to be so."""
-    size = np.maximum(np.abs(x), np.abs(x - x0)).astype(float)
-    known = (size > 0) & (np.abs(v) > 0)
-    if not known.any():
-        return 1.0 / float(np.abs(v).max())
-    return float((size[known] / np.abs(v[known])).min())

@@ -18,7 +18,7 @@ import numpy as np
 
 from .convergence import Convergence, Leave
 from .derivatives.refusal import TraceError
-from .leaving import departure
+from .leaving import Departure, departure
 from .method import rebuild
 from .objective import Point
 from .request import Request
@@ -240,13 +240,13 @@ class Run(Iterator[Record]):
 
     def _departure(self, leave: Leave) -> tuple[np.ndarray, dict[str, Any]]:
         """A step away from a saddle, and its figures; if f does not fall, raises the `Stop` of the point."""
-        tests, update, changed = self.convergence, None, True
+        tests, found = self.convergence, Departure(None)
         if self.minimises_f:
-            update, changed = departure(leave, tests.x0, tests.some_fall(leave.point))
-        if update is None:
-            raise tests.kept(leave, changed)
+            found = departure(leave, tests.x0, tests.some_fall(leave.point))
+        if found.update is None:
+            raise tests.kept(leave, found.changed, found.falls)
         self.state = self.method.init(self.point.x, self.objective.shapes, self.rng)
-        return update, {"left_saddle": leave.promise.least}
+        return found.update, {"left_saddle": leave.promise.least}
 
     def _step(self, point: Point) -> tuple[np.ndarray, Any]:
         """One step; at the start a bare name falls back to the order that the function allows."""

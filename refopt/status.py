@@ -74,7 +74,7 @@ class Status(enum.Enum):
     RUNAWAY = (
         17,
         False,
-        "no minimum was found: f still falls, less and less, along {reason}; x runs away",
+        "no minimum was found: f falls less and less, or no longer rises, along {reason}; x runs away",
     )
     NONFINITE_START = (
         20,

@@ -6,10 +6,10 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from refopt.convergence import Leave
+from refopt.convergence import Leave, reach
 from refopt.decrement import promise_of
 from refopt.function import FunctionObjective
-from refopt.leaving import departure, reach
+from refopt.leaving import Departure, departure
 from refopt.status import Status, Stop
 
 
@@ -26,34 +26,43 @@ def test_a_step_along_negative_curvature_gains_its_share(k):
     """f = k (x^2 - y^2 + y^4): the curvature along y is -2 k, the minima are at y = -+ sqrt(1/2)."""
     leave = saddle(lambda x: k * (x[0] ** 2 - x[1] ** 2 + x[1] ** 4), [0.0, 0.0])
     assert leave.negative
-    update, changed = departure(leave, np.array([3.0, 0.0]))
+    update = departure(leave, np.array([3.0, 0.0])).update
     new = leave.point.after(update)
-    assert changed and abs(update[0]) < 1e-12 and new.f <= leave.point.f - 0.1 * k * update[1] ** 2
+    assert abs(update[0]) < 1e-12 and new.f <= leave.point.f - 0.1 * k * update[1] ** 2
 
 
 def test_the_gradient_chooses_the_sign():
     for slope in (-1e-3, 1e-3):
         leave = saddle(lambda x, slope=slope: slope * x[0] - x[0] ** 2 + x[0] ** 4 + x[1] ** 2, [0.0, 0.0])
-        update, _ = departure(leave, np.zeros(2))
+        update = departure(leave, np.zeros(2)).update
         assert np.sign(update[0]) == np.sign(slope)
 
 
 def test_without_curvature_values_decide():
     monkey = lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2  # noqa: E731
-    update, changed = departure(saddle(monkey, [0.0, 0.0]), np.zeros(2))
-    assert changed and monkey(-update) < 0
-    update, changed = departure(saddle(lambda x: anp.sum(x**4), [0.0, 0.0]), np.zeros(2))
-    assert update is None and changed  # f rises: a minimum, as far as can be seen
+    assert monkey(-departure(saddle(monkey, [0.0, 0.0]), np.zeros(2)).update) < 0
+    found = departure(saddle(lambda x: anp.sum(x**4), [0.0, 0.0]), np.zeros(2))
+    assert found == Departure(None, True, None)  # f rises: a minimum, as far as can be seen
     leave = saddle(lambda x: 3 + 0 * x[0], [0.0, 0.0])
-    assert departure(leave, np.zeros(2)) == (None, False)
+    assert departure(leave, np.zeros(2)) == Departure(None, False, None)
     # a valley is level along its floor, and its walls are not tried
     valley = saddle(lambda x: (x[0] + x[1] - 1) ** 2, [0.5, 0.5])
-    assert departure(valley, np.zeros(2)) == (None, False)
+    assert departure(valley, np.zeros(2)) == Departure(None, False, None)
+
+
+def test_a_fall_that_does_not_matter_is_told_apart():
+    """1/x^2 at 1e8: a longer x lowers it, by less than anyone wants."""
+    x = np.array([1e8, 0.0])
+    point = FunctionObjective(lambda x: x[0] ** -2.0 + x[1] ** 2, x).at(x)
+    leave = Leave(Stop(Status.CONVERGED), point, promise_of(point), np.array([[1.0, 0.0]]))
+    found = departure(leave, np.array([1.0, 0.0]), some=1e-10)
+    assert found.update is None and found.falls[0] > 0 and found.falls[1] == 0
+    assert departure(leave, np.array([1.0, 0.0])).update[0] < 0
 
 
 def test_the_first_length_is_that_of_x_or_of_its_way():
     assert reach(np.array([4.0, 0.0]), np.zeros(2), np.array([1.0, 0.0])) == 4.0
-    assert reach(np.array([4.0, 1.0]), np.zeros(2), np.array([1.0, 1.0])) == 1.0  # the first to be so long
+    assert reach(np.array([4.0, 1.0]), np.zeros(2), np.array([1.0, 1.0])) == 2.5
     assert reach(np.array([0.0, 0.0]), np.array([3.0, 0.0]), np.array([1.0, 0.0])) == 3.0
     assert reach(np.zeros(2), np.zeros(2), np.array([0.5, 0.0])) == 2.0
 
@@ -64,6 +73,6 @@ def test_steps_stay_inside_bounds():
     point = FunctionObjective(lambda x: x[0] ** 2 - x[1] ** 2, x, bounds=bounds).at(x)
     promise = promise_of(point)
     leave = Leave(Stop(Status.CONVERGED), point, promise, promise.direction[None, :])
-    update, _ = departure(leave, np.array([1.0, 1.0]))
+    update = departure(leave, np.array([1.0, 1.0])).update
     new = point.after(update)
     assert new.f < 0 and np.all((bounds[0] <= new.x) & (new.x <= bounds[1]))

@@ -288,7 +288,7 @@ def certificate(y: np.ndarray, g: np.ndarray, r: float) -> tuple[float, np.ndarr
     yy = float(y @ y)
     if yy < (1 - 1e-10) * r * r:
         return 0.0, g
-    lam = max(0.0, -float(g @ y) / yy)
+    lam = max(0.0, -float(g @ y) / yy) if yy > 0 else 0.0
     return lam, g + lam * y
 
 
