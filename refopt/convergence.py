@@ -49,6 +49,8 @@ TINY_FALL = 5 / 3
 SOME_FALL = 0.4
 SMALL_STEP = (0.4, 2 / 3)  # beside x, and where x is zero beside its way
 SOME_DIGITS = (0.2, 0.2)
+HIDDEN = 0.2  # power of eps, for the rounding error of f beside its fall
+ACCURATE = 1e-4  # the greatest relative step of "converged" in any precision
 LEVEL = (
     1e-6  # f is level along a direction if H changes it by at most this share of its fall over the way of x
 )
@@ -256,7 +258,8 @@ class Convergence:
         d, x = np.abs(promise.step), np.abs(point.x).astype(float)
         way = np.abs((point.x - self.x0).astype(float))
         tiny = promise.decrement <= self.eps**TINY_FALL * (self.f0 - point.f)
-        near, zero = self.eps ** powers[0] * x, self.eps ** (powers[0] if tiny else powers[1]) * way
+        share = min(self.eps ** powers[0], ACCURATE if powers is SMALL_STEP else 1.0)
+        near, zero = share * x, self.eps ** (powers[0] if tiny else powers[1]) * way
         return bool(np.all((d <= near) | (np.maximum(d, x) <= zero) | excepted))
 
     def idle(self, point: Point, promise: Promise, error: float) -> np.ndarray:
@@ -311,7 +314,9 @@ class Convergence:
             return Leave(stop, point, promise, promise.direction[None, :])
         still = self.moved_onto_a_plateau(point)
         level = promise.flat if promise.flat is not None else self.level(point, promise)
-        along = [v for v in (level, still) if v is not None]
+        way = (point.x - self.x0).astype(float)[None, :]
+        doubtful = stop.status in (Status.ROUNDING, Status.NOISE) and way.any()  # f may still fall that way
+        along = [v for v in (level, still, way if doubtful else None) if v is not None]
         if along:
             return Leave(stop, point, promise, np.vstack(along), promise.zero or still is not None)
         return self.best(stop, point, promise)
@@ -363,7 +368,15 @@ class Convergence:
             return Stop(Status.FLAT, leave.point.f)
         if falls is not None:
             return Stop(Status.RUNAWAY, reason=in_words(falls))
-        self.stayed = leave.point.x
+        point, fall = leave.point, self.f0 - leave.point.f
+        e = point.objective.value_error(point)
+        if fall > BETTER * rounding_error(point.f, point.x.dtype) and e > self.eps**HIDDEN * fall:
+            return Stop(
+                Status.STALLED,
+                reason=f"f fell by {fall:.3g}, and the rounding error in its terms is {e:.3g} here: f and its "
+                "gradient say too little about x",
+            )
+        self.stayed = point.x
         return self.best(leave.stop, leave.point, leave.promise)
 
     def best(self, stop: Stop, point: Point, promise: Promise) -> Stop:

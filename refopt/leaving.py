@@ -28,7 +28,7 @@ SHARE = 0.1  # of the decrease that the curvature predicts
 SHRINK = 0.25
 TRIALS = 20
 LITTLE = 1e-6  # a fall by a smaller share of f is none
-LENGTHS = (2.0, 1e-1, 1e-2)  # tried along a direction without curvature, in units of the way of x
+LENGTHS = (2.0, 1.0, 1e-1, 1e-2)  # tried along a direction without curvature, in units of the way of x
 NEAR = 0.1  # f must change within this length, or x is on a plateau
 
 

@@ -28,6 +28,6 @@ def eisenstat_walker(eta: float, gnorm: float, previous: float) -> float:
     >>> print(round(eisenstat_walker(0.5, 0.1, 1.0), 6))
     0.225
     """
-    new = GAMMA * (gnorm / previous) ** ALPHA if previous > 0 else ETA_MAX
+    new = GAMMA * (gnorm / previous) ** ALPHA if gnorm <= previous and previous > 0 else ETA_MAX
     held = GAMMA * eta**ALPHA
     return min(max(new, held) if held > SAFEGUARD else new, ETA_MAX)
