@@ -37,7 +37,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from .decrement import FLATTEST, Promise, promise_of, reach
+from .decrement import FLATTEST, Promise, curvature_along, promise_of, reach
 from .objective import Point
 from .rounding import rounding_error
 from .status import Status, Stop
@@ -231,7 +231,7 @@ class Convergence:
     def gain(self, point: Point, v: np.ndarray) -> float:
         """What the negative curvature along v would gain over the way of x."""
         a = reach(self.span, v)
-        return abs(float(v @ point.hvp(v.astype(point.x.dtype)))) * a * a / 2
+        return abs(curvature_along(point, v)) * a * a / 2
 
     def some_fall(self, point: Point) -> float:
         """The least fall of f that matters, as a share of all."""
@@ -379,8 +379,8 @@ class Convergence:
         if fall > BETTER * rounding_error(point.f, point.x.dtype) and e > self.eps**HIDDEN * fall:
             return Stop(
                 Status.STALLED,
-                reason=f"f fell by {fall:.3g}, and the rounding error in its terms is {e:.3g} here: f and its "
-                "gradient say too little about x",
+                reason=f"f fell by {fall:.3g}, and the rounding error in its terms is {e:.3g} here: f and "
+                "its gradient say too little about x",
             )
         self.stayed = point.x
         return self.best(leave.stop, leave.point, leave.promise)

@@ -24,7 +24,7 @@ from .models.curvature import NEGATIVE
 from .objective import Point
 from .views.face import inward
 
-__all__ = ["Promise", "newton_decrement", "optimality", "promise_of", "reach"]
+__all__ = ["Promise", "curvature_along", "newton_decrement", "optimality", "promise_of", "reach"]
 
 DENSE = 200  # up to this n everything comes from the eigenvalues of H, above from products
 SMALL = 20  # up to this n H is computed without trying a few products first
@@ -107,12 +107,19 @@ def found(point: Point, g: np.ndarray, free: np.ndarray, enough: float) -> Promi
     x, n = point.x, point.x.size
     exact = point.objective.product_error() <= 4 * float(np.finfo(x.dtype).eps)
     budget = PRODUCTS if exact else DIFFERENCES
+    untraced = point.objective.untraced_product(point)
+    times = untraced or point.hvp
 
     def product(v: np.ndarray) -> np.ndarray:
-        Hv = point.hvp(np.where(free, v, 0).astype(x.dtype))
+        Hv = times(np.where(free, v, 0).astype(x.dtype))
         return np.where(free, np.asarray(Hv, dtype=float), 0)
 
-    dense = n <= SMALL or n <= DENSE and isinstance(point._hess, np.ndarray)
+    if untraced and n <= DIFFERENCES and point._hess is None:
+        H = np.array([product(e) for e in np.eye(n)])
+        return by_eigenvalues(
+            (H + H.T) / 2, g, free, point.objective.product_error(), x.astype(float), point.f
+        )
+    dense = not untraced and n <= SMALL or n <= DENSE and isinstance(point._hess, np.ndarray)
     if not dense:
         lower, step, done = by_conjugate_gradients(product, g, 3 if n <= DENSE and exact else budget, enough)
         if lower > enough:
@@ -254,6 +261,12 @@ def by_lanczos(product: Callable, free: np.ndarray, products: int) -> tuple[floa
     full = np.zeros(free.size)
     full[index] = np.array(Q[: len(alpha)]).T @ S[:, 0]
     return float(theta[0]) / top, full
+
+
+def curvature_along(point: Point, v: np.ndarray) -> float:
+    """``v^T H v`` by one product."""
+    times = point.objective.untraced_product(point) or point.hvp
+    return float(v @ times(v.astype(point.x.dtype)))
 
 
 def reach(size: np.ndarray, v: np.ndarray) -> float:

@@ -232,6 +232,10 @@ class FunctionObjective(CountedObjective):
         self.used["H"] = differences.source_of(self)
         return differences.product(self, point, v)
 
+    def untraced_product(self, point: Point) -> Callable[[np.ndarray], np.ndarray] | None:
+        given = self.traced is not None or self._second_given() or self.strategy or self.hess_scheme
+        return None if given else lambda v: differences.product(self, point, v)
+
     def third(self, point: Point, w: np.ndarray) -> tuple[np.ndarray, Callable]:
         if self.strategy is not None:
             raise TypeError(

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .convergence import BETTER, Leave
-from .decrement import reach
+from .decrement import curvature_along, reach
 from .objective import Point
 from .rounding import rounding_error
 
@@ -65,7 +65,7 @@ def departure(leave: Leave, some: float = 0.0) -> Departure:
 
 def downhill(point: Point, v: np.ndarray, size: np.ndarray) -> np.ndarray | None:
     """The update along a direction of negative curvature; None if f does not fall as it says."""
-    curvature = abs(float(v @ point.hvp(v.astype(point.x.dtype))))
+    curvature = abs(curvature_along(point, v))
     error = BETTER * rounding_error(point.f, point.x.dtype)
     for a in reach(size, v) * SHRINK ** np.arange(TRIALS):
         for sign in first_signs(point.g, v):

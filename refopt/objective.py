@@ -293,6 +293,10 @@ class Objective:
         """The product ``H v`` at a point beside the path, where a single one is needed."""
         return self.product(point, v)
 
+    def untraced_product(self, point: Point) -> Callable[[np.ndarray], np.ndarray] | None:
+        """``v -> H v`` without a trace, of a function that the run has not traced; else None."""
+        return None
+
     def value_error(self, point: Point) -> float:
         """The rounding error of the value at a point; here that of a well-computed f."""
         return rounding_error(point.f, self.dtype)

@@ -120,8 +120,8 @@ def test_a_large_residual_is_left_to_the_hessian():
 
 def test_a_small_residual_never_asks_for_the_hessian():
     result = minimize(LeastSquares(decay), [2.0, 0.5], options={"return_all": True})
-    # the run has looked at H where it ended, the method never
-    assert result.success and models(result) == {"gauss-newton"} and result.nhev - result.njev <= 1
+    # the run has looked at H where it might end, the method never
+    assert result.success and models(result) == {"gauss-newton"} and result.nhev - result.njev <= 2
 
 
 def test_looks_in_vain_grow_rarer():
