@@ -11,8 +11,8 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from .composite import LeastSquares
-from .convergence import UNKNOWN, optimality
-from .decrement import promise_of
+from .convergence import UNKNOWN
+from .decrement import optimality, promise_of
 from .objective import CountedObjective, Objective, Point
 
 __all__ = ["COUNTS", "Answer"]

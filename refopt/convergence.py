@@ -37,12 +37,12 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from .decrement import FLATTEST, Promise, promise_of
+from .decrement import FLATTEST, Promise, promise_of, reach
 from .objective import Point
 from .rounding import rounding_error
 from .status import Status, Stop
 
-__all__ = ["Convergence", "Leave", "UNKNOWN", "optimality", "reach"]
+__all__ = ["Convergence", "Leave", "UNKNOWN"]
 
 SMALL_FALL = 2 / 3  # powers of eps
 TINY_FALL = 5 / 3
@@ -76,6 +76,8 @@ class Leave(NamedTuple):
     point : Point
     promise : what H promises there
     directions : (k, n) along which f may fall: of negative curvature, or of none
+    size : (n,) how far each variable has been, from 0 or from the start
+    way : (n,) of x from the start
     plateau : whether f must change along them, because x has moved there and H and g are exactly zero
     """
 
@@ -83,6 +85,8 @@ class Leave(NamedTuple):
     point: Point
     promise: Promise
     directions: np.ndarray
+    size: np.ndarray
+    way: np.ndarray
     plateau: bool = False
 
     @property
@@ -107,6 +111,7 @@ class Convergence:
         self.eps = float(np.finfo(start.x.dtype).eps)
         self.seen = np.inf  # |g|_inf at the last look
         self.steepest = start.gradient_norm()
+        self.span = np.abs(start.x).astype(float)  # the largest |x_i| and |x_i - x_0i| so far
         self.steps: deque[tuple[float, float]] = deque(maxlen=STEADY)  # length, cosine with the one before
         self.last = np.zeros(start.x.size)  # step
         self.f = self.f0
@@ -124,6 +129,7 @@ class Convergence:
             return
         self.f, self.fall = new.f, abs(old.f - new.f)
         self.steepest = max(self.steepest, old.gradient_norm())
+        self.span = np.maximum(self.span, np.maximum(np.abs(new.x), np.abs(new.x - self.x0)))
         before = float(np.linalg.norm(self.last))
         cosine = float(s @ self.last) / length / before if before else 0.0
         self.steps.append((length, cosine))
@@ -224,7 +230,7 @@ class Convergence:
 
     def gain(self, point: Point, v: np.ndarray) -> float:
         """What the negative curvature along v would gain over the way of x."""
-        a = reach(point.x, self.x0, v)
+        a = reach(self.span, v)
         return abs(float(v @ point.hvp(v.astype(point.x.dtype)))) * a * a / 2
 
     def some_fall(self, point: Point) -> float:
@@ -307,18 +313,18 @@ class Convergence:
 
     def granted(self, stop: Stop, point: Point) -> Stop | Leave:
         """The success `stop`, if the point is no saddle, no plateau and not worse than another one."""
-        promise = self.promise(point)
+        promise, way = self.promise(point), (point.x - self.x0).astype(float)
         if self.stayed is not None and np.array_equal(self.stayed, point.x):
             return self.best(stop, point, promise)
         if promise.negative and promise.direction is not None:
-            return Leave(stop, point, promise, promise.direction[None, :])
+            return Leave(stop, point, promise, promise.direction[None, :], self.span, way)
         still = self.moved_onto_a_plateau(point)
         level = promise.flat if promise.flat is not None else self.level(point, promise)
-        way = (point.x - self.x0).astype(float)[None, :]
         doubtful = stop.status in (Status.ROUNDING, Status.NOISE) and way.any()  # f may still fall that way
-        along = [v for v in (level, still, way if doubtful else None) if v is not None]
+        along = [v for v in (level, still, way[None, :] if doubtful else None) if v is not None]
         if along:
-            return Leave(stop, point, promise, np.vstack(along), promise.zero or still is not None)
+            plateau = promise.zero or still is not None
+            return Leave(stop, point, promise, np.vstack(along), self.span, way, plateau)
         return self.best(stop, point, promise)
 
     def moved_onto_a_plateau(self, point: Point) -> np.ndarray | None:
@@ -335,7 +341,7 @@ class Convergence:
         f may fall there in third order, as at the inflection of x^3.
         """
         H, fall = point._hess, self.f0 - point.f
-        size = np.maximum(np.abs(point.x), np.abs(point.x - self.x0)).astype(float)
+        size = self.span
         if not isinstance(H, np.ndarray) or not fall > 0 or not size.any():
             return None
         with np.errstate(over="ignore", invalid="ignore"):
@@ -435,44 +441,7 @@ class Convergence:
             return Promise(P, P, g * inverse)
 
 
-def reach(x: np.ndarray, x0: np.ndarray, v: np.ndarray) -> float:
-    """The a for which ``a v`` is as long as x, or as its way from x0, on the average over its coordinates."""
-    size = np.maximum(np.abs(x), np.abs(x - x0)).astype(float)
-    u = v / np.abs(v).max()
-    a = float(np.abs(u) @ size) / float(u @ u) / float(np.abs(v).max())
-    return a if a > 0 else 1.0 / float(np.abs(v).max())
-
-
 def in_words(direction: np.ndarray) -> str:
     """The largest entries of a direction, made as long as 1."""
     u = direction / np.linalg.norm(direction)
     return ", ".join(f"{u[j]:+.2g} x[{j}]" for j in np.argsort(-np.abs(u))[:3] if u[j])
-
-
-def optimality(point: Point, promise: Promise | None, x0: np.ndarray, f0: float) -> dict[str, float]:
-    """How near `point` is to a minimiser, in numbers; nan for what is not known.
-
-    Returns
-    -------
-    dict
-        "gradient": |g|_inf, with bounds that of the projected gradient. "scaled_gradient": the greatest
-        |g_i| s_i / s, where s_i is the greater of |x_i| and |x_i - x0_i|, and s that of |f| and |f(x0) - f|.
-        "decrement": g^T H^-1 g / 2. "newton_step": the greatest |d_i| / s_i. "least_curvature": the least
-        eigenvalue of H, scaled by its diagonal, relative to the largest. "decrease": f(x0) - f(x).
-    """
-    nan = np.full(point.x.size, np.nan)
-    promise = promise or Promise(np.nan, np.nan, nan)
-    way = np.abs((point.x - x0).astype(float))
-    scale = np.maximum(np.abs(point.x.astype(float)), way)
-    size = max(abs(point.f), abs(f0 - point.f))
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        scaled = np.max(np.abs(point.g) * scale) / size if size else 0.0
-        step = np.where(promise.step == 0, 0.0, np.abs(promise.step) / scale)
-    return {
-        "gradient": point.gradient_norm(),
-        "scaled_gradient": float(scaled),
-        "decrement": float(promise.decrement),
-        "newton_step": float(np.max(step)),
-        "least_curvature": float(promise.least),
-        "decrease": float(f0 - point.f),
-    }

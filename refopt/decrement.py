@@ -24,7 +24,7 @@ from .models.curvature import NEGATIVE
 from .objective import Point
 from .views.face import inward
 
-__all__ = ["Promise", "newton_decrement", "promise_of"]
+__all__ = ["Promise", "newton_decrement", "optimality", "promise_of", "reach"]
 
 DENSE = 200  # up to this n everything comes from the eigenvalues of H, above from products
 SMALL = 20  # up to this n H is computed without trying a few products first
@@ -254,3 +254,45 @@ def by_lanczos(product: Callable, free: np.ndarray, products: int) -> tuple[floa
     full = np.zeros(free.size)
     full[index] = np.array(Q[: len(alpha)]).T @ S[:, 0]
     return float(theta[0]) / top, full
+
+
+def reach(size: np.ndarray, v: np.ndarray) -> float:
+    """The a for which ``a v`` is as long as `size`, on the average over the coordinates of v.
+
+    Examples
+    --------
+    >>> reach(np.array([4.0, 1.0]), np.array([1.0, 1.0]))
+    2.5
+    """
+    u = v / np.abs(v).max()
+    a = float(np.abs(u) @ size) / float(u @ u) / float(np.abs(v).max())
+    return a if a > 0 else 1.0 / float(np.abs(v).max())
+
+
+def optimality(point: Point, promise: Promise | None, x0: np.ndarray, f0: float) -> dict[str, float]:
+    """How near `point` is to a minimiser, in numbers; nan for what is not known.
+
+    Returns
+    -------
+    dict
+        "gradient": |g|_inf, with bounds that of the projected gradient. "scaled_gradient": the greatest
+        |g_i| s_i / s, where s_i is the greater of |x_i| and |x_i - x0_i|, and s that of |f| and |f(x0) - f|.
+        "decrement": g^T H^-1 g / 2. "newton_step": the greatest |d_i| / s_i. "least_curvature": the least
+        eigenvalue of H, scaled by its diagonal, relative to the largest. "decrease": f(x0) - f(x).
+    """
+    nan = np.full(point.x.size, np.nan)
+    promise = promise or Promise(np.nan, np.nan, nan)
+    way = np.abs((point.x - x0).astype(float))
+    scale = np.maximum(np.abs(point.x.astype(float)), way)
+    size = max(abs(point.f), abs(f0 - point.f))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        scaled = np.max(np.abs(point.g) * scale) / size if size else 0.0
+        step = np.where(promise.step == 0, 0.0, np.abs(promise.step) / scale)
+    return {
+        "gradient": point.gradient_norm(),
+        "scaled_gradient": float(scaled),
+        "decrement": float(promise.decrement),
+        "newton_step": float(np.max(step)),
+        "least_curvature": float(promise.least),
+        "decrease": float(f0 - point.f),
+    }

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .convergence import BETTER, Leave, reach
+from .convergence import BETTER, Leave
+from .decrement import reach
 from .objective import Point
 from .rounding import rounding_error
 
@@ -48,25 +49,25 @@ class Departure(NamedTuple):
     falls: np.ndarray | None = None
 
 
-def departure(leave: Leave, x0: np.ndarray, some: float = 0.0) -> Departure:
+def departure(leave: Leave, some: float = 0.0) -> Departure:
     """The step away from a point, if there is one.
 
     Without curvature a fall of at most `some` is not worth the step: beside a degenerate minimum there is
     always one.
     """
     if leave.negative:
-        return Departure(downhill(leave.point, leave.directions[0], x0))
-    found = [around(leave.point, v, x0, some) for v in leave.directions]
+        return Departure(downhill(leave.point, leave.directions[0], leave.size))
+    found = [around(leave, v, some) for v in leave.directions]
     falls = next((f.falls for f in found if f.falls is not None), None)
     update = next((f.update for f in found if f.update is not None), None)
     return Departure(update, any(f.changed for f in found), falls)
 
 
-def downhill(point: Point, v: np.ndarray, x0: np.ndarray) -> np.ndarray | None:
+def downhill(point: Point, v: np.ndarray, size: np.ndarray) -> np.ndarray | None:
     """The update along a direction of negative curvature; None if f does not fall as it says."""
     curvature = abs(float(v @ point.hvp(v.astype(point.x.dtype))))
     error = BETTER * rounding_error(point.f, point.x.dtype)
-    for a in reach(point.x, x0, v) * SHRINK ** np.arange(TRIALS):
+    for a in reach(size, v) * SHRINK ** np.arange(TRIALS):
         for sign in first_signs(point.g, v):
             update = (sign * a * v).astype(point.x.dtype)
             if point.after(update).f < point.f - max(SHARE * curvature * a * a / 2, error):
@@ -74,15 +75,19 @@ def downhill(point: Point, v: np.ndarray, x0: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def around(point: Point, v: np.ndarray, x0: np.ndarray, some: float) -> Departure:
+def around(leave: Leave, v: np.ndarray, some: float) -> Departure:
     """What f does along a direction without curvature, on both sides of x."""
+    point, longest = leave.point, reach(leave.size, v)
     error = BETTER * rounding_error(point.f, point.x.dtype)
-    onward = np.sign(float(v @ (point.x - x0)))  # the side to which x has come
-    longest, changed, falls, ahead, behind = reach(point.x, x0, v), False, None, -np.inf, -np.inf
+    onward = np.sign(float(v @ leave.way))  # the side to which x has come
+    changed, falls, ahead, behind = False, None, -np.inf, -np.inf
     for a in LENGTHS:
         for sign in first_signs(point.g, v):
             update = (sign * a * longest * v).astype(point.x.dtype)
-            rise = point.after(update).f - point.f
+            new = point.after(update)
+            if not np.array_equal(new.x, point.x - update):  # bounds are in the way
+                continue
+            rise = new.f - point.f
             if rise < -max(error, some):
                 return Departure(update)
             changed = changed or a <= NEAR and abs(rise) > error
@@ -93,7 +98,7 @@ def around(point: Point, v: np.ndarray, x0: np.ndarray, some: float) -> Departur
             if falls is None and rise < -max(error, LITTLE * abs(point.f)):
                 falls = -update
     seen = 0.0
-    if onward and ahead <= error < behind:  # f rises where x has come from alone
+    if onward and -np.inf < ahead <= error < behind:  # f rises where x has come from alone
         falls, seen = onward * v, behind
     elif falls is not None:
         seen = point.f - point.after(-falls).f

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +20,7 @@ from .derivatives.refusal import TraceError
 from .leaving import Departure, departure
 from .method import rebuild
 from .objective import Point
+from .progress import Progress
 from .request import Request
 from .result import OptimizeResult, remember
 from .solvers.norm import nrm2
@@ -242,7 +242,7 @@ class Run(Iterator[Record]):
         """A step away from a saddle, and its figures; if f does not fall, raises the `Stop` of the point."""
         tests, found = self.convergence, Departure(None)
         if self.minimises_f:
-            found = departure(leave, tests.x0, tests.some_fall(leave.point))
+            found = departure(leave, tests.some_fall(leave.point))
         if found.update is None:
             raise tests.kept(leave, found.changed, found.falls)
         self.state = self.method.init(self.point.x, self.objective.shapes, self.rng)
@@ -427,43 +427,3 @@ class Run(Iterator[Record]):
 def of_order_2(method: Any) -> Any:
     """The same method with a quadratic model, if it has an order."""
     return dataclasses.replace(method, order=2) if hasattr(method, "order") else method
-
-
-# ---------------------------------------------------------------- progress
-
-
-class Progress:
-    """What ``disp=True`` shows: tqdm's bar on a terminal, else iterations 1 to 10, 20, ..., 100, 200, ..."""
-
-    def __init__(self, options: dict[str, Any]):
-        self.bar = None
-        self.began = time.perf_counter()
-        if sys.stderr.isatty():
-            with contextlib.suppress(ImportError):
-                from tqdm import tqdm
-
-                self.bar = tqdm(total=options["maxiter"], unit="it", leave=True)
-        if self.bar is None:
-            print("  nit          f      |g|_inf     |step|   nfev")
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the bar, which belongs to a terminal: a copy prints lines."""
-        return {"bar": None, "began": time.perf_counter() - self.began}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, began=time.perf_counter() - state["began"])
-
-    def show(self, record: Record) -> None:
-        if self.bar is not None:
-            self.bar.update(1)
-            self.bar.set_postfix_str(f"f={record.fun:.6g} |g|={record.gnorm:.2e}", refresh=False)
-        elif record.nit <= 10 or record.nit % 10 ** (len(str(record.nit)) - 1) == 0:
-            print(
-                f"{record.nit:5d} {record.fun:14.7g} {record.gnorm:10.3e} {record.update_norm:10.3e} "
-                f"{record.nfev:6d}"
-            )
-
-    def close(self, message: str) -> None:
-        if self.bar is not None:
-            self.bar.close()
-        print(f"{message} ({time.perf_counter() - self.began:.2f} s)")

@@ -23,8 +23,8 @@ import refopt
 from refopt import oracle, problems
 from refopt.oracle.recording import Broken
 from refopt.plot.inputs import recorded
+from refopt.progress import Progress
 from refopt.registry import ENTRIES
-from refopt.run import Progress
 from refopt.status import Status, Stop
 
 START = np.array([-1.2, 1.0, 0.8, 0.7])

@@ -153,7 +153,7 @@ class CurveBall(Method):
             who = "CurveBall: with curvature='gauss-newton'"
             checks.one_of(who, "hvp_method", self.hvp_method, ("autograd",))
 
-    needs: ClassVar[frozenset[str]] = frozenset({"f"})
+    needs: ClassVar[frozenset[str]] = frozenset({"f", "g"})
     shown: ClassVar[tuple[str, ...]] = ("lam", "beta", "rho", "branch", "ratio", "accepted")
 
     def all_needs(self):

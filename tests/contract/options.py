@@ -56,7 +56,7 @@ SMALL = {"init_radius": 0.01}
 GROWING = {"init_radius": 0.01, "rho_good": 0.5}
 NARROW = {"init_radius": 0.1}
 FAR = {"init_radius": 100.0}
-BALL = {"trust_method": "bounds", "order": 2}  # Rosenbrock is its own model of order 4
+BALL = {"trust_method": "bounds", "order": 2, "norm": "euclidean"}  # Rosenbrock is its own model of order 4
 
 OPTIONS: dict[str, dict[str, Probe]] = {
     "ReduceOutwardLR": {
@@ -83,6 +83,7 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "rtol": Probe(1e-2, {"solver": "gmres"}),
         "inner": Probe(refopt.HeavyBall(0.5)),
         "direction": Probe("keep"),
+        "damping": Probe("absolute"),
     },
     "ScipyNewtonCG": {
         "solver": Probe("minres"),
@@ -92,8 +93,8 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "inner": Probe(refopt.HeavyBall(0.5)),
         "kwargs": Probe({"rtol": 0.5}),
         "M": Probe(np.diag([1.0, 2.0, 3.0, 4.0])),
-        "forcing": Probe("eisenstat-walker"),
-        "direction": Probe("truncated", {"solver": "cg"}, problem="saddle"),
+        "forcing": Probe(None),
+        "direction": Probe("keep", {"solver": "cg"}, problem="saddle"),
     },
     "NewtonSolver": {
         "solver": Probe("BFGS"),
@@ -171,6 +172,7 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "lam": Probe(0.1),
         "alpha": Probe(0.5),
         "acceptance": Probe("none"),
+        "damping": Probe("absolute"),
     },
     "InfinityNormTrustRegion": {
         "hess": Probe("gauss-newton"),
@@ -204,6 +206,7 @@ OPTIONS: dict[str, dict[str, Probe]] = {
         "solver": Probe("trust-constr"),
         "derivatives": Probe("matrix-free"),
         "theta": Probe(10.0),
+        "norm": Probe("euclidean"),
     },
     "GGT": {
         "history_size": Probe(2),

@@ -16,7 +16,7 @@ from refopt.registry import ENTRIES, names_supporting_bounds
 
 ABLE = names_supporting_bounds()
 QUADRATIC_FREE = {"order": 2, "derivatives": "matrix-free"}
-# Methods that reach every solution to the default gtol
+# Methods that reach every solution to gtol = 1e-5
 NEWTON_TYPE = {
     "Newton": "Newton",
     "LBFGS": "LBFGS",
@@ -78,7 +78,7 @@ def left(result, lower, upper):
 @pytest.mark.parametrize("method", NEWTON_TYPE)
 def test_solved_as_by_scipy(method, name):
     fun, x0, lower, upper = BOUNDED[name]
-    result = kept(fun, x0, NEWTON_TYPE[method], lower, upper)
+    result = kept(fun, x0, NEWTON_TYPE[method], lower, upper, gtol=1e-5)
     assert result.success, result.message
     assert left(result, np.array(lower), np.array(upper)) <= 1e-5
     if name == "a saddle" and method in TO_THE_SADDLE:
