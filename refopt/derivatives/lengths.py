@@ -44,7 +44,9 @@ def better_lengths(tensors: list[Any], w: np.ndarray) -> np.ndarray | None:
     n, p = np.size(tensors[1]), len(tensors) - 1
     orders = np.arange(1, p + 1)[:, None]
     c = [np.abs(T[(np.arange(n),) * k]).astype(float) / math.factorial(k) for k, T in enumerate(tensors) if k]
-    with np.errstate(divide="ignore", invalid="ignore"):  # logarithms of zero; no unit of f leaves their range
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # logarithms of zero; no unit of f leaves their range
         terms, value = np.log2(c), np.log2(abs(float(tensors[0])))
         newton = np.max(2 * terms[0] - terms[1] - 2, where=c[1] > 0, initial=-np.inf)
         largest = np.max(terms + orders * np.log2(w))
