@@ -21,9 +21,9 @@ def better_lengths(tensors: list[Any], w: np.ndarray) -> np.ndarray | None:
         w_i = min_k (F / |c_ki|)^(1/k),    F = max_i c_1i^2 / (4 |c_2i|)
 
     c_ki is the k-th Taylor coefficient along variable i, which is accurate in all units. F is the greatest
-    decrease that Newton's step of one variable promises; where that is outside 2^-960 ... 2^960, so that terms
-    alike might not be in the range of the numbers, |f|, then the largest term at w, and w is good enough if
-    all are outside. A variable with c_ki = 0 for all k keeps its length.
+    decrease that Newton's step of one variable promises; where that is outside 2^-960 ... 2^960, so that
+    terms alike might not be in the range of the numbers, |f|, then the largest term at w, and w is good
+    enough if all are outside. A variable with c_ki = 0 for all k keeps its length.
 
     Parameters
     ----------

@@ -225,7 +225,7 @@ def test_leaves_the_saddle(start, prefer_dense):
 
 @pytest.mark.parametrize("start", [[1.0, 0.0], [1.0, 0.01]])
 def test_the_residual_subproblem_does_not(start):
-    """It is drawn to the saddle, and the run leaves it; near it its steps raise the model, which is refused."""
+    """It is drawn to the saddle, which the run leaves; steps that raise the model are refused."""
     method = InfinityNormTrustRegion(subproblem="residual")
     result = refopt.minimize(saddle, start, method=method, tol=1e-8, options={"return_all": True})
     left = [k for k, record in enumerate(result.history) if "left_saddle" in record.figures]
@@ -411,7 +411,7 @@ def test_update_freq_reuses_the_matrix():
         for k in (1, 3)
     )
     assert every.success and third.success
-    # the run's own tests add one where it ends, and one wherever the gradient is small and the method has none
+    # the run's own tests add one where it ends, and where the gradient is small and the method has none
     assert every.nhev == every.nit + 1
     far = [record for record in third.history if record.nit <= 30]
     assert all(record.gnorm > 0.1 for record in far)

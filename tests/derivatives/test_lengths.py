@@ -35,7 +35,7 @@ def test_lengths_follow_the_units_of_x_and_not_those_of_f():
 
 
 def test_no_size_of_f_or_x_takes_a_term_out_of_the_range_of_the_numbers():
-    """At a minimum, where f = 0, there is no Newton decrease; far from 1, no term like another is a number."""
+    """At a minimum, where f = 0, no decrease is promised; far from 1 no two terms alike are numbers."""
     x, units = np.array([1.0, 1.0]), 2.0 ** np.array([0, 30])
     valley = lambda z: 100 * (z[1] / units[1] - z[0] ** 2) ** 2 + (1 - z[0]) ** 2  # noqa: E731
     for size in (1e-310, 1e-300, 1e-200, 1.0, 1e200, 1e300):
