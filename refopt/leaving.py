@@ -70,7 +70,7 @@ def downhill(point: Point, v: np.ndarray, size: np.ndarray) -> np.ndarray | None
     for a in reach(size, v) * SHRINK ** np.arange(TRIALS):
         for sign in first_signs(point.g, v):
             update = (sign * a * v).astype(point.x.dtype)
-            if point.after(update).f < point.f - max(SHARE * curvature * a * a / 2, error):
+            if probed(point.after(update)) < point.f - max(SHARE * curvature * a * a / 2, error):
                 return update
     return None
 
@@ -87,7 +87,7 @@ def around(leave: Leave, v: np.ndarray, some: float) -> Departure:
             new = point.after(update)
             if not np.array_equal(new.x, point.x - update):  # bounds are in the way
                 continue
-            rise = new.f - point.f
+            rise = probed(new) - point.f
             if rise < -max(error, some):
                 return Departure(update)
             changed = changed or a <= NEAR and abs(rise) > error
@@ -104,6 +104,12 @@ def around(leave: Leave, v: np.ndarray, some: float) -> Departure:
         seen = point.f - point.after(-falls).f
     beyond = falls is not None and seen > BETTER * point.objective.value_error(point)
     return Departure(None, changed, falls if beyond else None)
+
+
+def probed(point: Point) -> float:
+    """f at a point that the run has not come near; that it overflows there is an answer, no fault."""
+    with np.errstate(over="ignore"):
+        return point.f
 
 
 def first_signs(g: np.ndarray, v: np.ndarray) -> tuple[float, float]:

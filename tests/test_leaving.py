@@ -32,6 +32,16 @@ def test_a_step_along_negative_curvature_gains_its_share(k):
     assert abs(update[0]) < 1e-12 and new.f <= leave.point.f - 0.1 * k * update[1] ** 2
 
 
+def test_a_function_that_overflows_far_out_has_a_minimum_all_the_same():
+    """exp(x^2) at 40 is no number; warnings are errors in this run."""
+    well = lambda x: anp.exp(x[0] ** 2) + x[0] ** 4  # noqa: E731
+    leave = saddle(lambda x: well(x) + x[1] ** 4, [0.0, 0.0], [20.0, 0.0])
+    leave = leave._replace(directions=np.array([[1.0, 0.0]]))
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        well(np.array([40.0]))
+    assert departure(leave) == Departure(None, True, None)
+
+
 def test_the_gradient_chooses_the_sign():
     for slope in (-1e-3, 1e-3):
         leave = saddle(lambda x, slope=slope: slope * x[0] - x[0] ** 2 + x[0] ** 4 + x[1] ** 2, [0.0, 0.0])

@@ -27,14 +27,14 @@ class CurveBallState(NamedTuple):
     t: int  # steps taken
     z: np.ndarray  # (n,) the last step before alpha
     lam: float  # damping; constant in the fixed form
-    beta: float
-    rho: float
-    branch: str  # "fixed", or how the 2x2 system was solved: "regular", "rank one", "indefinite"
-    ratio: float  # actual to predicted change; nan if it was not computed
-    accepted: bool
-    promise: float  # largest decrease predicted since x last moved
-    restarted: bool  # whether lam was reset to its first value since then
     first: float  # first value of lam
+    beta: float = np.nan
+    rho: float = np.nan
+    branch: str = "fixed"  # or how the 2x2 system was solved: "regular", "rank one", "indefinite"
+    ratio: float = np.nan  # actual to predicted change; nan if it was not computed
+    accepted: bool = True
+    promise: float = 0.0  # largest decrease predicted since x last moved
+    restarted: bool = False  # whether lam was reset to its first value since then
 
 
 @takes_inner
@@ -57,10 +57,10 @@ class CurveBall(Method):
         [K(D,D)  K(D,z)] [beta]   [u^T D]
         [K(z,D)  K(z,z)] [-rho] = [u^T z]
 
-    in an orthonormal basis of span{D, z}, where the condition number is the square root of that of this
-    system. Branches: "rank one" if D and z are parallel (in the first step z = 0): rho = 0; "indefinite" if
-    K has a negative eigenvalue, so that m has no minimiser: the eigenvalues are replaced by their absolute
-    values, so that p is a descent direction.
+    in an orthonormal basis of span{D, z} (`refopt.solvers.span`), where the condition number is the square
+    root of that of this system. Branches: "rank one" if D and z are parallel (as in the first step): rho = 0;
+    "indefinite" if K has a negative eigenvalue, so that m has no minimiser: the eigenvalues are replaced by
+    their absolute values, so that p is a descent direction.
 
     The damping follows from ratio = (f(x + alpha z) - f(x)) / M:
 
@@ -104,18 +104,17 @@ class CurveBall(Method):
     Raises
     ------
     TypeError, ValueError
-        For a hyperparameter outside its range, or one that its form does not use (`reg` with ``auto=True``,
-        `lam` without).
+        For a hyperparameter outside its range, or one that its form does not use (`lam` in the fixed one).
 
     Notes
     -----
     Source: J. F. Henriques, S. Ehrhardt, S. Albanie, A. Vedaldi, Small steps and giant leaps, ICCV 2019,
-    arXiv 1805.08095, eq. (14) to (20) and algorithm 1; the constants of the first adaptation are those of its
-    code. Fixed form and its defaults: `torchzero` 0.4.4, ``CurveBall``. Factors of the acceptance test: J.
-    Nocedal, S. J. Wright, Numerical Optimization, 2006, algorithm 4.1, with lam instead of 1/radius.
+    arXiv 1805.08095, eq. (14) to (20), algorithm 1; constants of the first adaptation from its code. Fixed
+    form and its defaults: `torchzero` 0.4.4, ``CurveBall``, which has no other. Acceptance test: J. Nocedal,
+    S. J. Wright, Numerical Optimization, 2006, algorithm 4.1, with lam instead of 1/radius.
 
     Deviations: the branches (the paper's code solves the 2x2 system in float32, whatever its rank);
-    `acceptance` and `damping` are additions. `torchzero` has the fixed form only.
+    `acceptance` and `damping` are additions.
 
     Cost per step: one product with C (fixed form) or two (auto), O(n) arithmetic and memory.
 
@@ -160,10 +159,7 @@ class CurveBall(Method):
         return self.needs | {"hvp" if self.curvature == "hessian" else "gauss-newton"}
 
     def init(self, x, shapes=None, rng=None):
-        nan = float("nan")
-        return CurveBallState(
-            0, np.zeros_like(x), self.lam, nan, nan, "fixed", nan, True, 0.0, False, self.lam
-        )
+        return CurveBallState(0, np.zeros_like(x), self.lam, self.lam)
 
     def step(self, point, update, state):
         state = state._replace(t=state.t + 1, ratio=np.nan, accepted=True)

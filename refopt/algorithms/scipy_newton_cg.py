@@ -99,28 +99,24 @@ class ScipyNewtonCG(Method):
     Raises
     ------
     TypeError, ValueError
-        For a hyperparameter of another type or outside its range, or a keyword that the solver does
-        not take.
+        For a hyperparameter of another type or outside its range, or a keyword that the solver does not take.
     Stop
         (Inside a run, ending it) if a Hessian-vector product is not finite.
 
     Notes
     -----
-    Source: `torchzero` 0.4.4, ``ScipyNewtonCG``; J. Nocedal, S. J. Wright, Numerical Optimization,
-    2006, section 7.1 (inexact Newton); R. S. Dembo, T. Steihaug, Truncated-Newton algorithms for
-    large-scale unconstrained optimization, Mathematical Programming 26 (1983), doi
-    10.1007/BF02592055, for ``direction="truncated"``; S. C. Eisenstat, H. F. Walker, SIAM J. Sci.
-    Comput. 17 (1996), doi 10.1137/0917003, eq. (2.6), for `forcing`; D. P. Bertsekas 1982, doi
-    10.1137/0320018, eq. (32) to (37), with bounds.
+    Source: `torchzero` 0.4.4, ``ScipyNewtonCG``; J. Nocedal, S. J. Wright, Numerical Optimization, 2006,
+    section 7.1 (inexact Newton); R. S. Dembo, T. Steihaug, Mathematical Programming 26 (1983), doi
+    10.1007/BF02592055, for ``direction="truncated"``; S. C. Eisenstat, H. F. Walker, SIAM J. Sci. Comput. 17
+    (1996), doi 10.1137/0917003, eq. (2.6), for `forcing`; D. P. Bertsekas 1982, doi 10.1137/0320018, eq. (32)
+    to (37), with bounds.
 
-    Deviations: the original does not accept the names "fd_forward" and "fd_central" that it
-    documents, and its "forward" gives NaN; after a breakdown its output is NaN. `M`, `forcing` and
-    `direction` are additions.
+    Deviations: the original does not accept the names "fd_forward" and "fd_central" that it documents, and
+    its "forward" gives NaN; after a breakdown its output is NaN. `M`, `forcing` and `direction` are additions.
 
-    Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central:
-    two). Differences allow no residual below their error: a solve with them ends when the residual no
-    longer falls by a factor of 10 in a cycle, or in 4 n + 4 products (tfqmr, lsqr, lsmr: at their limit).
-    Memory O(n).
+    Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central: two), memory
+    O(n). Differences allow no residual below their error: a solve with them ends when the residual no longer
+    falls by a factor of 10 in a cycle, or in 4 n + 4 products (tfqmr, lsqr, lsmr: at their limit).
 
     Examples
     --------

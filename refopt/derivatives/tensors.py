@@ -27,7 +27,7 @@ from autograd.tracer import isbox
 
 from .branches import DerivativeError, all_finite, has_slope, refused, slope_along
 from .interpolation import gathered, interpolate, lattice, multisets, rank, symmetric
-from .lengths import better_lengths
+from .lengths import better_lengths, kept_in_range
 from .reverse import TraceError, gradient, hessian_by_rows, product_function
 from .taylor_mode.algebra import TaylorError
 from .taylor_mode.expand import as_order, as_real, as_vector, taylor
@@ -254,6 +254,7 @@ def fitted_tensors(
     w = np.ones(n) if w is None else w
     if p == 0:
         return [taylor(fun, x, np.zeros_like(x), 0)[0]], w
+    w = kept_in_range(w, p)
     tensors = expanded(fun, x, p, route, fallback, w)
     better = better_lengths(tensors, w)
     if better is None:

@@ -307,14 +307,22 @@ def test_truncated_before_the_first_iterate_is_the_update():
     assert record.figures["products"] == 1
 
 
+def left_from(result):
+    """The saddle that the run had to leave, as the method did not; None if it left none."""
+    steps = [k for k, record in enumerate(result.history) if "left_saddle" in record.figures]
+    return result.history[steps[0] - 1].x if steps else None
+
+
 def test_truncated_cg_leaves_the_saddle_that_newton_goes_to():
     start = np.array([1.0, 1e-3])
-    newton = refopt.minimize(saddle, start, method=ScipyNewtonCG("cg"))
-    assert newton.success and abs(newton.x[1]) < 1e-6
+    kept = {"return_all": True}
+    newton = refopt.minimize(saddle, start, method=ScipyNewtonCG("cg"), options=kept)
+    assert left_from(newton) == pytest.approx([0.0, 0.0], abs=1e-6)  # by the run, and then Newton's minimum
+    assert newton.success and newton.fun < -0.2
     for name in ("cg", "minres", "gcrotmk", "gmres"):
         method = [ScipyNewtonCG(name, direction="truncated"), refopt.Backtracking()]
-        result = refopt.minimize(saddle, start, method=method)
-        assert result.success and result.fun < -0.2, name
+        result = refopt.minimize(saddle, start, method=method, options=kept)
+        assert result.success and result.fun < -0.2 and left_from(result) is None, name
 
 
 def test_slope_exactly_zero_gives_the_gradient():

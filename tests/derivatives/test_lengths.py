@@ -5,8 +5,8 @@ from __future__ import annotations
 import autograd.numpy as anp
 import numpy as np
 
-from refopt.derivatives.lengths import better_lengths
-from refopt.derivatives.tensors import derivative_tensors
+from refopt.derivatives.lengths import better_lengths, kept_in_range
+from refopt.derivatives.tensors import derivative_tensors, fitted_tensors
 
 
 def smooth(x):
@@ -32,3 +32,27 @@ def test_lengths_follow_the_units_of_x_and_not_those_of_f():
     for factor, offset in ((1.0, 0.0), (2.0**40, 0.0), (2.0**-40, 0.0), (1.0, 64.0)):
         f = lambda z: factor * smooth(z / s) + offset  # noqa: B023, E731
         assert better_lengths(derivative_tensors(f, x * s, 3), np.ones(3)).tolist() == (plain * s).tolist()
+
+
+def test_no_size_of_f_or_x_takes_a_term_out_of_the_range_of_the_numbers():
+    """At a minimum, where f = 0, no decrease is promised; far from 1 no two terms alike are numbers."""
+    x, units = np.array([1.0, 1.0]), 2.0 ** np.array([0, 30])
+    valley = lambda z: 100 * (z[1] / units[1] - z[0] ** 2) ** 2 + (1 - z[0]) ** 2  # noqa: E731
+    for size in (1e-310, 1e-300, 1e-200, 1.0, 1e200, 1e300):
+        for at in (x * units, np.array([-1.2, 1.0]) * units):
+            with np.errstate(all="raise", under="ignore"):
+                tensors, w = fitted_tensors(lambda z: size * valley(z), at, 4)  # noqa: B023
+            assert np.all(np.isfinite(w)) and all(np.all(np.isfinite(T)) for T in tensors)
+            if 1e-250 < size < 1e250:
+                assert 2.0**24 < w[1] / w[0] < 2.0**36, size
+            x0, u = at[0], units[1]
+            exact = [[1200 * x0**2 - 400 * at[1] / u + 2, -400 * x0 / u], [-400 * x0 / u, 200 / u**2]]
+            assert np.allclose(tensors[2], size * np.array(exact), rtol=1e-3, atol=0), size
+
+
+def test_lengths_whose_product_leaves_the_range_of_the_numbers_are_moved():
+    w = kept_in_range(np.array([2.0**-1000, 1.0, 3.0, 2.0**500]), 4)
+    assert w.tolist() == [2.0**-224, 1.0, 3.0, 2.0**224]
+    # those kept from an expansion of a lower order may be outside the range of a higher one
+    tensors, _ = fitted_tensors(lambda x: x[0] ** 2 * x[1] ** 2, np.ones(2), 4, np.full(2, 2.0**300))
+    assert tensors[4][0, 0, 1, 1] == 4.0 and tensors[4][0, 0, 0, 1] == 0.0

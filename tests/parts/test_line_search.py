@@ -8,7 +8,7 @@ import pytest
 
 import refopt
 from refopt.function import FunctionObjective
-from refopt.parts.line_search import backtrack, descent, first_bound
+from refopt.parts.line_search import backtrack
 from refopt.status import Status, Stop
 
 SEEDS = range(6)
@@ -57,7 +57,6 @@ def test_an_update_that_goes_uphill_is_replaced_by_the_gradient(method):
     plain, _ = method.step(point, point.g, method.init(point.x))
     update, state = method.step(point, -point.g, method.init(point.x))
     assert state.fallback and np.array_equal(update, plain)
-    assert descent(point, point.g)[2] is False and descent(point, 0 * point.g)[2] is True
 
 
 def test_growth_begins_at_a_multiple_of_the_last_step():
@@ -208,8 +207,6 @@ def test_the_decrease_asked_for_is_that_of_the_arc(seed):
 
 
 def test_the_search_for_wolfe_ends_at_the_first_bound():
-    assert first_bound(at([0.5, 0.5], slanted), np.ones(2)) == np.inf
-    assert first_bound(at([0.5, 0.5], slanted, bounds=BOX), np.array([-0.25, 0.0])) == 2.0
     seen = []
 
     def watched(x):
@@ -220,16 +217,6 @@ def test_the_search_for_wolfe_ends_at_the_first_bound():
     update, state = refopt.StrongWolfe().step(point, np.array([-1.0]), refopt.StrongWolfe().init(point.x))
     assert point.after(update).x == 5.0 and state.step_size == 5.0  # f falls as far as the bound
     assert max(float(x[0]) for x in seen) <= 5.0
-
-
-def test_a_direction_that_only_descends_because_a_bound_stops_it_is_replaced():
-    point = at([0.0, 0.5], lambda x: -10 * x[0] + x[1], bounds=BOX)
-    uphill = np.array([1.0, 1e-9])  # x_0 would leave its bound, and f rise; x_1 descends a little
-    direction, slope, fallback = descent(point, uphill)
-    assert fallback and direction.tolist() == [-10.0, 1.0] and slope == 101.0
-    held = at([1.0, 0.5], lambda x: -10 * x[0] + x[1], bounds=BOX)  # the gradient holds x_0 there
-    assert descent(held, np.array([-1.0, 2.0]))[0].tolist() == [0.0, 2.0]
-    assert descent(held, np.array([-1.0, -2.0]))[0].tolist() == [0.0, 1.0]
 
 
 def test_the_projected_gradient_is_tried_before_the_run_ends():
