@@ -211,7 +211,7 @@ class LeastSquares(ModelLoss):
         self.residuals = function("LeastSquares", "residuals", residuals)
         self.whitening = whitening_of(weights, sigma)
         self.robust = None if loss == "linear" else name_of(loss) if callable(loss) else loss
-        self.rho = rho_of(loss)
+        self._loss, self.rho = loss, rho_of(loss)
         self.f_scale = in_interval("LeastSquares", "f_scale", f_scale, "(0, inf)")
         self.absolute_sigma = boolean("LeastSquares", "absolute_sigma", absolute_sigma)
         if self.f_scale != 1 and self.robust is None:
@@ -222,6 +222,13 @@ class LeastSquares(ModelLoss):
         self._shown = [f"{name}={describe(value)}" for name, value in given.items() if value is not None]
         if self.robust is not None:
             self._shown += [f"loss={self.robust}", f"f_scale={self.f_scale:g}"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the formulas of the loss, which are made again."""
+        return {name: value for name, value in vars(self).items() if name != "rho"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, rho=rho_of(state["_loss"]))
 
     def model(self, x: Any, *args: Any) -> Any:
         """The residuals with their weights, as an array, also where the function returns a list."""

@@ -110,7 +110,7 @@ class Convergence:
         self.gtol, self.ftol, self.xtol = gtol, ftol, xtol
         self.eps = float(np.finfo(start.x.dtype).eps)
         self.seen = np.inf  # |g|_inf at the last look
-        self.steepest = start.gradient_norm()
+        self.g0, self.steepest = start.g, start.gradient_norm()
         self.span = np.abs(start.x).astype(float)  # the largest |x_i| and |x_i - x_0i| so far
         self.steps: deque[tuple[float, float]] = deque(maxlen=STEADY)  # length, cosine with the one before
         self.last = np.zeros(start.x.size)  # step
@@ -332,7 +332,8 @@ class Convergence:
         H = point._hess
         if not isinstance(H, np.ndarray):
             return None
-        still = (point.g == 0) & ~H.any(axis=1) & (point.x != self.x0)
+        once = np.abs(self.g0) * np.abs(point.x - self.x0) > self.some_fall(point)  # f did depend on it
+        still = (point.g == 0) & ~H.any(axis=1) & once
         return np.eye(point.x.size)[still][:FLATTEST] if still.any() else None
 
     def level(self, point: Point, promise: Promise) -> np.ndarray | None:

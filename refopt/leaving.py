@@ -95,7 +95,7 @@ def around(leave: Leave, v: np.ndarray, some: float) -> Departure:
                 ahead = max(ahead, rise)
             else:
                 behind = max(behind, rise)
-            if falls is None and rise < -max(error, LITTLE * abs(point.f)):
+            if falls is None and a >= 1 and rise < -max(error, LITTLE * abs(point.f)):
                 falls = -update
     seen = 0.0
     if onward and -np.inf < ahead <= error < behind:  # f rises where x has come from alone

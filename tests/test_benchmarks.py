@@ -133,8 +133,8 @@ def test_the_text_of_black_boxes():
 
 
 def test_a_run_that_stops_early_has_not_reached_the_answer():
-    early = black.BlackBox("early", lambda x: float(x @ x) + 1, lambda x: 1e-9 * x, np.array([0.3, 0.4]))
-    early.__dict__["answer"] = (np.zeros(2), 1.0)
+    early = black.BlackBox("early", lambda x: float(x @ x) + 1, lambda x: 2 * x, np.array([0.3, 0.4]))
+    early.__dict__["answer"] = (np.ones(2), 0.75)  # lower than any value of the function
     outcome = black.attempt(early, "LBFGS", "jac")
     assert outcome.success and not outcome.reached and "f - f* = 2.5e-01" in outcome.text
 

@@ -63,6 +63,9 @@ def rerouted(
     if jac in (None, False):
         # SciPy takes differences there
         options.setdefault("fallback", "3-point")
+    if tol is None:
+        # SciPy's default; ours has no units, which tests/test_convergence.py shows
+        options.setdefault("gtol", 1e-5)
     method = place if bounds is None else IN_BOX
     return refopt.minimize(
         fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
