@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import sys
 import warnings
@@ -158,6 +159,15 @@ def increasing(who: str, **values: float) -> None:
             raise ValueError(
                 f"{who}: {low} must be below {high}, got {low}={values[low]:g}, {high}={values[high]:g}"
             )
+
+
+def at_defaults(who: str, record: Any, names: Iterable[str], given: str, other: str) -> None:
+    """The fields of a dataclass that have no effect with `given` must be at their defaults."""
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if field.name in names and value != field.default:
+            what = f"{who}: {field.name} has no effect with {given}, got {value!r}"
+            raise ValueError(f"{what}; leave it out, or set {other}")
 
 
 def boolean(who: str, name: str, value: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -140,3 +142,14 @@ def test_a_warning_names_the_line_outside_the_package():
     with pytest.warns(UserWarning, match="words") as seen:
         checks.warn("words", UserWarning)
     assert seen[0].filename == __file__
+
+
+def test_fields_without_effect_must_be_at_their_defaults():
+    @dataclasses.dataclass
+    class Held:
+        a: int = 1
+        b: float = 2.0
+
+    checks.at_defaults("Held", Held(a=3), ("b",), "c=0", "c=1")
+    with pytest.raises(ValueError, match=r"Held: a has no effect with c=0, got 3; leave it out, or set c=1"):
+        checks.at_defaults("Held", Held(a=3), ("a", "b"), "c=0", "c=1")

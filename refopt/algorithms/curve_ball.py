@@ -78,14 +78,12 @@ class CurveBall(Method):
 
     Parameters
     ----------
-    precond_lr, momentum : floats
-        Step size and decay of z in the fixed form.
+    precond_lr, momentum, reg : floats, reg >= 0
+        Step size, decay of z and damping in the fixed form.
     hvp_method : {"autograd", "fd_forward", "fd_central"}
         How Hessian-vector products are computed.
     h : float > 0
         Step of the finite differences.
-    reg : float >= 0
-        Damping in the fixed form.
     inner : Method, sequence of methods or None
         Runs first; its update replaces the gradient.
     auto : bool
@@ -143,11 +141,8 @@ class CurveBall(Method):
 
     def __post_init__(self):
         super().__post_init__()
-        unused = {True: ("precond_lr", "momentum", "reg"), False: ("lam", "acceptance", "damping")}[self.auto]
-        for field in dataclasses.fields(self):
-            if field.name in unused and getattr(self, field.name) != field.default:
-                what = f"{field.name} has no effect with auto={self.auto}, got {getattr(self, field.name)!r}"
-                raise ValueError(f"CurveBall: {what}; leave it out, or set auto={not self.auto}")
+        unused = ("precond_lr", "momentum", "reg") if self.auto else ("lam", "acceptance", "damping")
+        checks.at_defaults("CurveBall", self, unused, f"auto={self.auto}", f"auto={not self.auto}")
         if self.curvature == "gauss-newton":  # differences of the gradient would give the Hessian
             who = "CurveBall: with curvature='gauss-newton'"
             checks.one_of(who, "hvp_method", self.hvp_method, ("autograd",))
@@ -165,9 +160,8 @@ class CurveBall(Method):
         state = state._replace(t=state.t + 1, ratio=np.nan, accepted=True)
         if self.auto:
             return self.automatic(point, update, state)
-        z = state.z
-        D = self.product(point, z) + self.reg * z + update
-        z = self.momentum * z - self.precond_lr * D
+        D = self.product(point, state.z) + self.reg * state.z + update
+        z = self.momentum * state.z - self.precond_lr * D
         return -self.alpha * z, state._replace(z=z, beta=self.precond_lr, rho=self.momentum)
 
     def product(self, point, v):

@@ -9,10 +9,9 @@ import numpy as np
 
 from .. import checks
 from ..method import Method, option
-from ..models.taylor import Model, TensorModel, taylor_model, transient
-from ..objective import Point
+from ..models.taylor import Model, taylor_model, transient
 from ..solvers.ball import BallAnswer
-from ..solvers.norm import hessian_norm, nrm2
+from ..solvers.norm import StepNorm
 from ..solvers.subproblem import BALL_SOLVERS, SOLVERS, held_back, region_length, subproblem, update_of
 from ..trust import Rule, Trial, judged, started
 from ..views.face import inward
@@ -39,8 +38,7 @@ class HigherOrderNewtonState(NamedTuple):
     promise: float = 0.0  # largest decrease predicted since x last moved
     restarted: bool = False  # whether radius or sigma was reset to its first value since then
     flattest: float = np.inf  # least |g|_inf since rounding began to hide the change of f
-    D: Any = None  # (n,) scale of the norm "hessian"; None for the Euclidean norm
-    unit: float = 1.0  # square root of the unit of f in that norm, from the gradient at the start
+    norm: StepNorm = StepNorm()  # "hessian": that of the last point with a Hessian
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,14 +64,10 @@ class HigherOrderNewton(Method):
         s is a transient minimiser             s is rejected before f is evaluated, sigma <- 2 sigma
         transient: for some t in (0, 1]        sum_k k (p+1-k) t^(k-1) D_k[s]/k! >= 0
 
-    norm="hessian" (from order 2 on, with tensors): |s| is |D s|_2, D_i^2 = |H_ii| / sum_j (g_j^2 / |H_jj|
-    at x0), so that units do not matter (`refopt.solvers.norm.hessian_norm`).
-
-    argmin_local is the local minimiser that monotone descent from s = 0 finds. For p >= 3 the *global*
-    minimiser of m is the wrong target: often it is far away, where the polynomial does not approximate f, and
-    rates of convergence can be lost (arXiv 2510.25643). `de_iters` (global search) is there for comparison.
-    With bounds on x, s is also kept inside them, and meets those that are active exactly; |s| of "bounds" and
-    "none" is then |s|_inf, so that the region is a box too. `solver` must be "native" and `de_iters` None.
+    argmin_local is the local minimiser that monotone descent from s = 0 finds. For p >= 3 the *global* one is
+    the wrong target: often it is far away, where m does not approximate f, and rates of convergence can be
+    lost (arXiv 2510.25643). With bounds on x, s is also kept inside them, and meets those that are active
+    exactly; |s| of "bounds" and "none" is then |s|_inf; `solver` must be "native" and `de_iters` None.
 
     `refopt.trust` describes how a run without progress ends. The incoming update is not used, and no line
     search is needed. From order 3 on all derivatives come from `fun`; a `jac` is used in convergence tests
@@ -86,18 +80,16 @@ class HigherOrderNewton(Method):
         p, the degree of the model. 1 is steepest descent, 2 the classical trust-region Newton method.
     trust_method : {"bounds", "proximal", "none", "regularized"}
         How the step is limited to where the model can be trusted.
-    nplus, nminus, rho_good, rho_bad : floats, nplus >= 1, nminus in (0, 1), rho_bad < rho_good
-        Growth and shrinkage of the radius; ratios above which it grows and below which it shrinks.
+    nplus, nminus, rho_good, rho_bad, eta : floats, nplus >= 1, 0 < nminus < 1, rho_bad < rho_good, eta >= 0
+        Growth and shrinkage of the radius; rho where it grows, where it shrinks, and of an accepted step.
     init_radius : float > 0 or None
         First radius; None: 1, with "proximal" 0.1. "regularized": sigma is ``|g(x0)| / init_radius^p``.
-    eta : float >= 0
-        Least ratio of an accepted step.
     max_attempts : int >= 1
         Limit on subproblems per step; if all are rejected, the step is zero and the smaller radius is kept.
     boundary_tol : float in [0, 1) or None
         "bounds": the radius grows only if the step is at least ``(1 - boundary_tol) radius``. None: always.
     de_iters : int >= 1 or None
-        Generations of `scipy.optimize.differential_evolution` in a first global search of the model.
+        Generations of `scipy.optimize.differential_evolution`, a global search of the model for comparison.
     derivatives : {"auto", "tensors", "matrix-free"}
         Representation of the model; "auto" by cost (tensors up to n = 31 at order 4, n = 70 at order 3).
     solver : str
@@ -106,7 +98,8 @@ class HigherOrderNewton(Method):
     theta : float >= 0
         "regularized": a subproblem counts as solved if its gradient is at most ``theta min(|s|^p, |g|)``.
     norm : {"euclidean", "hessian"}
-        The norm of steps, see above. The bare name in `minimize` stands for "hessian".
+        |s|_2, or |D s|_2 (from order 2 on, with tensors), D_i^2 = |H_ii| / sum_j (g_j^2 / |H_jj| at x0), so
+        that units do not matter (`refopt.solvers.norm.StepNorm`); the bare name stands for "hessian".
 
     Raises
     ------
@@ -117,19 +110,16 @@ class HigherOrderNewton(Method):
 
     Notes
     -----
-    Source: `torchzero` 0.4.4, ``HigherOrderNewton``, for "bounds", "proximal", "none" and their
-    constants; Birgin, Gardenghi, Martinez, Santos 2019, doi 10.1007/s11590-019-01395-z, and Cartis, Hauser,
-    Liu, Welzel, Zhu, arXiv 2501.00404, for "regularized" and transient minimisers, those not on the branch of
-    minimisers that starts from s = 0, sigma = inf; Gould, Porcelli, Toint 2012, doi
-    10.1007/s10589-011-9446-7, for the interpolation of sigma; arXiv 1705.04895 inside bounds; Conn, Gould,
-    Toint, Trust-Region Methods, 2000, section 6.7, for `norm`.
+    Source: `torchzero` 0.4.4, ``HigherOrderNewton``, for "bounds", "proximal", "none" and their constants;
+    Birgin et al. 2019, doi 10.1007/s11590-019-01395-z, and Cartis et al., arXiv 2501.00404, for "regularized"
+    and transient minimisers, those not on the branch that starts from s = 0, sigma = inf; Gould et al. 2012,
+    doi 10.1007/s10589-011-9446-7, for the interpolation of sigma; arXiv 1705.04895 inside bounds; Conn,
+    Gould, Toint, Trust-Region Methods, 2000, section 6.7, for `norm`.
 
-    Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal"
-    works; unbounded models are reported. The original's `init` is `init_radius`. "regularized" and
-    `norm` are added.
+    Deviations: derivatives by Taylor mode; a subproblem solver with a certificate; order 1 with "proximal";
+    unbounded models are reported; `init_radius` was `init`; "regularized" and `norm` are added.
 
-    Cost per step: all tensors (n = 16, p = 4: 20 ms) or, for large n, a few dozen Taylor propagations in
-    O(n) memory; one value of f for each trial.
+    Cost per step: all tensors (n = 16, p = 4: 20 ms) or dozens of Taylor series in O(n) memory; f per trial.
 
     Examples
     --------
@@ -178,19 +168,17 @@ class HigherOrderNewton(Method):
 
     def step(self, point, update, state):
         model: Model = taylor_model(point, self.order, self.derivatives)
-        state = self.measured(model, point, state)
-        D, bounds, rule = state.D, point.objective.bounds, self.rule(point, state)
-        D = np.ones(1) if D is None else D
-        model = model if state.D is None else model.rescaled(1 / D, 1.0)
-        box = bounds and (D * (bounds[0] - point.x), D * (bounds[1] - point.x))
-        state = started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
+        bounds = point.objective.bounds
+        g = inward(point.x, point.g, bounds)
+        rule, state = self.begun(model, g, state)
+        model, box = state.norm.applied(model, point.x, bounds)
         while state.attempts < self.max_attempts:
             state = self.solved(model, state, box)
             if refused := self.refused(model, state):
                 state = state._replace(scale=state.scale * refused)
                 continue
             z, last = state.answer.s, state.attempts == self.max_attempts
-            s, size = z / D, region_length(z, self.trust_method, bounds)
+            s, size = z / state.norm.scale, region_length(z, self.trust_method, bounds)
             update = update_of(s, point.x, bounds)
             held = held_back(state.answer, self.trust_method, state.tried, self.order)
             trial = Trial(point.after(update), s, state.decrease, size, held)
@@ -199,37 +187,22 @@ class HigherOrderNewton(Method):
                 return update, state
         return np.zeros_like(point.x), state
 
-    def measured(self, model: Any, point: Point, state: HigherOrderNewtonState) -> HigherOrderNewtonState:
-        """The state with D at this point; without tensors, or at extreme values, the norm is Euclid's."""
-        if self.norm == "euclidean" or self.order == 1 or not isinstance(model, TensorModel):
-            return state
-        g = inward(point.x, point.g, point.objective.bounds)
-        D, unit = hessian_norm(model.tensors[2], g, state.D, state.unit)
-        begins = state.D is None and D is not None
-        return state._replace(D=D, unit=unit, scale=None if begins else state.scale)
-
-    def rule(self, point: Point, state: HigherOrderNewtonState) -> Rule:
-        """The rule of the region; the first sigma gives a step about as long as the first radius."""
-        D, proximal = state.D, self.trust_method == "proximal"
-        g = inward(point.x, point.g, point.objective.bounds)
-        size = nrm2(g if D is None else g / D) or 1.0
-        natural = 1.0 if not proximal else 0.1 if D is None else state.unit**-2
-        radius = self.init_radius or natural
-        if self.trust_method == "regularized":
-            sigma = size / radius**self.order
-            return Rule.of(self, "sigma", sigma, rho_good=REGULAR, power=self.order + 1)
-        kind = "proximal" if proximal else "radius"
-        return Rule.of(self, kind, radius, takes_all=self.trust_method == "none")
+    def begun(self, model: Model, g: np.ndarray, state: Any) -> tuple[Rule, HigherOrderNewtonState]:
+        """The rule of the region and the state, both in the norm at this point, before the first attempt."""
+        norm = state.norm.at(model, g) if self.norm == "hessian" else state.norm
+        changes = state.norm.D is None and norm.D is not None
+        first = norm.first_scale(self.trust_method, self.init_radius, g, self.order)
+        kind = {"regularized": "sigma", "proximal": "proximal"}.get(self.trust_method, "radius")
+        more: dict[str, Any] = {"rho_good": REGULAR, "power": self.order + 1} if kind == "sigma" else {}
+        rule = Rule.of(self, kind, first, takes_all=self.trust_method == "none", **more)
+        state = state._replace(norm=norm, scale=None if changes else state.scale)
+        return rule, started(rule, state)._replace(attempts=0, trials=0, unbounded=False)
 
     def solved(self, model: Any, state: HigherOrderNewtonState, box: Any) -> HigherOrderNewtonState:
         """The state with the answer of the subproblem at the current scale; `box` holds the bounds of s."""
         form = (self.trust_method, state.scale, self.order, self.theta, state.attempts == 0, box)
-        how: dict[str, Any] = {
-            "natural": state.D is not None,
-            "solver": self.solver,
-            "de_iters": self.de_iters,
-        }
-        answer = subproblem(model, *form, **how, rng=state.rng)
+        how: dict[str, Any] = {"solver": self.solver, "de_iters": self.de_iters, "rng": state.rng}
+        answer = subproblem(model, *form, natural=state.norm.D is not None, **how)
         state = state._replace(tried=state.scale, attempts=state.attempts + 1, answer=answer)
         if answer.bounded or self.trust_method != "proximal":
             state = state._replace(decrease=-model.value(answer.s))

@@ -116,7 +116,7 @@ class NewtonNewton(Method):
     >>> import refopt
     >>> powell = refopt.problems.get("mgh/powell_singular")
     >>> method = refopt.NewtonNewton(reg=0)
-    >>> res = refopt.minimize(powell.fun, powell.x0, method=method, options={"maxiter": 5})
+    >>> res = refopt.minimize(powell.fun, powell.x0, method=method, tol=1e-5)
     >>> res.success, res.nit, res.fun < 1e-20
     (True, 1, True)
     """

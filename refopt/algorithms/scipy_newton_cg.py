@@ -99,7 +99,7 @@ class ScipyNewtonCG(Method):
     Raises
     ------
     TypeError, ValueError
-        For a hyperparameter of another type or outside its range, or a keyword that the solver does not take.
+        For a hyperparameter of a wrong type or outside its range, or a keyword the solver does not take.
     Stop
         (Inside a run, ending it) if a Hessian-vector product is not finite.
 
@@ -112,7 +112,7 @@ class ScipyNewtonCG(Method):
     to (37), with bounds.
 
     Deviations: the original does not accept the names "fd_forward" and "fd_central" that it documents, and
-    its "forward" gives NaN; after a breakdown its output is NaN. `M`, `forcing` and `direction` are additions.
+    its "forward" gives NaN; after a breakdown its output is NaN. `M`, `forcing` and `direction` are added.
 
     Cost per step: `products` Hessian-vector products (fd_forward: one gradient each, fd_central: two), memory
     O(n). Differences allow no residual below their error: a solve with them ends when the residual no longer

@@ -39,7 +39,7 @@ def test_no_size_of_f_or_x_takes_a_term_out_of_the_range_of_the_numbers():
     x, units = np.array([1.0, 1.0]), 2.0 ** np.array([0, 30])
     valley = lambda z: 100 * (z[1] / units[1] - z[0] ** 2) ** 2 + (1 - z[0]) ** 2  # noqa: E731
     for size in (1e-310, 1e-300, 1e-200, 1.0, 1e200, 1e300):
-        for at in (x * units, np.array([-1.2, 1.0]) * units):
+        for at in (x * units, (x + 2.0**-40) * units, np.array([-1.2, 1.0]) * units):
             with np.errstate(all="raise", under="ignore"):
                 tensors, w = fitted_tensors(lambda z: size * valley(z), at, 4)  # noqa: B023
             assert np.all(np.isfinite(w)) and all(np.all(np.isfinite(T)) for T in tensors)
