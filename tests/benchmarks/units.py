@@ -425,7 +425,7 @@ def changed(
 
 def same(method: str, kinds: list[str]) -> bool:
     """Whether the verdict is the same under all changes, as far as it must be."""
-    return len(set(kinds) - ({FAILED} if method in BY_UNITS else set())) <= 1 and WRONG not in kinds
+    return len(set(kinds) - ({FAILED, MODEST} if method in BY_UNITS else set())) <= 1 and WRONG not in kinds
 
 
 def text_of_changes(verdicts: dict[tuple[str, str], list[str]]) -> str:

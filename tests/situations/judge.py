@@ -94,7 +94,7 @@ def limit_of(method: str) -> int:
 def run(case: Situation, method: str, maxiter: int | None = None) -> Verdict:
     """Minimise the function of `case`, and judge the answer."""
     seen: list[float] = []
-    residuals = method in ("GaussNewton", RESIDUALS)
+    residuals = method in ("GaussNewton", "LevenbergMarquardt", RESIDUALS)
     given = dict(case.given)
     options = {"maxiter": maxiter or limit_of(method), **OPTIONS.get(method, {})}
     options |= given.pop("options", {})
