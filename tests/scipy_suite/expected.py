@@ -31,11 +31,6 @@ def of_each(test: str, classes: tuple[str, ...] = FOUR) -> tuple[str, ...]:
 
 REFUSED = [
     Group(
-        "random values, then nan: a plain and a traced call at x0 give different values",
-        "TraceError: func2 is not the same function for autograd",
-        (SIMPLE + "test_nan_values[{cg,bfgs,l-bfgs-b,tnc,slsqp,trust-constr}]",),
-    ),
-    Group(
         "a negative maxiter is refused; SciPy runs no iteration",
         "maxiter must be a number >= 0, or inf, got -1",
         of_each("test_ncg_negative_maxiter"),
@@ -78,8 +73,13 @@ PRIVATE = [
     ),
     Group(
         "numbers of calls that only SciPy's own method makes",
-        r"assert \d+ == \d+\n \+  where \d+ = <_thread._local",
-        (*of_each("test_cg", FOUR[:2]), *of_each("test_ncg", FOUR[:2])),
+        r"assert \d+ [=<]= \d+\n \+  where \d+ = <_thread._local",
+        (
+            *of_each("test_cg", FOUR[:2]),
+            *of_each("test_ncg", FOUR[:2]),
+            *of_each("test_ncg_hess", FOUR[:2]),
+            *of_each("test_ncg_hessp", FOUR[:2]),
+        ),
     ),
     Group(
         "the start is evaluated twice: once to compare the function with what autograd traces",
@@ -95,11 +95,6 @@ PRIVATE = [
         "a number of iterations, 1 for every quadratic, and `niter`, which only trust-constr has",
         "AssertionError",
         (CONSTRAINED + "test_issue_9044",),
-    ),
-    Group(
-        "dogleg must take fewer iterations than Newton-CG: a race between two of SciPy's methods",
-        "AssertionError",
-        ("test_trustregion::TestTrustRegionSolvers::test_solver_concordance",),
     ),
     Group(
         "numbers of status: refopt has one table for all methods, `refopt.Status`",
@@ -180,9 +175,14 @@ PRIVATE = [
 # Faults of refopt that are known.
 FAULTS = [
     Group(
-        "f scaled by 1e-50 is not minimised, and refopt says so: the step -g is lost in the rounding of x",
-        "message: no progress: rounding",
+        "the first step is 1.01 |g| in SciPy's CG and BFGS",
+        "CG 1: ",
         (SIMPLE + "test_initial_step_scaling",),
+    ),
+    Group(
+        "a Hessian of condition 1e20: the gradient is left at 3e-5 by rounding, and no success is said",
+        "message: no progress: the last steps promised no decrease beyond rounding",
+        ("test_optimize::test_gh12513_trustregion_exact_infinite_loop",),
     ),
 ]
 
