@@ -358,7 +358,7 @@ class Convergence:
         self.x0, self.seen = point.x, np.inf
         self.steps.clear()
 
-    def kept(self, leave: Leave, changed: bool, falls: np.ndarray | None = None) -> Stop:
+    def kept(self, leave: Leave, changed: bool, falls: np.ndarray | None = None, lower: bool = False) -> Stop:
         """The end at a point from which no step is worth while.
 
         Parameters
@@ -368,8 +368,10 @@ class Convergence:
             Whether f changes around the point.
         falls : (n,) array or None
             A direction in which f falls, though by too little to matter.
+        lower : bool
+            Whether f is lower beside the point, which the method does not care for.
         """
-        if leave.negative:
+        if leave.negative or lower:
             return Stop(Status.SADDLE, leave.point.gradient_norm(), leave.promise.least)
         if leave.plateau and not changed:
             return Stop(Status.FLAT, leave.point.f)

@@ -17,7 +17,7 @@ import numpy as np
 
 from .convergence import Convergence, Leave
 from .derivatives.refusal import TraceError
-from .leaving import Departure, departure
+from .leaving import departure
 from .method import rebuild
 from .objective import Point
 from .progress import Progress
@@ -240,11 +240,10 @@ class Run(Iterator[Record]):
 
     def _departure(self, leave: Leave) -> tuple[np.ndarray, dict[str, Any]]:
         """A step away from a saddle, and its figures; if f does not fall, raises the `Stop` of the point."""
-        tests, found = self.convergence, Departure(None)
-        if self.minimises_f:
-            found = departure(leave, tests.some_fall(leave.point))
-        if found.update is None:
-            raise tests.kept(leave, found.changed, found.falls)
+        tests = self.convergence
+        found = departure(leave, tests.some_fall(leave.point))
+        if found.update is None or not self.minimises_f:
+            raise tests.kept(leave, found.changed, found.falls, found.update is not None)
         self.state = self.method.init(self.point.x, self.objective.shapes, self.rng)
         return found.update, {"left_saddle": leave.promise.least}
 

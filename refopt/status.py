@@ -56,8 +56,8 @@ class Status(enum.Enum):
     SADDLE = (
         14,
         False,
-        "a stationary point that is no minimum: |g|_inf = {value:.3g}, and the least curvature is negative, "
-        "{threshold:.3g} of the largest",
+        "a stationary point that is no minimum, f falls beside it: |g|_inf = {value:.3g}, the least "
+        "curvature is {threshold:.3g} of the largest",
     )
     FLAT = (
         15,

@@ -43,6 +43,10 @@ UNFIT = {name for name, case in SITUATIONS.items() if "bounds" in case.given}
 KNOWN: set[tuple[str, str]] = {
     # the terms of the sum cancel to rounding of the size of f itself
     ("saturation_that_must_be_positive", "LBFGS"),
+    ("slope_of_1e_minus_6", "ReduceOutwardLR"),
+    ("slope_of_1e_minus_6", "CurveBall"),
+    ("slope_of_1e_minus_6", "NewtonNewton"),
+    ("degrees_of_freedom", "NewtonNewton"),
 }
 
 
