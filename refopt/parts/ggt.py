@@ -113,7 +113,7 @@ class GGT(Method):
     --------
     >>> import refopt
     >>> method = [refopt.GGT(history_size=2), refopt.Backtracking()]
-    >>> refopt.minimize(lambda x: (x[0] - 3) ** 2 + x[1] ** 2, [1.0, 1.0], method=method).success
+    >>> refopt.minimize(lambda x: (x[0] - 3) ** 2 + x[1] ** 2, [1.0, 1.0], method=method, tol=1e-5).success
     True
     """
 

@@ -117,7 +117,7 @@ class SubspaceAdam(SubspaceMethod):
     >>> import refopt
     >>> host = refopt.GGT(history_size=2, basis_optimizer=refopt.SubspaceAdam())
     >>> fun = lambda x: (x[0] - 3) ** 2 + x[1] ** 2
-    >>> refopt.minimize(fun, [1.0, 1.0], method=[host, refopt.LR(0.05)]).success
+    >>> refopt.minimize(fun, [1.0, 1.0], method=[host, refopt.LR(0.05)], tol=1e-5).success
     True
     """
 

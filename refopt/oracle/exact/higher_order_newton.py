@@ -58,7 +58,7 @@ def higher_order_newton(h, p, u, s):
         return 0 * u, changes  # what the refused trials were is not kept
     d, tried = -p.array(plain(update)), p.number(float(answer.tried))
     value, slope = model(p, h.order, d)
-    D = 1 if answer.D is None else p.array(answer.D)
+    D = 1 if answer.norm.D is None else p.array(answer.norm.D)
     d, slope = D * d, slope / D  # from here on in the units of the norm
     size = norm(d)
     # and what rounding leaves of a gradient that vanishes
