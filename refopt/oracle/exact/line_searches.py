@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .definitions import Violation, definition
@@ -46,7 +48,7 @@ def strong_wolfe(h, p, u, s):
     if trial.f > p.f - h.c1 * a * slope + 2 * rounding_error(p):
         raise Violation(f"step size {float(a):.6g} does not decrease f enough")
     # where SciPy's search fails the answer is Backtracking's, which satisfies Armijo's rule alone
-    shrunk = chosen.step_size in {0.5**k for k in range(60)}
+    shrunk = chosen.step_size <= 1 and math.frexp(chosen.step_size)[0] == 0.5  # a power of 1/2
     if abs(np.dot(trial.g, d)) > h.c2 * slope * (1 + 1e-12) and not shrunk:
         raise Violation(f"step size {float(a):.6g} leaves the slope above c2 times the first")
     return a * d, dict(step_size=a, trials=chosen.trials, fallback=fallback)
