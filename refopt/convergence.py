@@ -36,6 +36,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg.blas import dnrm2
 
 from .decrement import FLATTEST, Promise, curvature_along, promise_of, reach
 from .objective import Point
@@ -91,7 +92,6 @@ class Leave(NamedTuple):
 
     @property
     def negative(self) -> bool:
-        """Whether the curvature is negative, not only zero."""
         return self.promise.negative
 
 
@@ -124,14 +124,14 @@ class Convergence:
     def moved(self, old: Point, new: Point) -> None:
         """Take note of a step."""
         s, y = (new.x - old.x).astype(float), (new.g - old.g).astype(float)
-        length = float(np.linalg.norm(s))
+        length = float(dnrm2(s))
         if length == 0:
             return
         self.f, self.fall = new.f, abs(old.f - new.f)
         self.steepest = max(self.steepest, old.gradient_norm())
         self.span = np.maximum(self.span, np.maximum(np.abs(new.x), np.abs(new.x - self.x0)))
-        before = float(np.linalg.norm(self.last))
-        cosine = float(s @ self.last) / length / before if before else 0.0
+        before = float(dnrm2(self.last))
+        cosine = float((s / length) @ (self.last / before)) if before else 0.0
         self.steps.append((length, cosine))
         self.last = s
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):

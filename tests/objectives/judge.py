@@ -104,6 +104,8 @@ def judged_error(case: Case, error: Exception) -> Verdict:
     rough = case.kinked or case.noise > 1e-8
     if isinstance(error, case.own) or (rough and "jac disagrees with the derivative" in text):
         return Verdict(REFUSED, text)
+    if "residuals must return an array of shape (m,)" in text:
+        return Verdict(REFUSED, text)
     # a clear refusal says that autograd follows fun, and names both ways out
     if isinstance(error, TraceError) and "autograd" in text and "jac" in text:
         return Verdict(REFUSED, text)

@@ -118,7 +118,7 @@ def test_copies_of_a_step_with_several_tensors(monkeypatch, method, allowed):
 
 
 def test_copies_of_a_step_with_values(monkeypatch):
-    """Parameters in once, out once for each trial point that is evaluated; gradients in."""
+    """Parameters in once, out once for each trial that is evaluated; gradients in, also the accepted one's."""
     model, X, y = small()
     evaluated = []
 
@@ -127,7 +127,7 @@ def test_copies_of_a_step_with_values(monkeypatch):
         return torch.nn.functional.cross_entropy(model(X), y)
 
     counted = copies(monkeypatch, model, [refopt.LR(1e-3), refopt.Backtracking()], closure)
-    assert len(evaluated) == 4 and counted == {"in": 2, "out": 1}  # two steps of two evaluations
+    assert len(evaluated) == 4 and counted == {"in": 3, "out": 1}  # two steps of two evaluations
 
 
 @pytest.mark.skipif(DEVICE != "cpu", reason="about CPU memory")

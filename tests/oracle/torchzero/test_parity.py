@@ -13,12 +13,16 @@ NAMES = [entry.name for entry in methods()]
 @pytest.mark.filterwarnings("ignore")  # the original's own, and overflow where a problem diverges
 @pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_torchzero(name):
-    """100 steps for each method's first row and for deviations, 30 for other options."""
+    """100 steps for each method's first row and for deviations, 30 for other options, 25 in float32.
+
+    After 28 steps Newton's method on the network has a Hessian that is singular to float32: its step is 5e9,
+    and rounding decides its digits.
+    """
     seen = {}
     for number, row in enumerate(rows.rows_of(name)):
         if not row.theirs:
             continue
-        for dtype, steps in (("float64", 100 if number == 0 or row.deviation else 30), ("float32", 30)):
+        for dtype, steps in (("float64", 100 if number == 0 or row.deviation else 30), ("float32", 25)):
             if dtype == "float32" and not row.float32:
                 continue
             for problem in row.problems:
