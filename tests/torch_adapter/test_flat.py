@@ -118,7 +118,7 @@ def test_copies_of_a_step_with_several_tensors(monkeypatch, method, allowed):
 
 
 def test_copies_of_a_step_with_values(monkeypatch):
-    """Parameters in once, out once for each trial that is evaluated; gradients in, also the accepted one's."""
+    """Parameters in once, out once for each trial evaluated; gradients in, also that of the accepted one."""
     model, X, y = small()
     evaluated = []
 
